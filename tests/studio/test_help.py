@@ -25,6 +25,39 @@ def test_every_page_of_the_documentation_is_in_the_order():
     assert listed == {str(path.relative_to(ROOT / "docs").with_suffix("")) for path in (ROOT / "docs").rglob("*.md")}
 
 
+TRANSLATIONS = [
+    str(path.relative_to(pages.TRANSLATIONS).with_suffix("")).split("/", 1)
+    for path in sorted(pages.TRANSLATIONS.rglob("*.md"))
+]
+
+
+def outline(name, language):
+    """The levels and anchors of the headings, the links, and the numbers of code blocks and of rows."""
+    html = pages.render(name, language).html
+    return (
+        re.findall(r'<(h\d) id="([^"]*)"', html),
+        sorted(re.findall(r'<a href="([^"]*)"', html)),
+        html.count("<pre"),
+        html.count("<tr>"),
+    )
+
+
+@pytest.mark.parametrize(("language", "name"), TRANSLATIONS)
+def test_a_translation_has_the_outline_of_the_english_page_as_it_is_now(language, name):
+    assert outline(name, language) == outline(name, "en")
+    assert pages.render(name, language).is_current, f"translate what changed, and begin with {pages.digest(name)}"
+
+
+def test_a_page_without_a_translation_says_so(reader):
+    index, backup = (reverse("studio:help_page", args=[name]) for name in ("index", "backup"))
+    assert "only." not in reader.get(backup).text
+    german = {"headers": {"accept-language": "de"}}
+    untranslated, translated = reader.get(backup, **german).text, reader.get(index, **german).text
+    assert 'role="note"' in untranslated and 'translate="no" lang="en">' in untranslated
+    assert 'role="note"' not in translated and 'translate="no" lang="de">' in translated
+    assert "Abfrage, einem Formular" in reader.get(index, {"q": "Abfrage"}, **german).text
+
+
 @pytest.mark.extended
 def test_every_page_is_shown_and_its_links_lead_to_pages_and_headings(reader):
     broken = []

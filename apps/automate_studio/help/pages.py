@@ -1,20 +1,28 @@
-"""The pages of the documentation: their order, their HTML, and what is found in them."""
+"""The pages of the documentation: their order, their HTML, and what is found in them.
+
+`translations/de/` has pages in German, with the names and headings of the English ones. All others are shown in
+English.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 
 import markdown
-from markdown.extensions.toc import slugify
+from django.utils.translation import override
+from markdown.extensions.toc import TocExtension, slugify
 from markdown.treeprocessors import Treeprocessor
 
 import automate_studio
+from automate_governance.texts import translated
+from automate_plugins import text
 
 _PACKAGE = Path(automate_studio.__file__).parent
 #: In the wheel, or in a checkout.
@@ -23,6 +31,18 @@ FOLDER = next((place / "docs" for place in _PLACES if (place / "docs").is_dir())
 CONFIG = next((place / "zensical.toml" for place in _PLACES if (place / "zensical.toml").is_file()), None)
 IMAGES = frozenset({".png", ".svg", ".webp"})
 START = "index"
+TRANSLATIONS = Path(__file__).with_name("translations")
+_TITLES = (
+    text("Start"),
+    text("Build workflows"),
+    text("Administer"),
+    text("Audit"),
+    text("Operate"),
+    text("Develop"),
+    text("Decisions"),
+)  #: of the sections that zensical.toml names
+#: The first line of a translation: the beginning of the SHA-256 of the English page that it says the same as.
+_TRANSLATES = re.compile(r"<!-- translates ([0-9a-f]{12}) -->\n")
 MOST_HITS = 40
 _HEADING = re.compile(r"^(#{1,3}) (.+)$", re.MULTILINE)
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -30,10 +50,11 @@ _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 @dataclass(frozen=True)
 class Page:
-    """A page by the path of its file without suffix: `connectors/http`."""
+    """A page by the path of its file without suffix: `connectors/http`. `language` is the one that it is written in."""
 
     name: str
     title: str
+    language: str = "en"
 
 
 @dataclass(frozen=True)
@@ -56,45 +77,55 @@ class Hit:
 
 @dataclass(frozen=True)
 class Rendered:
-    """A page's HTML, and the headings of its second level as (anchor, text)."""
+    """A page's HTML, and the headings of its second level as (anchor, text).
+
+    `is_current` says whether a translation is one of the English page as it is now.
+    """
 
     html: str
     headings: tuple[tuple[str, str], ...]
+    is_current: bool = True
 
 
 @cache
-def sections() -> tuple[Section, ...]:
+def sections(language: str = "en") -> tuple[Section, ...]:
     """All pages in the order of the documentation."""
     if CONFIG is None:
         return ()
     with CONFIG.open("rb") as file:
         nav = tomllib.load(file)["project"]["nav"]
     return tuple(
-        Section(title, tuple(_page(PurePosixPath(path)) for path in paths if (FOLDER / path).is_file()))
+        Section(
+            _title(title, language),
+            tuple(_page(PurePosixPath(path), language) for path in paths if (FOLDER / path).is_file()),
+        )
         for each in nav
         for title, paths in each.items()
     )
 
 
 @cache
-def pages() -> dict[str, Page]:
+def pages(language: str = "en") -> dict[str, Page]:
     """Every page by its name, those outside of the order among them."""
-    listed = {page.name: page for section in sections() for page in section.pages}
-    found = (path.relative_to(FOLDER) for path in sorted(FOLDER.rglob("*.md")))
-    return listed | {page.name: page for path in found if (page := _page(PurePosixPath(path))).name not in listed}
+    listed = {page.name: page for section in sections(language) for page in section.pages}
+    paths = (PurePosixPath(path.relative_to(FOLDER)) for path in sorted(FOLDER.rglob("*.md")))
+    found = (_page(path, language) for path in paths)
+    return listed | {page.name: page for page in found if page.name not in listed}
 
 
 @cache
-def render(name: str) -> Rendered:
+def render(name: str, language: str = "en") -> Rendered:
     """A page as HTML, its links leading to other pages of the help. Raises KeyError for an unknown name."""
-    page = pages()[name]
-    parser = markdown.Markdown(extensions=["tables", "fenced_code", "toc", "sane_lists"], output_format="html")
+    page = pages(language)[name]
+    parser = markdown.Markdown(
+        extensions=["tables", "fenced_code", TocExtension(slugify=_Anchors(page)), "sane_lists"], output_format="html"
+    )
     parser.treeprocessors.register(_Links(parser, page), "links", 0)
     html = parser.convert(_text(page))
     for tag in ("pre", "table"):  # wide ones scroll by keys
         html = html.replace(f"<{tag}>", f'<{tag} tabindex="0">')
     tokens = parser.toc_tokens[0]["children"] if parser.toc_tokens else []  # type: ignore[attr-defined]
-    return Rendered(html, tuple((token["id"], token["name"]) for token in tokens))
+    return Rendered(html, tuple((token["id"], token["name"]) for token in tokens), _is_current(page))
 
 
 def image(name: str) -> Path | None:
@@ -103,18 +134,23 @@ def image(name: str) -> Path | None:
     return path if path.suffix in IMAGES and path.is_relative_to(FOLDER.resolve()) and path.is_file() else None
 
 
-def search(text: str) -> list[Hit]:
+def search(text: str, language: str = "en") -> list[Hit]:
     """Headings under which all words of `text` stand; those that bear a word themselves come first."""
     words = text.lower().split()
     if not words:
         return []
     found: list[tuple[int, int, Hit]] = []
-    for hit, body in _passages():
+    for hit, body in _passages(language):
         where = f"{hit.page.title} {hit.heading}".lower()
         if all(word in where or word in body.lower() for word in words):
             rank = -sum(word in where for word in words)
             found.append((rank, len(found), Hit(hit.page, hit.heading, hit.anchor, _excerpt(body, words))))
     return [hit for _rank, _number, hit in sorted(found, key=lambda each: each[:2])[:MOST_HITS]]
+
+
+def _title(title: str, language: str) -> str:
+    with override(language):
+        return translated(title)
 
 
 class _Links(Treeprocessor):
@@ -144,30 +180,64 @@ class _Links(Treeprocessor):
         return normpath(str(PurePosixPath(self.page.name).parent / address))
 
 
-def _page(path: PurePosixPath) -> Page:
-    title = re.match(r"# (.+)", (FOLDER / path).read_text(encoding="utf-8"))
-    return Page(str(path.with_suffix("")), title[1] if title else path.stem)
+class _Anchors:
+    """Gives the headings of a translation the anchors of the English page, in order: links to them stay valid."""
+
+    def __init__(self, page: Page) -> None:
+        self.english = iter(_headings(Page(page.name, ""))) if page.language != "en" else None
+
+    def __call__(self, heading: str, separator: str) -> str:
+        english = next(self.english, heading) if self.english else heading
+        return slugify(english, separator)
+
+
+def _headings(page: Page) -> list[str]:
+    return [_plain(mark[2]) for mark in _heading_marks(_text(page))]
+
+
+def _page(path: PurePosixPath, language: str) -> Page:
+    is_translated = (TRANSLATIONS / language / path).is_file()
+    page = Page(str(path.with_suffix("")), path.stem, language if is_translated else "en")
+    title = re.match(r"# (.+)", _text(page))
+    return replace(page, title=title[1]) if title else page
 
 
 def _text(page: Page) -> str:
-    return (FOLDER / f"{page.name}.md").read_text(encoding="utf-8")
+    folder = FOLDER if page.language == "en" else TRANSLATIONS / page.language
+    return _TRANSLATES.sub("", (folder / f"{page.name}.md").read_text(encoding="utf-8"), count=1)
+
+
+def _is_current(page: Page) -> bool:
+    if page.language == "en":
+        return True
+    first = _TRANSLATES.match((TRANSLATIONS / page.language / f"{page.name}.md").read_text(encoding="utf-8"))
+    return first is not None and first[1] == digest(page.name)
+
+
+def digest(name: str) -> str:
+    """The beginning of the SHA-256 of an English page, as the first line of its translations has it."""
+    return hashlib.sha256((FOLDER / f"{name}.md").read_bytes()).hexdigest()[:12]
 
 
 @cache
-def _passages() -> tuple[tuple[Hit, str], ...]:
+def _passages(language: str) -> tuple[tuple[Hit, str], ...]:
     """Each heading of each page with the text below it."""
-    return tuple(passage for page in pages().values() for passage in _passages_of(page))
+    return tuple(passage for page in pages(language).values() for passage in _passages_of(page))
+
+
+def _heading_marks(text: str) -> list[re.Match[str]]:
+    code = [match.span() for match in _FENCE.finditer(text)]
+    return [match for match in _HEADING.finditer(text) if not any(start <= match.start() < end for start, end in code)]
 
 
 def _passages_of(page: Page) -> Iterator[tuple[Hit, str]]:
     text = _text(page)
-    code = [match.span() for match in _FENCE.finditer(text)]
-    marks = [match for match in _HEADING.finditer(text) if not any(start <= match.start() < end for start, end in code)]
+    marks, anchors = _heading_marks(text), _Anchors(page)
     for mark, following in zip(marks, [*marks[1:], None], strict=True):
         body = text[mark.end() : following.start() if following else len(text)]
-        heading = mark[2] if len(mark[1]) > 1 else ""
-        anchor = slugify(_plain(heading), "-") if heading else ""
-        yield Hit(page, _plain(heading), anchor, ""), _plain(body)
+        heading, anchor = _plain(mark[2]), anchors(_plain(mark[2]), "-")
+        is_title = len(mark[1]) == 1
+        yield Hit(page, "" if is_title else heading, "" if is_title else anchor, ""), _plain(body)
 
 
 def _plain(text: str) -> str:
