@@ -22,6 +22,7 @@ class AutomateApiConfig(app_config.AutomateAppConfig):
         register(checks.check_libraries, "automate")
         register(checks.check_oauth, "automate")
         register_task(MaintenanceTask("idempotent answers", pruning.DUE, pruning.prune_answers, pause=60))
+        pruning.register_erasure()
         token_limits.register_tokens(use.is_valid_token)
         expiry.register_expiry()
         register_status(site_status.ITEM)

@@ -26,6 +26,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         from automate_core.events import event_types
         from automate_core.expressions import plugin_filters
         from automate_core.models import NotificationRule, WebhookEndpoint, Workflow
+        from automate_core.operations.erasure import kinds
         from automate_core.operations.site_status import access, operation, registry
         from automate_core.runs.waits import rate_limits, reconnection
         from automate_core.triggers import (
@@ -57,6 +58,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         pre_delete.connect(activation.leave_all, sender=Workflow)
         calls.admitted.connect(rate_limits.resume_admitted_steps)
         registry.register(*operation.ITEMS, *access.ITEMS)
+        kinds.register()
         checks.register_all()
         plugin_filters.install()
         register(model_registry.check_model_triggers, "automate")

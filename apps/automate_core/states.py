@@ -61,6 +61,16 @@ class BulkStatus(TextChoices):
     STOPPED = "stopped", _("Stopped")  #: stopped by the person; the other runs are unchanged; final
 
 
+class ErasureStatus(TextChoices):
+    """States of a search for a person's data, and of its erasure."""
+
+    SEARCHING = "searching", _("Searching")  #: a worker searches; nothing is changed
+    FOUND = "found", _("Found")  #: the search has ended and waits for a person's decision
+    ERASING = "erasing", _("Erasing")  #: a worker searches once more, then erases
+    DONE = "done", _("Done")  #: everything that could be erased is erased; final
+    STOPPED = "stopped", _("Stopped")  #: stopped by a person, or left for a day; the rest is unchanged; final
+
+
 class NotificationStatus(TextChoices):
     """States of a message to one recipient."""
 
@@ -143,6 +153,17 @@ BULK_EDGES = _edges(
         BulkStatus.OPEN: {BulkStatus.DONE, BulkStatus.STOPPED},
         BulkStatus.DONE: set(),
         BulkStatus.STOPPED: set(),
+    }
+)
+
+
+ERASURE_EDGES = _edges(
+    {
+        ErasureStatus.SEARCHING: {ErasureStatus.FOUND, ErasureStatus.STOPPED},
+        ErasureStatus.FOUND: {ErasureStatus.ERASING, ErasureStatus.STOPPED},
+        ErasureStatus.ERASING: {ErasureStatus.DONE, ErasureStatus.STOPPED},
+        ErasureStatus.DONE: set(),
+        ErasureStatus.STOPPED: set(),
     }
 )
 

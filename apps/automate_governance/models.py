@@ -99,6 +99,7 @@ class SitePermission(models.Model):
             ("operate_site", "Can operate workers and dead jobs"),
             ("administer_site", "Can administer plug-ins, alert rules and retention"),
             ("audit_site", "Can read the audit trail"),
+            ("erase_site", "Can find and erase personal data"),
         ]
 
     def __str__(self) -> str:

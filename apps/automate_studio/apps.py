@@ -13,8 +13,10 @@ class AutomateStudioConfig(app_config.AutomateAppConfig):
 
     def ready(self) -> None:
         from automate_studio import navigation
+        from automate_studio.operations.erasure_sources import register_erasure
 
         navigation.register_pages()
+        register_erasure()
 
     def needs_import_map(self) -> bool:
         """Whether the pages render an inline import map, which a content security policy has to allow."""

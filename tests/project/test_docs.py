@@ -121,6 +121,7 @@ def test_entry_point_groups_are_ours():
         ("StepRun", states.STEP_EDGES),
         ("Wait", states.WAIT_EDGES),
         ("BulkAction", states.BULK_EDGES),
+        ("Erasure", states.ERASURE_EDGES),
         ("Notification", states.NOTIFICATION_EDGES),
     ],
 )

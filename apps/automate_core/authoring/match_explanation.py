@@ -157,7 +157,9 @@ def _notes(event: Event, job: tuple[str, str] | None) -> Iterator[str]:
     if kind in access.COPY_KINDS:
         yield text("This event was created for one run. It is not matched against triggers.")
         return
-    if event.emptied_at:
+    if event.erasure is not None:
+        yield text("The payload was erased, so conditions cannot be evaluated.")
+    elif event.emptied_at:
         yield text("The payload was deleted by the retention policy, so conditions cannot be evaluated.")
     if event.replay_of:
         yield text("This is a replay. It started only the workflows that were chosen.")

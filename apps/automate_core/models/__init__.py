@@ -1,6 +1,7 @@
 """The tables of the data path, by what they are about."""
 
 from automate_core.models.bulk import BulkAction, BulkItem
+from automate_core.models.erasure import Erasure, ErasureItem
 from automate_core.models.events import (
     CapturedChange,
     Event,
@@ -60,6 +61,8 @@ __all__ = [
     "CapturedChange",
     "DraftCommand",
     "EndedRun",
+    "Erasure",
+    "ErasureItem",
     "Event",
     "ExecutionRun",
     "FailedRun",

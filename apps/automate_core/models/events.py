@@ -150,6 +150,7 @@ class Event(models.Model):
     received_at = models.DateTimeField(db_default=Now())
     replay_of = models.UUIDField(null=True)
     emptied_at = models.DateTimeField(null=True)
+    erasure = models.UUIDField(null=True)  # the one that emptied it; NULL: retention did
     subject = models.CharField(max_length=120, blank=True, default="", db_default="")
 
     class Meta:

@@ -100,6 +100,7 @@ class ExecutionRun(models.Model):
     kept_at = models.DateTimeField(null=True)
     noticed = models.BooleanField(db_default=False)
     rerun_at = models.DateTimeField(null=True)
+    erasure = models.UUIDField(null=True)  # the one that emptied it
 
     class Meta:
         verbose_name = _("run")

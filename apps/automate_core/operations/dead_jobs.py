@@ -41,6 +41,8 @@ def requeue_job(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
         return control.rerun(job.run, by=by, start="failed")
     if job.event is None:
         raise ControlError(text("The event of job %(job)s was deleted.", job=str(job.pk)))
+    if job.event.erasure is not None:
+        raise ControlError(text("The payload of this event was erased."))
     if not can(by, "operate", SITE):
         raise NotPermittedError(text("%(person)s needs the Operate permission for the site.", person=by.get_username()))
     new_job = OutboxJob.objects.get(pk=lifecycle.dispatch_again(job.event.pk))

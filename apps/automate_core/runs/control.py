@@ -134,6 +134,8 @@ def rerun(
         raise ControlError(text("The run %(run)s was already re-run.", run=str(run)))
     if not again:
         _refuse_repetition(run)
+    if run.erasure is not None:
+        raise ControlError(text("The data of the run %(run)s was erased, so it cannot be re-run.", run=str(run)))
     if run.cause == ExecutionRun.Cause.TEST:
         raise ControlError(text("The run %(run)s is a test and cannot be re-run. Test the draft again.", run=str(run)))
     if run.workflow.status == Workflow.Status.ARCHIVED:

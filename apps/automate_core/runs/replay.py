@@ -49,6 +49,8 @@ def replay_refusal(event: Event) -> str:
         return text("This event is a call from another workflow. Re-run the run that made the call instead.")
     if kind in access.COPY_KINDS:
         return text("This event was created for one run. Re-run that run instead.")
+    if event.erasure is not None:
+        return text("The payload of this event was erased.")
     if event.emptied_at:
         return text("The payload of this event was deleted by the retention policy.")
     return ""

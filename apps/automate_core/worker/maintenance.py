@@ -16,6 +16,7 @@ from automate_connectors.limits import calls
 from automate_connectors.stored import freshness
 from automate_core.authoring import pausing
 from automate_core.operations import bulk
+from automate_core.operations.erasure import erasing
 from automate_core.operations.notifications import approval_mail, detectors, failures, sender
 from automate_core.operations.retention.pruning import Pruner
 from automate_core.operations.statistics import levels, rollup
@@ -43,6 +44,7 @@ MAINTENANCE_TASKS: tuple[MaintenanceTask, ...] = (
     MaintenanceTask("reconnected", reconnection.DUE, reconnection.resolve_missed_waits),
     MaintenanceTask("rate limits", calls.DUE, calls.admit_all),
     MaintenanceTask("bulk actions", bulk.DUE, bulk.run_next_batch),
+    MaintenanceTask("erasures", erasing.DUE, erasing.ErasureTask().run_once),
     MaintenanceTask("statistics", rollup.DUE, rollup.count_ended_runs),
     MaintenanceTask("levels", levels.DUE, levels.record_levels),
     MaintenanceTask(

@@ -17,6 +17,7 @@ _PERMISSIONS = {
     "operate_site": text("Can operate workers and dead jobs"),
     "administer_site": text("Can administer plug-ins, notification rules and retention"),
     "audit_site": text("Can read the audit trail"),
+    "erase_site": text("Can find and erase personal data"),
     "view_llmusage": text("Can view model usage"),
     "add_workflow": text("Can create workflows"),
     "view_workflow": text("Can view own and shared workflows"),

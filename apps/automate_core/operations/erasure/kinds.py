@@ -1,0 +1,296 @@
+"""The kinds of this app's data, and of what lies below it: what is found, and what becomes of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Model
+
+from automate_connectors.models import Connection, OAuthToken
+from automate_connectors.stored.models import DeclaredConnectorDraft, DeclaredConnectorVersion
+from automate_core import models
+from automate_core.models import DraftCommand, Erasure, StoredFile
+from automate_core.operations.erasure import units
+from automate_core.operations.erasure.sources import ErasedKeys, Eraser, Kind, Source, register_kind
+from automate_core.operations.erasure.texts import SearchedTexts
+from automate_governance import audit
+from automate_governance.models import AuditEntry
+from automate_plugins import ntext, text
+
+_RUN = "JOIN automate_core_executionrun run ON run.id = row.run_id"
+_UNIT = "coalesce(run.event_id, run.id)"
+_PUBLISHED, _SNAPSHOT = "row.test IS NULL", "row.test IS NOT NULL"
+
+
+def emptied(model: type[Model], **values: Any) -> Eraser:
+    """The erasure of rows whose columns get these values."""
+
+    def erase(erasure: Erasure, texts: SearchedTexts, keys: Sequence[str]) -> ErasedKeys:
+        return ErasedKeys(
+            Counter({model._meta.model_name or "": model._base_manager.filter(pk__in=keys).update(**values)})
+        )
+
+    return erase
+
+
+def _erase_files(erasure: Erasure, texts: SearchedTexts, keys: Sequence[str]) -> ErasedKeys:
+    files = StoredFile.objects.select_for_update().filter(pk__in=keys)
+    in_use = frozenset(file.pk for file in files if units.is_used_file(file.trace_id))
+    return ErasedKeys(Counter(files=units.delete_files(files.exclude(pk__in=in_use))), in_use)
+
+
+def _erase_entries(erasure: Erasure, texts: SearchedTexts, keys: Sequence[str]) -> ErasedKeys:
+    numbers = [int(key) for key in keys]
+    already = AuditEntry.objects.filter(pk__in=numbers, erased__has_key="content").count()
+    audit.erase_values(numbers, erased_by=erasure.person, reason=erasure.reason, parts=("content",))
+    return ErasedKeys(Counter(entries=len(numbers) - already))
+
+
+def _delete_edits(erasure: Erasure, texts: SearchedTexts, keys: Sequence[str]) -> ErasedKeys:
+    """An edit that is gone cannot be undone, nor any before it: these go with it."""
+    deleted = 0
+    for workflow, number in DraftCommand.objects.filter(pk__in=keys).values_list("workflow", "number"):
+        deleted += DraftCommand.objects.filter(workflow=workflow, number__lte=number).delete()[0]
+    return ErasedKeys(Counter(edits=deleted))
+
+
+def register() -> None:
+    """Register the kinds, in the order in which people read them."""
+    register_kind(
+        Kind(
+            name="unit",
+            counted=lambda count: ntext("%(count)s event with its runs", "%(count)s events with their runs", count),
+            action=text(
+                "Payloads, inputs, outputs, errors, log lines, subjects, search terms, answers of approvals and files "
+                "are erased. The runs stay, with their times and states."
+            ),
+            erase=units.erase_units,
+        ),
+        Source(
+            model=models.Event,
+            columns=("payload", "headers", "subject", "type", "delivery_key"),
+            kind="unit",
+            key="row.id",
+        ),
+        Source(
+            model=models.ExecutionRun,
+            columns=("vars", "output", "error", "slot_key"),
+            kind="unit",
+            key="coalesce(row.event_id, row.id)",
+        ),
+        Source(model=models.SearchTerm, columns=("value",), kind="unit", join=_RUN, key=_UNIT),
+        Source(
+            model=models.StepRun,
+            columns=("input", "output", "error"),
+            kind="unit",
+            join=_RUN,
+            key=_UNIT,
+            documents=("input_file", "output_file"),
+        ),
+        Source(model=models.RunLog, columns=("message",), kind="unit", join=_RUN, key=_UNIT),
+        Source(model=models.Wait, columns=("data", "outcome"), kind="unit", join=_RUN, key=_UNIT),
+        Source(model=models.ForeseenEffect, columns=("effects",), kind="unit", join=_RUN, key=_UNIT),
+        Source(model=models.HandedOutStep, columns=("params",), kind="unit", join=_RUN, key=_UNIT),
+        Source(
+            model=models.OutboxJob,
+            columns=("last_error",),
+            kind="unit",
+            join="LEFT JOIN automate_core_executionrun run ON run.id = row.run_id",
+            key="coalesce(row.event_id, run.event_id, row.run_id)",
+        ),
+        Source(
+            model=models.WorkflowVersion,
+            columns=("test",),
+            kind="unit",
+            join="JOIN automate_core_executionrun run ON run.workflow_id = row.workflow_id AND run.version_id = row.id "
+            "AND run.cause = 'test'",
+            key=_UNIT,
+            where=_SNAPSHOT,
+        ),
+    )
+    register_kind(
+        Kind(
+            name="file",
+            counted=lambda count: ntext("%(count)s file", "%(count)s files", count),
+            action=text(
+                "The files are deleted. The content of compressed files, such as PDF and Excel, is not searched."
+            ),
+            erase=_erase_files,
+        ),
+        Source(model=StoredFile, columns=("name",), kind="file", key="row.reference", documents=("file",)),
+    )
+    register_kind(
+        Kind(
+            name="sample",
+            counted=lambda count: ntext("%(count)s kept sample or mock", "%(count)s kept samples and mocks", count),
+            action=text("They are emptied."),
+            erase=emptied(models.StepSample, output=None),
+        ),
+        Source(model=models.StepSample, columns=("output",), kind="sample"),
+    )
+    register_kind(
+        Kind(
+            name="notification",
+            counted=lambda count: ntext("%(count)s notification", "%(count)s notifications", count),
+            action=text("Recipient, content and error are erased. Messages that were sent stay with their recipients."),
+            erase=emptied(models.Notification, target="", facts=[], error="", error_text=None),
+        ),
+        Source(
+            model=models.Notification,
+            columns=("target", "facts", "error", "error_text"),
+            kind="notification",
+            where="row.status <> 'waiting'",
+        ),
+    )
+    register_kind(
+        Kind(
+            name="failure_group",
+            counted=lambda count: ntext("%(count)s failure group", "%(count)s failure groups", count),
+            action=text("Their example message is erased."),
+            erase=emptied(models.FailureGroup, message=""),
+        ),
+        Source(model=models.FailureGroup, columns=("message",), kind="failure_group"),
+    )
+    register_kind(
+        Kind(
+            name="entry",
+            counted=lambda count: ntext("%(count)s audit entry", "%(count)s audit entries", count),
+            action=text(
+                "The name of the object and the recorded values are erased. Who did what and when stays, and the chain "
+                "stays intact."
+            ),
+            erase=_erase_entries,
+        ),
+        Source(model=AuditEntry, columns=("object", "changes"), kind="entry"),
+    )
+    register_kind(
+        Kind(
+            name="edit",
+            counted=lambda count: ntext("%(count)s edit of a draft", "%(count)s edits of drafts", count),
+            action=text("These and the earlier edits of the draft are deleted, so they cannot be undone any more."),
+            erase=_delete_edits,
+        ),
+        Source(model=DraftCommand, columns=("words", "message", "changes"), kind="edit"),
+    )
+    _register_kept()
+
+
+def _register_kept() -> None:
+    """Register what people write themselves: only they know what is to be there instead."""
+    register_kind(
+        Kind(
+            name="draft",
+            counted=lambda count: ntext("%(count)s workflow draft", "%(count)s workflow drafts", count),
+            action=text("Edit the draft in the builder."),
+        ),
+        Source(
+            model=models.Workflow,
+            columns=("name", "slug", "description", "tags", "vars", "subject", "search_terms", "agents", "concurrency"),
+            kind="draft",
+        ),
+        Source(
+            model=models.Trigger, columns=("key", "config", "filter", "tested"), kind="draft", key="row.workflow_id"
+        ),
+        Source(
+            model=models.Step,
+            columns=("key", "name", "slot", "inputs", "policy", "settings", "notes"),
+            kind="draft",
+            key="row.workflow_id",
+        ),
+    )
+    register_kind(
+        Kind(
+            name="version",
+            counted=lambda count: ntext("%(count)s published version", "%(count)s published versions", count),
+            action=text(
+                "A published version cannot be changed. Publish the workflow without the text; older versions stay "
+                "until the workflow is deleted."
+            ),
+        ),
+        Source(
+            model=models.WorkflowVersion,
+            columns=("definition", "message", "message_text"),
+            kind="version",
+            where=_PUBLISHED,
+        ),
+    )
+    register_kind(
+        Kind(
+            name="poll",
+            counted=lambda count: ntext("%(count)s poll", "%(count)s polls", count),
+            action=text("Its position or last error holds the text. The next poll replaces them."),
+        ),
+        Source(model=models.PollState, columns=("cursor", "error", "error_text"), kind="poll"),
+    )
+    register_kind(
+        Kind(
+            name="connection",
+            counted=lambda count: ntext("%(count)s connection", "%(count)s connections", count),
+            action=text("Edit the connection, or sign in with another account."),
+        ),
+        Source(
+            model=Connection,
+            columns=("name", "slug", "config", "oauth", "allowed_hosts", "health_note", "health_text"),
+            kind="connection",
+        ),
+        Source(model=OAuthToken, columns=("account", "kept"), kind="connection", key="row.connection_id"),
+    )
+    register_kind(
+        Kind(
+            name="connector",
+            counted=lambda count: ntext("%(count)s connector text", "%(count)s connector texts", count),
+            action=text("Edit the connector, or delete it with its versions."),
+        ),
+        Source(model=DeclaredConnectorVersion, columns=("text", "definition", "note"), kind="connector"),
+        Source(model=DeclaredConnectorDraft, columns=("text",), kind="connector", key="'draft ' || row.id"),
+    )
+    register_kind(
+        Kind(
+            name="webhook",
+            counted=lambda count: ntext("%(count)s webhook endpoint", "%(count)s webhook endpoints", count),
+            action=text("Edit the webhook endpoint."),
+        ),
+        Source(model=models.WebhookEndpoint, columns=("slug", "config"), kind="webhook"),
+    )
+    register_kind(
+        Kind(
+            name="rule",
+            counted=lambda count: ntext("%(count)s notification rule", "%(count)s notification rules", count),
+            action=text("Edit the notification rule."),
+        ),
+        Source(model=models.NotificationRule, columns=("addresses", "room", "url", "config"), kind="rule"),
+    )
+    register_kind(
+        Kind(
+            name="actor",
+            counted=lambda count: ntext(
+                "%(count)s audit entry about what the person did",
+                "%(count)s audit entries about what the person did",
+                count,
+            ),
+            action=text("The audit trail keeps who did it, from which address and with which token."),
+        ),
+        Source(
+            model=AuditEntry,
+            columns=("actor", "actor_id", "address", "system_user", "credential"),
+            kind="actor",
+        ),
+    )
+    register_kind(
+        Kind(
+            name="account",
+            counted=lambda count: ntext("%(count)s user account", "%(count)s user accounts", count),
+            action=text("Edit or delete the account. Hand over its work first."),
+        ),
+        Source(model=get_user_model(), columns=_account_columns(), kind="account"),
+    )
+
+
+def _account_columns() -> tuple[str, ...]:
+    fields = (field for field in get_user_model()._meta.concrete_fields if field.name != "password")
+    return tuple(
+        field.name for field in fields if field.get_internal_type() in ("CharField", "EmailField", "TextField")
+    )
