@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import uuid
 from typing import Any
 
 from django import template
@@ -14,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import get_language
 
+from automate_core.operations.erasure.describe import find_erasure
 from automate_governance.admin_site import reverse
 from automate_governance.people.labels import group_label
 from automate_governance.texts import error_message, translated
@@ -102,6 +104,12 @@ def crumbs(parts: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
     if len(parts) < 2:
         return parts
     return [{**part, "title": capfirst(str(part["title"]))} for part in parts[:2]] + parts[2:]  # then names of objects
+
+
+@register.inclusion_tag("automate_studio/ui/erased.html")
+def erased_note(key: uuid.UUID | None) -> dict[str, Any]:
+    """When and by whom an event or a run was erased."""
+    return {"erasure": find_erasure(key)}
 
 
 @register.filter

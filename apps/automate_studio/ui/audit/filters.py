@@ -27,6 +27,7 @@ KINDS = {
     "automate_core.webhookendpoint": text("Webhook endpoint"),
     "automate_core.notificationrule": text("Notification rule"),
     "automate_core.bulkaction": text("Bulk action"),
+    "automate_core.erasure": text("Erasure"),
     "automate_llm.llmbudget": text("Model budget"),
     "auth.user": text("User"),
     "auth.group": text("Group"),
