@@ -128,28 +128,33 @@ def format_day(date: dt.date) -> str:
 
 
 def format_exact(moment: dt.datetime | None) -> str:
-    """Date, time and zone in the active zone, for titles."""
-    return f"{_local(moment):%Y-%m-%d %H:%M:%S %Z}" if moment else ""
+    """The long form, in the active zone: `Mon 30 Nov 2026, 17:15:24 CET`."""
+    if not moment:
+        return ""
+    here = _local(moment)
+    return f"{_long_date(here)}, {here:%H:%M:%S %Z}"
 
 
 def format_clock(moment: dt.datetime | None, now: dt.datetime) -> str:
     """`17:15:24` today, with the date before it on other days."""
     if moment is None:
         return ""
-    return f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{format_day(moment)} {moment:%H:%M}"
+    return f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{format_day(moment)}, {moment:%H:%M}"
 
 
 def format_local(moment: dt.datetime) -> str:
-    """`30 Nov 17:15:24` in the active zone, without the seconds when these are none."""
+    """The short form, in the active zone: `30 Nov, 17:15:24`, without the seconds when these are none."""
     here = timezone.localtime(moment)
-    return f"{format_day(here)} {here:%H:%M:%S}" if here.second else f"{format_day(here)} {here:%H:%M}"
+    return f"{format_day(here)}, {here:%H:%M:%S}" if here.second else f"{format_day(here)}, {here:%H:%M}"
 
 
 def format_dated(moment: dt.datetime | None) -> str:
-    """`Mon 30 Nov 2026, 08:30`, in the moment's own zone."""
-    if not moment:
-        return ""
-    return formats.date_format(moment, pgettext("Django date format", "D j M Y")) + f", {moment:%H:%M}"
+    """The long form without seconds, in the moment's own zone: `Mon 30 Nov 2026, 08:30`."""
+    return f"{_long_date(moment)}, {moment:%H:%M}" if moment else ""
+
+
+def _long_date(moment: dt.datetime) -> str:
+    return formats.date_format(moment, pgettext("Django date format", "D j M Y"))
 
 
 def zone_name(moment: dt.datetime) -> str:
