@@ -143,7 +143,7 @@ def test_what_is_offered_is_what_may_be_named(workflow, sign_in, owner):
     assert "Current item of Each" in builder.groups("careful/each/again/turn")
     assert "index, a number" in builder.rows("careful/each/again/turn")
     assert "Error, 4" in builder.groups("careful/caught") and "The error, 4" not in builder.groups("careful/risky")
-    callback = builder.rows("last")["hook, text"]
+    callback = builder.rows("last")["URL that answers Hook, text"]
     assert callback["data-insert"] == "{{ callbacks.hook }}"
 
 

@@ -123,7 +123,7 @@ def test_a_lone_expression_is_replaced_by_a_value_of_any_type(builder):
 @pytest.mark.extended
 def test_a_callback_is_signed_by_a_scheme_of_webhooks(builder):
     for fields in (
-        {"until": ""}, {"callback": "on"}, {"timeout": "1h"}, {"scheme": "stripe"}, {"secret": "database:stripe"},
+        {"wait_for": "callback"}, {"timeout": "1h"}, {"scheme": "stripe"}, {"secret": "database:stripe"},
         rows("scheme_config", key=["tolerance"], value=["1"], type=["text"]),
     ):  # fmt: skip
         assert builder.save("pause", **fields).status_code == 200, fields

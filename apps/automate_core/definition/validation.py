@@ -318,7 +318,9 @@ def _in_wait(step: WaitStep, place: str, here: _Here) -> Iterator[Problem]:
             yield from _in_template(value, f"{place}.{name}", here)
     if step.until is not None:
         yield from _in_template(step.until, f"{place}.until", here)
-        if "{{" not in step.until:
+        if not step.until:
+            yield Problem(f"{place}.until", text("Choose a date and time."), missing=True)
+        elif "{{" not in step.until:
             try:
                 dt.datetime.fromisoformat(step.until)
             except ValueError:
@@ -329,7 +331,7 @@ def _in_wait(step: WaitStep, place: str, here: _Here) -> Iterator[Problem]:
     has_deadline = step.callback or bool(step.form)
     if has_deadline and step.timeout is None:
         reason = text("A wait for a callback or a form needs a timeout.")
-        yield Problem(f"{place}.timeout", reason, missing=bool(step.form))
+        yield Problem(f"{place}.timeout", reason, missing=True)
     if not has_deadline and (step.timeout is not None or step.on_timeout is not None):
         yield Problem(f"{place}.timeout", text("Only a wait for a callback or a form can have a timeout."))
     yield from _signature(step, place)

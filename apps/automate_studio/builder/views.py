@@ -29,7 +29,7 @@ from automate_governance.middleware import show_once
 from automate_governance.permissions import NotPermittedError, User, permitted
 from automate_governance.texts import translated
 from automate_studio.builder.offers import palette_groups
-from automate_studio.builder.panel import generic_action, steps
+from automate_studio.builder.panel import generic_action, steps, wait_fields
 from automate_studio.builder.panel.conditions import condition_command
 from automate_studio.builder.panel.forms import ROWS
 from automate_studio.builder.panel.generic_action import complete_stored_action
@@ -248,6 +248,7 @@ def _store_fields(request: HttpRequest, pk: int, path: str) -> HttpResponse:
         "form": shown,
         "not_saved": bool(refused),
         "unread": json.dumps([_posted_name(request, name) for name in unread]),
+        "refit": _wait_kind(state.draft, path) != _wait_kind(before, path),
         "redraw": state.workflow.structure_rev != structure or _slots(state.draft, path) != _slots(before, path),
         "written": {*document.get("set", ()), *document.get("unset", ())},
     }
@@ -264,6 +265,12 @@ def _slots(draft: Draft, path: str) -> list[str]:
     """Slots of the panel's step: some fields add or remove one."""
     node = step_at(draft, path)
     return node.slots if node else []
+
+
+def _wait_kind(draft: Draft, path: str) -> str:
+    """What the panel's step waits for, on which its fields depend."""
+    node = step_at(draft, path)
+    return wait_fields.wait_kind(node.settings) if node and node.kind == "wait" else ""
 
 
 def _changed_command(request: HttpRequest, draft: Draft, path: str) -> tuple[dict[str, Any], dict[str, str]]:
@@ -292,6 +299,8 @@ def _changed_command(request: HttpRequest, draft: Draft, path: str) -> tuple[dic
         name: empty_value(free[name].kind, node.inputs.get(free[name].name)) for name in all_unset if name in free
     }
     all_unset = [name for name in all_unset if name not in free]
+    if node.kind == "wait":
+        wait_fields.complete_wait(node, all_found, all_unset, all_errors)
     if generic_action.is_generic(node):
         complete_stored_action(node, all_found, all_unset, all_errors)
     document = {"do": "edit", "rev": rev, "key": node.key, "set": all_found, "unset": all_unset}

@@ -81,6 +81,7 @@ class PickerGroup:
     open: bool = False
     rows: tuple[PickerRow, ...] = ()
     hint: str = ""
+    words: str = ""  # by which its rows are found, apart from their labels; without them a row is found by its value
 
     @property
     def place(self) -> str:
@@ -130,7 +131,8 @@ def picker_groups(state: DraftState, node: StepNode, data: PickerData) -> list[P
     if lists:
         label = _("Current item of %(step)s") % {"step": step_label(lists[-1])}
         found.append(with_rows(PickerGroup(label=label, path=("item",), icon="repeat", open=True), data))
-    return [*found, *(_group_of_names(*names, data) for names in _name_groups(state, scope) if names[2])]
+    names = [_group_of_names(*names, data) for names in _name_groups(state, scope) if names[2]]
+    return [*found, *_callback_groups(state, scope, data), *names]
 
 
 def _trigger_group(state: DraftState, data: PickerData) -> PickerGroup:
@@ -150,10 +152,29 @@ def _name_groups(state: DraftState, scope: NameScope) -> Iterator[tuple[str, str
     yield _("Variables"), "tune", [("vars", name) for name in dict.fromkeys([*definition.vars, *saved])]
     event: list[Path] = [("event", name) for name in ("headers", "type", "source", "id", "time")]
     index: list[Path] = [("index",)] if scope.loops else []
-    waits = [step.key for step in steps if getattr(step, "callback", False) or getattr(step, "form", None)]
     run: list[Path] = [("run", "id"), ("run", "trace_id"), ("run", "workflow")]
     yield _("Event details"), "info", event
-    yield _("This run"), "play_arrow", [*index, *run, *(("callbacks", key) for key in waits)]
+    yield _("This run"), "play_arrow", [*index, *run]
+
+
+def _callback_groups(state: DraftState, scope: NameScope, data: PickerData) -> Iterator[PickerGroup]:
+    """The URLs that answer the workflow's waits, if it has any."""
+    waits = [step for _, step in walk(state.parsed.definition.steps) if step.key in scope.callbacks]
+    if not waits:
+        return
+    rows = []
+    for step in waits:
+        path = ("callbacks", step.key)
+        label = _("URL that answers %(step)s") % {"step": step_label(step)}
+        rows.append(picker_row(label, path, data.at(path), None))
+    yield PickerGroup(
+        label=_("Callback URLs"),
+        path=("callbacks",),
+        icon="link",
+        note=str(len(rows)),
+        rows=tuple(rows),
+        words=_("callback url webhook answer address"),
+    )
 
 
 def _group_of_names(title: str, icon: str, paths: list[Path], data: PickerData) -> PickerGroup:

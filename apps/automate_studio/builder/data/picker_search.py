@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,10 +19,11 @@ MAX_ITEMS_SEARCHED = 20  #: of each list
 type Rank = tuple[int, int, int, int, int]
 
 
-def search_groups(words: str, groups: Iterable[PickerGroup], data: PickerData) -> list[PickerGroup]:
+def search_groups(words: str, groups: Sequence[PickerGroup], data: PickerData) -> list[PickerGroup]:
     """The groups with matching rows, best first; then whole groups whose name matches."""
     wanted = words.lower().split()
-    groups = list(groups)
+    named = [_matching_labels(wanted, group) for group in groups if group.words]
+    groups = [group for group in groups if not group.words]
     hits: list[tuple[Rank, int, Path, Any]] = []
     for number, path, value in _searched_values(groups, data):
         found = match_rank(wanted, groups[number].label, path, value)
@@ -37,7 +38,15 @@ def search_groups(words: str, groups: Iterable[PickerGroup], data: PickerData) -
         for number, group in enumerate(groups)
         if number not in by_group and all(word in group.label.lower() for word in wanted)
     ]
-    return [*(_matching_group(groups[number], found, data) for number, found in by_group.items()), *whole]
+    found_groups = [_matching_group(groups[number], found, data) for number, found in by_group.items()]
+    return [*(group for group in named if group.rows), *found_groups, *whole]
+
+
+def _matching_labels(wanted: list[str], group: PickerGroup) -> PickerGroup:
+    """A group of few rows with those that its words, or their labels, name."""
+    around = f"{group.label} {group.words}"
+    rows = (row for row in group.rows if all(word in f"{around} {row.label} {row.name}".lower() for word in wanted))
+    return replace(group, rows=tuple(rows), open=True)
 
 
 def file_groups(words: str, groups: Iterable[PickerGroup], data: PickerData) -> list[PickerGroup]:

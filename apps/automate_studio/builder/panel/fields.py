@@ -1,4 +1,4 @@
-"""Fields of step kinds, triggers and the workflow; actions describe their inputs themselves."""
+"""Fields of step kinds and the workflow; actions describe their inputs themselves, and those of a wait depend on it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from automate_core.definition.reply_rules import CONTENT_TYPES
-from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel.forms import MISSING, FieldGroup
@@ -18,7 +17,7 @@ def _choice(name: str, label: str, *choices: tuple[str, str]) -> FieldSpec:
     return FieldSpec(name=name, label=label, kind=_K.CHOICE, choices=choices, default=choices[0][0], shown=True)
 
 
-_SPAN = text("In seconds, or for example 15m, 2h 30m or 2d.")
+SPAN = text("In seconds, or for example 15m, 2h 30m or 2d.")
 FORM_COLUMNS = (
     FieldSpec(name="name", label=text("Name"), help=text("Used in expressions: lowercase letters and underscores.")),
     FieldSpec(name="label", label=text("Label")),
@@ -88,7 +87,7 @@ def _agents_value(parts: dict[str, Any]) -> Any:
     return {"enabled": False, **texts} if texts else MISSING
 
 
-_ON_TIMEOUT = FieldGroup(
+ON_TIMEOUT = FieldGroup(
     name="on_timeout",
     label=text("If the deadline passes"),
     parts=(
@@ -104,7 +103,6 @@ _ON_TIMEOUT = FieldGroup(
     whole=lambda parts: [] if parts.get("then") == "steps" else MISSING,
 )
 
-_NO_SIGNATURE = ("", text("None: the URL is enough"))
 STEP_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
     "action": (
         FieldSpec(name="save_as", label=text("Save output as variable"), help=text("Later steps use it as vars.NAME.")),
@@ -135,60 +133,6 @@ STEP_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
         FieldSpec(name="until", label=text("Until"), kind=_K.JSON, required=True, help=text("A condition.")),
         FieldSpec(name="maximum", label=text("Maximum repetitions"), kind=_K.INTEGER, required=True),
     ),
-    "wait": (
-        FieldSpec(name="duration", label=text("For a duration"), help=_SPAN, shown=True),
-        FieldSpec(
-            name="until",
-            label=text("Until a date and time"),
-            kind=_K.DATETIME,
-            help=text("In the workflow's time zone."),
-            shown=True,
-        ),
-        FieldSpec(name="callback", label=text("For a callback"), kind=_K.BOOLEAN, default=False, shown=True),
-        FieldSpec(
-            name="form",
-            label=text("For a form"),
-            kind=_K.LIST,
-            columns=HOSTED_FORM_COLUMNS,
-            help=text("A page of fields for a person. The answers become the output."),
-            shown=True,
-        ),
-        FieldSpec(name="title", label=text("Title of the page")),
-        FieldSpec(name="introduction", label=text("Introduction of the page"), kind=_K.LONG_TEXT),
-        FieldSpec(
-            name="shown_to",
-            label=text("Page is shown to"),
-            kind=_K.CHOICE,
-            default="submitter",
-            choices=(
-                ("submitter", text("The person who answered the form")),
-                ("link", text("Only people with its link, callbacks.KEY")),
-            ),
-        ),
-        FieldSpec(name="timeout", label=text("Timeout"), help=_SPAN, shown=True),
-        FieldSpec(
-            name="scheme",
-            label=text("Callback signature"),
-            kind=_K.CHOICE,
-            default="",
-            choices=(_NO_SIGNATURE,),
-            help=text("The callback must also carry a valid signature."),
-        ),
-        FieldSpec(
-            name="secret",
-            label=text("Signing secret"),
-            kind=_K.SECRET,
-            help=text("A reference, for example database:stripe."),
-        ),
-        FieldSpec(
-            name="scheme_config",
-            label=text("Signature settings"),
-            kind=_K.MAPPING,
-            literal=True,
-            help=text("Only for schemes with settings, for example header for HMAC."),
-        ),
-        _ON_TIMEOUT,
-    ),
     "approval": (
         FieldSpec(name="assignees", label=text("People"), kind=_K.LIST, options="people", shown=True),
         FieldSpec(name="groups", label=text("Groups"), kind=_K.LIST, options="groups", shown=True),
@@ -209,9 +153,9 @@ STEP_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
             help=text("For example the requester: {{ event.payload.employee }}."),
         ),
         FieldSpec(name="delegate", label=text("Approvers can delegate"), kind=_K.BOOLEAN, default=False),
-        FieldSpec(name="timeout", label=text("Due after"), required=True, help=_SPAN),
-        FieldSpec(name="remind_after", label=text("Remind after"), help=_SPAN),
-        _ON_TIMEOUT,
+        FieldSpec(name="timeout", label=text("Due after"), required=True, help=SPAN),
+        FieldSpec(name="remind_after", label=text("Remind after"), help=SPAN),
+        ON_TIMEOUT,
     ),
     "workflow": (
         FieldSpec(
@@ -398,14 +342,3 @@ SETTINGS_FIELDS = (
     ),
     FieldSpec(name="run_as", label=text("Runs as"), required=True, options="run_as", help=text("A username.")),
 )
-
-
-def step_fields(kind: str) -> tuple[FieldSpec, ...]:
-    """The fields of a kind of step. A wait offers the installed signature schemes that have a secret."""
-    if kind != "wait":
-        return STEP_FIELDS[kind]
-    schemes = tuple((code, scheme.name) for code, scheme in SCHEMES.items() if scheme.has_secret)
-    return tuple(
-        replace(spec, choices=(_NO_SIGNATURE, *schemes)) if spec.name == "scheme" else spec
-        for spec in STEP_FIELDS[kind]
-    )

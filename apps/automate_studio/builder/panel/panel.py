@@ -30,6 +30,7 @@ from automate_studio.builder.panel.steps import (
     step_field_specs,
     takes_free_inputs,
 )
+from automate_studio.builder.panel.wait_fields import callback_expression
 from automate_studio.builder.triggers.trigger_form import build_setup
 from automate_studio.ui.fields import FieldMessage
 from automate_studio.ui.json.editor import write_text
@@ -94,6 +95,11 @@ class Panel:
         """The other fields."""
         main = {view.name for view in self.main}
         return [view for view in self.fields if view.name not in main]
+
+    @property
+    def callback_expression(self) -> str:
+        """The expression of the URL that answers it, which an earlier step sends; empty where there is none."""
+        return callback_expression(self.node)
 
     @property
     def is_free(self) -> bool:

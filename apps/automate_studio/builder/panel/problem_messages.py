@@ -14,7 +14,7 @@ from automate_core.authoring.drafts.values import Draft, StepNode, TriggerNode
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.builder.panel import setup, steps
+from automate_studio.builder.panel import setup, steps, wait_fields
 from automate_studio.builder.panel.conditions import condition_dom_id
 from automate_studio.builder.panel.field_messages import concerns_field, with_label
 from automate_studio.builder.panel.fields import SETTINGS_FIELDS
@@ -30,7 +30,6 @@ from automate_studio.view_models.step_tree import START
 _ELSEWHERE = {
     ("schedule", ""): ("repeats", text("Choose when the workflow starts")),
     ("schedule", "every"): ("number", ""),
-    ("wait", ""): ("duration", text("Choose one: for a duration, until a date and time, for a callback or for a form")),
 }
 
 
@@ -86,6 +85,8 @@ def editing_problem_lines(draft: Draft, problems: Iterable[DraftProblem]) -> lis
 
 def _form_field(problem: DraftProblem, kind: str) -> tuple[str, str]:
     """(name of the field, reason) in the form of a step or trigger of that kind."""
+    if (kind, problem.field) == ("wait", ""):
+        return ("duration", text("Enter how long to wait")) if problem.missing else (wait_fields.CHOICE, problem.reason)
     name, own = _ELSEWHERE.get((kind, problem.field), (problem.field, ""))
     return name, own or problem.reason
 

@@ -14,7 +14,7 @@ from automate_governance.permissions import User, permitted
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel import fields as builder_fields
-from automate_studio.builder.panel import generic_action
+from automate_studio.builder.panel import generic_action, wait_fields
 from automate_studio.builder.panel.forms import FreeInput, is_lone_expression, specs_with_choices
 from automate_studio.builder.panel.generic_action import generic_field_specs
 from automate_studio.builder.panel.pool_choice import FIELD, with_pool_choice
@@ -61,7 +61,10 @@ def step_field_specs(
             yield from generic_field_specs(node)
         else:
             yield _input_specs(node, drawn or {}), node.inputs, "inputs."
-    yield builder_fields.step_fields(node.kind), node.settings, ""
+    if node.kind == "wait":
+        yield wait_fields.wait_specs(node.settings), wait_fields.wait_values(node.settings), ""
+    else:
+        yield builder_fields.STEP_FIELDS[node.kind], node.settings, ""
     if node.kind == "action":
         yield with_pool_choice(builder_fields.POLICY_FIELDS, node.policy.get(FIELD)), node.policy, ""
     yield (builder_fields.NOTES,), base, ""

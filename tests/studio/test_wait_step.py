@@ -1,0 +1,91 @@
+"""The panel of a wait: one choice of what it waits for, and where the URL that answers it is found."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from automate_core.models import Step
+from tests.support.builder import Builder
+from tests.support.pages import Page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FLOW = """
+name: Orders
+slug: orders
+triggers: [{endpoint: github}]
+steps:
+  - {key: send, action: data.set, inputs: {url: ''}}
+  - {kind: wait, key: wait, name: Wait for ERP, callback: true, timeout: 2h}
+  - {kind: wait, key: page, name: More about it, form: [{name: a}], timeout: 1d}
+  - {kind: approval, key: ask, name: Boss, assignees: [owner], timeout: 1h, form: [{name: a}]}
+  - {kind: wait, key: pause, duration: 5m}
+"""
+
+
+@pytest.fixture
+def builder(workflow, sign_in, owner):
+    return Builder(sign_in(owner), workflow(FLOW, publish=False))
+
+
+def _settings(key):
+    return Step.objects.get(key=key).settings
+
+
+def _fields(page):
+    return {found["data-field"] for _, found in page.tags if "data-field" in found}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "stored"),
+    [
+        ("duration", {"duration"}, {}),
+        ("date", {"until"}, {"until": ""}),
+        ("callback", {"timeout", "on_timeout", "scheme"}, {"callback": True, "timeout": "1d"}),
+        ("form", {"form", "timeout", "on_timeout", "title"}, {"timeout": "7d"}),
+    ],
+)
+def test_a_choice_shows_its_fields_alone(builder, kind, fields, stored):
+    others = {"duration", "until", "scheme", "form", "timeout", "on_timeout", "title"} - fields
+    builder.save("pause", wait_for="date" if kind == "duration" else "duration")
+    answer = Page(builder.save("pause", wait_for=kind))
+    assert answer.status == 200 and _fields(answer) >= {"wait_for", *fields}
+    assert not _fields(answer) & others
+    assert not _fields(builder.panel("pause")) & others
+    found = _settings("pause")
+    assert {name: found[name] for name in stored} == stored and not set(found) & others
+    assert ("form" in found) is (kind == "form")
+
+
+def test_only_what_is_missing_is_required(builder):
+    assert builder.panel("wait").text.count("required") == 1, "how long it waits at most"
+    builder.save("pause", duration="")
+    assert (
+        builder.panel("pause").text.count("required") == 1 and "Enter how long to wait" in builder.panel("pause").text
+    )
+    builder.save("pause", wait_for="date")
+    assert "Choose a date and time" in builder.panel("pause").text
+    builder.save("pause", until="2027-01-01T10:00")
+    builder.save("pause", until="")
+    assert _settings("pause")["until"] == "", "an emptied date is no other choice"
+    assert builder.save("pause", wait_for="luck").status_code == 422
+
+
+def test_a_callback_says_where_its_url_goes(builder):
+    page = builder.panel("wait")
+    assert "Send this URL in an earlier step" in page.text and "If nothing arrives" in page.text
+    assert page.all(data_copy="{{ callbacks.wait }}")
+    assert not builder.panel("page").ids.get("callback-note"), "its page is shown by itself"
+    builder.save("page", shown_to="link")
+    assert builder.panel("page").all(data_copy="{{ callbacks.page }}")
+    assert not builder.panel("pause").ids.get("callback-note")
+
+
+@pytest.mark.parametrize("words", ["", "callback", "URL", "webhook", "answer", "wait for erp", "callbacks.wait"])
+def test_the_data_picker_finds_the_url_of_a_callback(builder, words):
+    url = reverse("studio:builder_data", args=[builder.workflow.pk, "send"])
+    page = Page(builder.client.get(url, {"q": words} if words else {}))
+    assert "Callback URLs" in page.text and page.all(data_insert="{{ callbacks.wait }}")
+    assert "URL that answers Wait for ERP" in page.text
+    assert not page.all(data_insert="{{ callbacks.ask }}"), "nothing but people answer an approval"
