@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from django.urls import reverse
+from guardian.shortcuts import assign_perm
 
-from automate_core.models import Step
+from automate_core.models import ExecutionRun, Step
+from automate_core.webhooks.callback_urls import callback_url
 from tests.support.builder import Builder
 from tests.support.pages import Page
 
@@ -89,3 +91,46 @@ def test_the_data_picker_finds_the_url_of_a_callback(builder, words):
     assert "Callback URLs" in page.text and page.all(data_insert="{{ callbacks.wait }}")
     assert "URL that answers Wait for ERP" in page.text
     assert not page.all(data_insert="{{ callbacks.ask }}"), "nothing but people answer an approval"
+
+
+RUNS = """
+name: Waits
+slug: waits
+triggers: [{endpoint: github}]
+steps:
+  - kind: parallel
+    key: both
+    arms:
+      - {key: one, steps: [{kind: wait, key: answer, callback: true, timeout: 3h}]}
+      - {key: two, steps: [{kind: wait, key: pause, duration: 1h}]}
+"""
+
+
+def test_a_waiting_step_tells_its_wait_and_its_url_to_those_who_may_answer(
+    workflow, deliver, drain, sign_in, owner, colleague, stranger
+):
+    made = workflow(RUNS)
+    deliver()
+    drain()
+    run = ExecutionRun.objects.get()
+    url = callback_url(run.pk, "both/answer")
+    panel, page = (
+        reverse("studio:run_step", args=[run.pk, "both/answer"]),
+        reverse("admin:automate_core_executionrun_change", args=[run.pk], query={"step": "both/answer"}),
+    )
+    client = sign_in(owner)
+    for address in (panel, page):
+        found = Page(client.get(address))
+        assert found.all(data_copy=url) and "Copy callback URL" in found.text
+        assert "Waiting for a callback, due " in found.text and "Skip step continues without waiting." in found.text
+        assert "Waits for A callback" in found.text and "No input" not in found.text
+    timer = Page(client.get(reverse("studio:run_step", args=[run.pk, "both/pause"])))
+    assert "Waiting until " in timer.text and "Waits for A time" in timer.text and "No input" not in timer.text
+    for permission in ("view_workflow", "run_workflow"):  # whoever may not view payloads may not read the answer's URL
+        assign_perm(permission, colleague, made)
+        found = Page(sign_in(colleague).get(panel))
+        assert "Waiting for a callback, due " in found.text and url not in found.text
+    assert url not in sign_in(colleague).get(page).content.decode()
+    assert sign_in(stranger).get(panel).status_code == 404
+    client.post(url, "{}", content_type="application/json")
+    assert Page(client.get(panel)).all(data_copy=url) == [], "it was used"

@@ -20,7 +20,7 @@ from automate_studio.runs.listing.bulk import open_bulk_actions
 from automate_studio.runs.listing.page import run_list_page
 from automate_studio.runs.page import page as run_page
 from automate_studio.runs.page.header import run_lineage
-from automate_studio.runs.page.inspector import StepInspector, build_inspector, pending_approvals, reveal_form_link
+from automate_studio.runs.page.inspector import StepInspector, build_inspector, pending_approvals, reveal_answer_url
 from automate_studio.runs.page.page import load_run
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.htmx import HtmxRequest
@@ -66,7 +66,7 @@ def run_detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         stream=isinstance(request, ASGIRequest),
         is_fullwidth="1",
     )
-    return reveal_form_link(response, shown)
+    return reveal_answer_url(response, shown)
 
 
 @require_safe
@@ -77,7 +77,7 @@ def run_step(request: HttpRequest, run_id: uuid.UUID, path: str) -> HttpResponse
     if shown is None:
         raise Http404
     context = {"page": page, "inspector": shown}
-    return reveal_form_link(TemplateResponse(request, "automate_studio/runs/page/inspector.html", context), shown)
+    return reveal_answer_url(TemplateResponse(request, "automate_studio/runs/page/inspector.html", context), shown)
 
 
 @require_safe

@@ -12,13 +12,13 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from automate_connectors.models import Connection
-from automate_core.definition.document import ActionStep, ReplyStep, Step, WorkflowStep
+from automate_core.definition.document import ActionStep, ReplyStep, Step, WaitStep, WorkflowStep
 from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
 from automate_core.models import Event, ExecutionRun, RunLog, RunReply, StepRun, Wait
 from automate_core.runs.waits import approvals
 from automate_core.states import FINAL_RUN_STATES, StepStatus
-from automate_core.webhooks.callback_urls import form_page_url
+from automate_core.webhooks.callback_urls import callback_url, form_page_url
 from automate_governance import audit
 from automate_governance.middleware import show_once
 from automate_governance.models import AuditEntry
@@ -29,6 +29,7 @@ from automate_plugins import text
 from automate_studio.runs.page.header import ModelCost, model_cost, sub_runs_of_step
 from automate_studio.runs.page.hints import ErrorHint, error_hint, external_request_id
 from automate_studio.runs.page.page import RunPage
+from automate_studio.runs.page.wait_facts import WaitFact, wait_facts
 from automate_studio.ui.audit.actions import action_label
 from automate_studio.ui.fields import FormFieldView
 from automate_studio.ui.formatting import format_round_duration
@@ -66,7 +67,7 @@ class PendingDecision:
     people: list[str] = field(default_factory=list)
     fields: list[FormFieldView] = field(default_factory=list)
     error: str = ""
-    form_url: str = ""  # the page of the form, for people who may run the workflow and view the run's payloads
+    answer_url: str = ""  # of the callback or the form, for people who may run the workflow and view the run's payloads
 
     @property
     def approving(self) -> str:
@@ -87,6 +88,18 @@ class PendingDecision:
     def may_review(self) -> bool:
         """Whether the person may set the outcome of an uncertain attempt."""
         return self.may_run and self.wait.kind == Wait.Kind.REVIEW
+
+    @property
+    def notes(self) -> list[str]:
+        """What can be done about a wait for a time, a callback or a form; empty for other waits."""
+        kind, found = self.wait.kind, []
+        if kind == Wait.Kind.CALLBACK:
+            found.append(_("The first POST with a body to its URL is the answer."))
+        elif kind == Wait.Kind.FORM:
+            found.append(_("Anyone who has its link can answer once."))
+        elif kind != Wait.Kind.TIMER:
+            return []
+        return [*found, _("Skip step continues without waiting.")] if self.may_skip else found
 
     @property
     def message(self) -> str:
@@ -114,6 +127,7 @@ class StepInspector:
     is_connected: bool = True  # whether the step names a connection
     started: list[ExecutionRun] = field(default_factory=list)
     reply_note: str = ""
+    wait_facts: list[WaitFact] = field(default_factory=list)
     values: Mapping[str, JsonTree] = field(default_factory=dict)
     headers: list[tuple[str, str]] = field(default_factory=list)
     open_tabs: frozenset[str] = frozenset()
@@ -223,15 +237,16 @@ def build_inspector(
         is_connected=bool(slug),
         started=sub_runs_of_step(run, path, user) if isinstance(step, WorkflowStep) else [],
         reply_note=_reply_note(run, attempt) if isinstance(step, ReplyStep) and attempt else "",
+        wait_facts=wait_facts(recorded) if isinstance(step, WaitStep) else [],
         values=step_value_trees(run, attempt) if attempt and may_see else {},
         headers=list(_response_headers(attempt.output)) if attempt and may_see else [],
         **shared,
     )
 
 
-def reveal_form_link(response: HttpResponse, inspector: StepInspector | None) -> HttpResponse:
-    """Let a response show the link of the form that the step waits for. The links of all others stay masked."""
-    if inspector is not None and inspector.decision is not None and (url := inspector.decision.form_url):
+def reveal_answer_url(response: HttpResponse, inspector: StepInspector | None) -> HttpResponse:
+    """Let a response show the URL that answers the step. The URLs of all others stay masked."""
+    if inspector is not None and inspector.decision is not None and (url := inspector.decision.answer_url):
         show_once(response, url.rstrip("/").rpartition("/")[2])
     return response
 
@@ -300,7 +315,8 @@ def _pending_decision(
     values, errors = given
     is_asked = is_approval and approvals.open_approvals_for(user).filter(pk=wait.pk).exists()
     may_run = can(user, "run", run.workflow)
-    may_answer = wait.kind == Wait.Kind.FORM and may_run and can(user, "view_payload", run)
+    url_of = {Wait.Kind.FORM: form_page_url, Wait.Kind.CALLBACK: callback_url}.get(Wait.Kind(wait.kind))
+    may_answer = url_of is not None and may_run and can(user, "view_payload", run)
     return PendingDecision(
         wait=wait,
         may_run=may_run,
@@ -308,7 +324,7 @@ def _pending_decision(
         people=approvals.shown_assignees(wait) if is_approval else [],
         fields=form_fields((wait.data or {}).get("form", []), values, errors) if is_asked else [],
         error=errors.get("", ""),
-        form_url=form_page_url(run.pk, path) if may_answer else "",
+        answer_url=url_of(run.pk, path) if url_of and may_answer else "",
     )
 
 

@@ -21,7 +21,7 @@ from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.texts import translated
-from automate_studio.runs.page.inspector import build_inspector, reveal_form_link
+from automate_studio.runs.page.inspector import build_inspector, reveal_answer_url
 from automate_studio.runs.page.page import load_run
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.forms import posted_answers
@@ -148,4 +148,4 @@ def _render_panel(request: HtmxRequest, run_id: uuid.UUID, path: str, status: in
         return HttpResponse(shown.get("problem", ""), status=status, content_type="text/plain; charset=utf-8")
     context = {"page": page, "inspector": panel}
     response = TemplateResponse(request, "automate_studio/runs/page/inspector.html", context, status=status)
-    return reveal_form_link(response, panel)
+    return reveal_answer_url(response, panel)
