@@ -44,6 +44,14 @@ def condition_columns(options: str = "") -> tuple[FieldSpec, ...]:
     )
 
 
+def are_on_items(field: FieldSpec) -> bool:
+    """Return whether a field holds conditions on items in memory: their values have the type that they are written in.
+
+    A database gives a value the type of its column.
+    """
+    return bool(field.columns) and field.columns == condition_columns()
+
+
 @dataclass(frozen=True)
 class Condition:
     """One condition. `field` is the name as it was written; the caller looks it up among its own fields."""

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from automate_plugins.files import is_file
 from automate_plugins.texts import text
+from automate_plugins.typed_values import number_question
 
 
 class FieldKind(enum.StrEnum):
@@ -110,6 +111,8 @@ class FieldSpec:
         if value is None:
             return text("%(name)s is required.", name=self.name) if self.required else None
         if not self.kind.accepts(value):
+            if self.kind in _NUMBERS and isinstance(value, str) and (question := number_question(value[:60])):
+                return text("%(name)s: %(question)s", name=self.name, question=question)
             return text(_TYPE_MESSAGES.get(self.kind, _TEXT_MESSAGE), name=self.name, type=json_type(value))
         if self.kind is FieldKind.URL and value and (reason := _url_problem(self.name, value)):
             return reason
@@ -126,6 +129,7 @@ class FieldSpec:
         return None if value is None and not self.is_asked(values) else self.problem(value)
 
 
+_NUMBERS = {FieldKind.NUMBER, FieldKind.INTEGER}
 _TEXT_MESSAGE = text("%(name)s must be text (got %(type)s).")
 _TYPE_MESSAGES = {
     FieldKind.URL: text("%(name)s must be a URL (got %(type)s)."),

@@ -14,8 +14,10 @@ import msgspec
 from cronsim import CronSim, CronSimError
 
 from automate_connectors.adapters.base import Action, ActionVersionError
+from automate_connectors.conditions import are_on_items
 from automate_connectors.registry import find_action
 from automate_core.definition import form_rules, reply_rules
+from automate_core.definition.compared_values import refuse_value, refused_values
 from automate_core.definition.document import (
     MAX_NESTING,
     MAX_SEARCH_TERMS,
@@ -419,6 +421,7 @@ def _in_action(step: ActionStep, place: str, here: _Here) -> Iterator[Problem]:
     if action.fields is not None:
         yield from _in_fields(inputs, {field.name: field for field in action.fields}, f"{place}.inputs")
         yield from _in_choice(inputs, action, f"{place}.inputs")
+        yield from _in_conditions(inputs, action.fields, f"{place}.inputs")
     for name, reason in literal_input_problems(action, inputs):
         yield Problem(f"{place}.inputs.{name}", reason)
     for name in plain_secrets(action, inputs):
@@ -439,6 +442,20 @@ def _in_fields(inputs: dict[str, Any], fields: dict[str, FieldSpec], place: str)
             problem = field.problem(value)
             if problem:
                 yield Problem(f"{place}.{name}", problem, missing=value is None)
+
+
+def _in_conditions(inputs: dict[str, Any], fields: Iterable[FieldSpec], place: str) -> Iterator[Problem]:
+    """Values of conditions on items that cannot be compared by order. Expressions are known when it runs."""
+    for field in fields:
+        listed = inputs.get(field.name)
+        if not are_on_items(field) or not isinstance(listed, list):
+            continue
+        for index, row in enumerate(listed):
+            value = row.get("value") if isinstance(row, dict) else None
+            if value is None or (isinstance(value, str) and "{" in value):
+                continue
+            if refusal := refuse_value(str(row.get("op")), value):
+                yield Problem(f"{place}.{field.name}[{index}].value", refusal.reason)
 
 
 def _unknown_input(name: str, known: list[str]) -> str:
@@ -497,6 +514,8 @@ def _in_rule(rule: Any, place: str, here: _Here) -> Iterator[Problem]:
             yield from _in_path(tuple(path.split(".")), place, here)
         else:
             yield Problem(place, text("One row has no field."), missing=True)
+    for refused, reason in refused_values(rule):
+        yield Problem(f"{place}.{refused}", reason)
     if _lacks_value(rule):
         yield Problem(place, text("One row has no value."), missing=True)
 

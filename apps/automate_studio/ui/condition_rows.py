@@ -16,7 +16,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.definition.compared_values import refuse_value
+from automate_governance.numbers import decimal_sign
 from automate_plugins import text
+from automate_plugins.typed_values import is_twofold, json_number, read_number
 from automate_studio.ui.formatting import format_count
 
 MAX_GROUPS_DEEP = 4
@@ -47,7 +50,7 @@ class ConditionGroup:
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator of rows. `rule` is its JSON Logic operator; `takes` is "", `value`, `list` or `time`."""
+    """An operator of rows. `rule` is its JSON Logic operator; `takes` is empty or the kind of value: see `_READ`."""
 
     label: str
     rule: str
@@ -65,10 +68,10 @@ OPERATORS: dict[str, Operator] = {
     "starts": Operator(text("starts with"), "starts_with"),
     "ends": Operator(text("ends with"), "ends_with"),
     "matches": Operator(text("matches the pattern"), "matches", "text"),
-    "less": Operator(text("is less than"), "<"),
-    "at_most": Operator(text("is at most"), "<="),
-    "more": Operator(text("is more than"), ">"),
-    "at_least": Operator(text("is at least"), ">="),
+    "less": Operator(text("is less than"), "<", "number"),
+    "at_most": Operator(text("is at most"), "<=", "number"),
+    "more": Operator(text("is more than"), ">", "number"),
+    "at_least": Operator(text("is at least"), ">=", "number"),
     "before": Operator(text("is before"), "before", "time"),
     "after": Operator(text("is after"), "after", "time"),
     "not_before": Operator(text("is at or after"), "not_before", "time"),
@@ -162,7 +165,10 @@ _LITERAL = re.compile(r'-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|n
 
 
 def read_value(text: str) -> Any:
-    """Value of a text: a number, true, false, null, a quoted text, `{{ another.field }}`; else the text itself."""
+    """Value of a text: a number, true, false, null, a quoted text, `{{ another.field }}`; else the text itself.
+
+    `1.250` stays text: it has two readings.
+    """
     text = text.strip()
     reference = _REFERENCE.fullmatch(text)
     return {"var": reference[1]} if reference else _read_scalar(text)
@@ -170,13 +176,24 @@ def read_value(text: str) -> Any:
 
 def _read_scalar(text: str) -> Any:
     text = text.strip()
-    if _LITERAL.fullmatch(text):
+    if _LITERAL.fullmatch(text) and not is_twofold(text):
         try:
             value = json.loads(text)
         except ValueError:
             return text
         return text if isinstance(value, float) and not math.isfinite(value) else value
     return text
+
+
+def _read_number(text: str) -> Any:
+    """As any other value, or a number as the reader's language writes it: `1.234,50`."""
+    value = read_value(text)
+    number = read_number(text, decimal_sign()).value if value == text.strip() else None
+    return value if number is None else number
+
+
+def _write_number(value: Any) -> str | None:
+    return _write_value(value) if isinstance(value, dict) else _write_scalar(value, _read_number)
 
 
 def _write_value(value: Any) -> str | None:
@@ -190,7 +207,9 @@ def _write_scalar(value: Any, read: Callable[[str], Any]) -> str | None:
     """Text that `read` turns into the value; None for anything but a scalar."""
     if isinstance(value, str) and read(value) == value:
         return value
-    return json.dumps(value, ensure_ascii=False) if value is None or isinstance(value, str | int | float) else None
+    if isinstance(value, float):
+        return json_number(value)
+    return json.dumps(value, ensure_ascii=False) if value is None or isinstance(value, str | int) else None
 
 
 def _read_list(text: str) -> Any:
@@ -242,12 +261,14 @@ def _write_pattern(value: Any) -> str | None:
 
 _READ: dict[str, Callable[[str], Any]] = {
     "value": read_value,
+    "number": _read_number,
     "list": _read_list,
     "time": _read_time,
     "text": str.strip,
 }
 _WRITE: dict[str, Callable[[Any], str | None]] = {
     "value": _write_value,
+    "number": _write_number,
     "list": _write_list,
     "time": _write_time,
     "text": _write_pattern,
@@ -270,6 +291,13 @@ def _group_rule(group: ConditionGroup) -> dict[str, Any]:
     return {
         group.join: [_row_rule(part) if isinstance(part, ConditionRow) else _group_rule(part) for part in group.parts]
     }
+
+
+def propose_values(row: ConditionRow) -> tuple[str, ...]:
+    """Values that the text of a row may mean, where its operator cannot compare the text."""
+    operator = OPERATORS[row.operator]
+    refusal = refuse_value(operator.rule, _READ[operator.takes](row.value)) if operator.takes else None
+    return refusal.proposals if refusal else ()
 
 
 def _row_rule(row: ConditionRow) -> dict[str, Any]:

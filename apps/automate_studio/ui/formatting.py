@@ -177,11 +177,16 @@ def permission_word(name: str) -> str:
 
 
 def as_sentence(text: str, *, stop: str = ".") -> str:
-    """A reason in their language, with a full stop, and a capital unless it begins with a name: `steps.look`."""
+    """A reason in their language, with a stop, and a capital unless it begins with a name: `steps.look`."""
     text = translated(text)
     first = text.partition(" ")[0].rstrip(",.:;!?")
     begin = text[:1].upper() if first.replace("'", "").replace("-", "").isalpha() else text[:1]
-    return begin + text[1:].rstrip(".") + stop
+    return begin + ended(text[1:], stop)
+
+
+def ended(sentence: str, stop: str = ".") -> str:
+    """A sentence with that stop; a question keeps its mark."""
+    return sentence if sentence.endswith("?") else sentence.rstrip(".") + stop
 
 
 def format_count(number: int) -> str:

@@ -15,6 +15,7 @@ from automate_plugins import text
 from automate_studio.ui.describe import describe_condition
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.json.visible import escape_invisible
+from automate_studio.view_models.compared_types import describe_mismatch
 
 MAX_SHOWN = 80
 
@@ -24,11 +25,15 @@ MAX_LINES = 100
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionLine:
-    """One line: the comparison, whether it was true, and the observed values."""
+    """One line: the comparison, whether it was true, and the observed values.
+
+    `note` says why values of such types never compare.
+    """
 
     text: str
     passed: bool
     observed: str = ""
+    note: str = ""
     parts: list[ConditionLine] = field(default_factory=list)
 
 
@@ -56,7 +61,10 @@ def _condition_line(explained: Explanation, left: Iterator[int]) -> ConditionLin
         return ConditionLine(text=head, passed=explained.passed, parts=parts)
     said = escape_invisible(describe_condition(_rebuild_rule(explained)))
     return ConditionLine(
-        text=as_sentence(said, stop="")[:300], passed=explained.passed, observed=_observed_values(explained)
+        text=as_sentence(said, stop="")[:300],
+        passed=explained.passed,
+        observed=_observed_values(explained),
+        note=describe_mismatch(explained.operator, explained.values),
     )
 
 

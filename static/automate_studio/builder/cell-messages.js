@@ -1,6 +1,8 @@
 /* Messages at the cells of rows. The server sends them at the field (data-cells), since rows are not drawn while somebody
    types in them; here each is put below its control. */
 
+import { proposalButton } from "./proposals.js";
+
 const inspector = document.getElementById("inspector");
 
 // A row without any text is not stored, so that it is not counted.
@@ -28,9 +30,12 @@ const put = (cell, said, id) => {
     control.closest(".da-input")?.classList.remove("error", "warn");
     return;
   }
-  if (text?.textContent === said.text) return;
+  if (text?.dataset.said === said.text) return;
   text ??= cell.appendChild(document.createElement("p"));
+  text.dataset.said = said.text;
   Object.assign(text, { id, textContent: said.text, className: `da-help ${isWrong ? "error" : "warn"}` });
+  if (said.proposals?.length) control.id ||= `${id}-control`;
+  text.append(...(said.proposals ?? []).map((proposal) => proposalButton(proposal, control.id)));
   text.setAttribute("role", isWrong ? "alert" : "status");
   control.setAttribute("aria-describedby", id);
   control.toggleAttribute("aria-invalid", isWrong);

@@ -10,6 +10,7 @@ import "./fields.js";
 import "./required.js";
 import "./schema.js";
 import "./options.js";
+import "./proposals.js";
 import "./field-editors.js";
 import "./token-menu.js";
 import "./functions.js";

@@ -24,6 +24,7 @@ from automate_studio.ui.condition_rows import (
     ConditionGroup,
     ConditionRow,
     apply_action,
+    propose_values,
     read_form,
     rows_from_rule,
     rule_from_rows,
@@ -61,6 +62,11 @@ class ConditionRowView:
     def takes(self) -> str:
         """Kind of value that the operator takes; empty for none."""
         return OPERATORS[self.row.operator].takes
+
+    @property
+    def proposals(self) -> tuple[str, ...]:
+        """Values to take instead of one that cannot be compared."""
+        return propose_values(self.row)
 
 
 @dataclass(frozen=True, kw_only=True)

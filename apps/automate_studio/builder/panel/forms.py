@@ -13,9 +13,11 @@ from django.forms.utils import flatatt
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from automate_governance.numbers import decimal_sign
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.typed_values import number_readings, write_number
 from automate_studio.builder.panel import schema_table
 from automate_studio.builder.panel.field_messages import concerns_field, message_at, split_cells, with_label
 from automate_studio.builder.panel.schema_table import schema_records, schema_rest, with_schema_columns
@@ -172,10 +174,25 @@ class FieldView:
                 "column": cell.column,
                 "text": translated(cell.message.text),
                 "level": cell.message.level,
+                "proposals": self._cell_proposals(cell),
             }
             for cell in self.cells
         ]
         return json.dumps(listed) if listed else ""
+
+    @property
+    def proposals(self) -> tuple[str, ...]:
+        """Numbers to take instead of a text that is none."""
+        if self.message is None or self.spec.kind not in {_K.NUMBER, _K.INTEGER} or self.widget != "number":
+            return ()
+        found = number_readings(self.text, decimal_sign())
+        wanted = int if self.spec.kind is _K.INTEGER else (int, float)
+        return tuple(write_number(number) for number in found if isinstance(number, wanted))
+
+    def _cell_proposals(self, cell: CellMessage) -> list[str]:
+        row = self.rows[cell.row] if cell.row < len(self.rows) else ValueRow(number=0)
+        texts = [view.text for view in row.cells if view.spec.name == cell.column]
+        return [write_number(number) for each in texts for number in number_readings(each, decimal_sign())]
 
     @property
     def is_main(self) -> bool:

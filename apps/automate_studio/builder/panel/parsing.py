@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from automate_governance.numbers import decimal_sign
 from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.typed_values import number_question, read_number
 from automate_studio.builder.panel import schema_table
 from automate_studio.builder.panel.forms import MISSING, ROWS, FieldGroup, FreeInput, build_field_view
 from automate_studio.builder.panel.schema_table import schema_from_records, with_schema_columns
 from automate_studio.builder.panel.steps import DRAWN, kind_of_value
+from automate_studio.ui.formatting import ended
 from automate_studio.ui.json.editor import parse_json, read_text
 
 _K = FieldKind
@@ -41,7 +43,7 @@ def changed_fields(
         try:
             given = _parse_field(spec, name, posted, value)
         except ValueError as error:
-            errors[name] = _("Not saved: %(problem)s") % {"problem": f"{translated(str(error)).rstrip('.')}."}
+            errors[name] = _("Not saved: %(problem)s") % {"problem": ended(translated(str(error)))}
             continue
         if given is MISSING:
             unset += [name] if value is not MISSING else []
@@ -132,7 +134,9 @@ def parse_entry(kind: str, text: str) -> Any:
         return plain.lower() in _YES
     number = _parse_number(plain)
     if isinstance(number, str):
-        raise ValueError(_("Enter a number, for example 12 or 0.5, or an expression in {{ }}."))
+        raise ValueError(
+            number_question(plain) or _("Enter a number, for example 12 or 0.5, or an expression in {{ }}.")
+        )
     return number
 
 
@@ -202,18 +206,11 @@ def parse_one(spec: FieldSpec, text: str) -> Any:
 
 def _parse_integer(text: str) -> Any:
     """The integer, or the text itself, which is stored and reported at its field."""
-    try:
-        return int(text)
-    except ValueError:
-        return text
+    value = read_number(text, decimal_sign()).value
+    return value if isinstance(value, int) else text
 
 
 def _parse_number(text: str) -> Any:
-    """The number, or the text itself."""
-    found = _parse_integer(text)
-    if not isinstance(found, str):
-        return found
-    try:
-        return float(text) if math.isfinite(float(text)) else text
-    except ValueError:
-        return text
+    """The number, or the text itself, which is stored and reported at its field."""
+    value = read_number(text, decimal_sign()).value
+    return text if value is None else value

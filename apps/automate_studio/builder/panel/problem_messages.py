@@ -123,7 +123,7 @@ def _problem_line(draft: Draft, problem: DraftProblem) -> ProblemLine:
 def _reason_after_label(reason: str, name: str) -> str:
     """The reason without the field's name, so that it continues the label: `Message` `is required`."""
     said = translated(reason)
-    rest = said.removeprefix(f"{name} ")
+    rest = said.removeprefix(f"{name}: ").removeprefix(f"{name} ")
     if rest == said:
         return _in_list(said)
     return rest if ". " in rest else rest.rstrip(".")

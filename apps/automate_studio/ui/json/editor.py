@@ -8,8 +8,10 @@ from typing import Any
 
 from automate_core.authoring.drafts import insertion
 from automate_core.authoring.drafts.errors import RefusedError
+from automate_governance.numbers import decimal_sign
 from automate_plugins import text
 from automate_plugins.texts import marked
+from automate_plugins.typed_values import POINT, is_twofold, json_number, number_question
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z")
 _ADVICE = {
@@ -49,8 +51,13 @@ def parse_storable(given: str) -> Any:
 
 
 def read_text(given: str) -> Any:
-    """Value of a text: JSON where it begins like JSON, else the text. Raises ValueError like `parse_json`."""
+    """Value of a text: JSON where it begins like JSON, else the text. Raises ValueError like `parse_json`.
+
+    It is raised for 1.250, too, which languages read as two numbers.
+    """
     plain = given.strip()
+    if is_twofold(plain) and POINT in plain:
+        raise ValueError(number_question(plain, decimal_sign()))
     if plain in {"true", "false", "null"} or _NUMBER.match(plain) or plain[:1] in {"[", "{", '"'}:
         return given if _is_expression(plain) else parse_json(given)
     return given
@@ -64,6 +71,8 @@ def write_text(value: Any, *, indent: int | None = 2) -> str:
                 return value
         except ValueError:
             pass  # it only looks like JSON: in quotes it is a text
+    if isinstance(value, float):
+        return json_number(value)
     return json.dumps(value, indent=indent, ensure_ascii=False)
 
 
