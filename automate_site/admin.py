@@ -211,6 +211,12 @@ class GroupAdmin(PeoplePage, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc
         """Name of a group."""
         return group_label(obj.name)
 
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> Any:
+        """Show the name of a shipped group in the title as lists do."""
+        if group := options.get("obj"):
+            context["subtitle"] = group_label(group.name)
+        return super().render_change_form(request, context, *args, **options)
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Show roles first, and single permissions collapsed; people who may only view see no role inputs."""
         may_change = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)

@@ -54,11 +54,13 @@ def _declare_roles(app: AppConfig) -> None:
     roles.declare(
         app,
         {
+            roles.VIEWERS: roles.codenames("connection", "view"),
             roles.BUILDERS: roles.codenames("connection", "add", *each),
             roles.CONNECTION_ADMINS: (
                 *roles.codenames("connection", "add"),
                 *roles.codenames("connection", *each, scope="any"),
             ),
+            roles.OPERATORS: roles.codenames("connection", "view", scope="any"),
             roles.AUDITORS: roles.codenames("connection", "view", scope="any"),
         },
     )

@@ -107,11 +107,18 @@ def _declare_roles(app: AppConfig) -> None:
     roles.declare(
         app,
         {
+            roles.VIEWERS: (  # a grant decides which of these on which object
+                *roles.codenames("workflow", "view", "view_payload", "run", "operate"),
+                *roles.codenames("webhookendpoint", "view", "view_payload"),
+            ),
             roles.BUILDERS: (
                 *roles.codenames("workflow", "add", *on_workflows),
                 *roles.codenames("webhookendpoint", "add", *on_endpoints),
             ),
-            roles.OPERATORS: roles.codenames("workflow", "view", "view_payload", "run", "operate", scope="any"),
+            roles.OPERATORS: (
+                *roles.codenames("workflow", "view", "view_payload", "run", "operate", scope="any"),
+                *roles.codenames("webhookendpoint", "view", scope="any"),
+            ),
             roles.AUDITORS: (
                 *roles.codenames("workflow", "view", "view_payload", scope="any"),
                 *roles.codenames("webhookendpoint", "view", "view_payload", scope="any"),

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from automate_governance.people import account_trail
 from automate_plugins import text
 
+VIEWERS = text("Viewers")
 BUILDERS = text("Builders")
 OPERATORS = text("Operators")
 CONNECTION_ADMINS = text("Connection admins")
@@ -26,6 +27,7 @@ AUDITORS = text("Auditors")
 
 #: Descriptions of the roles.
 DESCRIPTIONS = {
+    VIEWERS: _("Take part: view what is shared with them, and run or operate it where it is shared so; create nothing"),
     BUILDERS: _("Build: create, change, test, run, publish and share own workflows, connections and webhooks"),
     OPERATORS: _("Operate: view all workflows and runs; run, re-run, cancel and pause; delegate tasks; manage workers"),
     CONNECTION_ADMINS: _("Administer connections: view, use, change and share all connections and secrets"),

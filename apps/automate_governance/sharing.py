@@ -14,13 +14,15 @@ from django.utils.translation import gettext as _
 from guardian.shortcuts import assign_perm, remove_perm
 from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
-from automate_governance import audit
+from automate_governance import audit, roles
 from automate_governance.governed import Governed
 from automate_governance.people import names as people
 from automate_governance.people.labels import find_group, group_label
+from automate_governance.people.role_giving import Cure, has_staff_status, roles_including
 from automate_governance.permissions import NotPermittedError, Person, can, permitted
 
 MAX_PEOPLE = 200
+MAX_SUGGESTED = 20  # of groups, and of people
 
 type Grantee = Person | Group
 
@@ -33,7 +35,8 @@ class SharingError(Exception):
 class Grant:
     """Verbs granted to a person or a group. `idle` are those that have no effect, for lack of a role.
 
-    `members` are the active people of a group by name; `roleless` those whom the grant gives nothing.
+    `members` are the active people of a group by name; `roleless` those whom the grant gives nothing, and `outside`
+    those without staff status, who cannot open the admin. `cure` is what they need, None when they need nothing.
     """
 
     grantee: Grantee
@@ -41,6 +44,8 @@ class Grant:
     idle: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     roleless: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
+    cure: Cure | None = None
 
     @property
     def kind(self) -> str:
@@ -69,6 +74,34 @@ class Access:
     def why(self) -> list[str]:
         """Every reason once, in the order in which they were found."""
         return list(dict.fromkeys(reason for reasons in self.reasons.values() for reason in reasons))
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Verbs that are usually granted together. `may` is whether the person may grant the one that it is about."""
+
+    name: str
+    verbs: tuple[str, ...]
+    may: bool
+
+
+#: Name of a preset -> the verb that it is about, and those that go with it.
+_PRESETS = {
+    "viewer": ("view", ()),
+    "user": ("use", ("view",)),
+    "operator": ("run", ("view", "view_payload", "operate")),
+    "editor": ("change", ("view", "view_payload", "use", "run", "publish")),
+}
+
+
+def list_presets(by: Person, obj: Governed) -> list[Preset]:
+    """Return the presets for `obj`, each with the verbs that `by` may grant, least first."""
+    possible, may = verbs_of(type(obj)), grantable(by, obj)
+    return [
+        Preset(name, tuple(verb for verb in possible if verb == main or (verb in others and verb in may)), main in may)
+        for name, (main, others) in _PRESETS.items()
+        if main in possible
+    ]
 
 
 def verbs_of(model: type[Governed]) -> list[str]:
@@ -140,24 +173,35 @@ def list_grants(obj: Governed) -> list[Grant]:
             found.setdefault(key, (grantee, []))[1].append(_verb(row.permission.codename, model))
     order = verbs_of(model)
     members = _members([grantee for grantee, _ in found.values() if isinstance(grantee, Group)])
-    people = [grantee for grantee, _ in found.values() if not isinstance(grantee, Group)]
-    roles = _Roles(model, [each.pk for each in (*people, *(person for team in members.values() for person in team))])
+    persons = [grantee for grantee, _ in found.values() if not isinstance(grantee, Group)]
+    held = _Roles(model, [each.pk for each in (*persons, *(person for team in members.values() for person in team))])
     return [
-        _build_grant(grantee, sorted(verbs, key=order.index), members.get(grantee.pk, []), roles)
+        _build_grant(grantee, sorted(verbs, key=order.index), members.get(grantee.pk, []), held)
         for _, (grantee, verbs) in sorted(found.items(), key=lambda item: item[0])
     ]
 
 
 def _build_grant(grantee: Grantee, verbs: list[str], members: list[Person], roles: _Roles) -> Grant:
-    if not isinstance(grantee, Group):
-        return Grant(grantee, tuple(verbs), tuple(verb for verb in verbs if roles.lack(grantee, verb)))
+    is_group = isinstance(grantee, Group)
+    each_of: list[Person] = members if isinstance(grantee, Group) else [grantee]
+    idle = tuple(verb for verb in verbs if all(roles.lack(person, verb) for person in each_of))
+    # Of a group those to whom it gives nothing: members with fewer roles than others are as the group wants them
+    enough = all if is_group else any
+    roleless = [person for person in each_of if enough(roles.lack(person, verb) for verb in verbs)]
+    outside = [person for person in each_of if person.is_active and not has_staff_status(person)]
     return Grant(
         grantee,
         tuple(verbs),
-        tuple(verb for verb in verbs if all(roles.lack(person, verb) for person in members)),
-        tuple(person.get_username() for person in members),
-        tuple(person.get_username() for person in members if all(roles.lack(person, verb) for verb in verbs)),
+        idle,
+        _usernames(members),
+        _usernames(roleless),
+        _usernames(outside),
+        roles.cure(roleless, outside, verbs if is_group else idle),
     )
+
+
+def _usernames(people: Iterable[Person]) -> tuple[str, ...]:
+    return tuple(person.get_username() for person in people)
 
 
 def _members(groups: list[Group]) -> dict[int, list[Person]]:
@@ -187,20 +231,38 @@ def list_access(obj: Governed) -> list[Access]:
     return ordered[:MAX_PEOPLE]
 
 
-def suggest_grantees(by: Person, obj: Governed) -> list[str]:
-    """Return names to suggest to `by`: their own groups, and people whom the panel shows already.
+def suggest_grantees(by: Person, obj: Governed, begun: str = "") -> list[tuple[str, str]]:
+    """Return (name, what it is) to suggest to `by` for what was `begun`, at most MAX_SUGGESTED.
 
-    Those who may view all groups or people in the admin get all of them, at most MAX_PEOPLE of each.
+    Their own groups and the members of those that are no shipped role, and people whom the panel shows already. Those
+    who may view all groups or people in the admin get all of them.
     """
     users = get_user_model()
     groups = Group.objects.all() if by.has_perm("auth.view_group") else Group.objects.filter(user=by)
-    names = [*groups.order_by("name").values_list("name", flat=True)[:MAX_PEOPLE]]
-    if by.has_perm(f"{users._meta.app_label}.view_{users._meta.model_name}"):
-        active = users._default_manager.filter(is_active=True).order_by(users.USERNAME_FIELD)
-        names += active.values_list(users.USERNAME_FIELD, flat=True)[:MAX_PEOPLE]
-    else:
-        names += [each.person.get_username() for each in list_access(obj)]
-    return list(dict.fromkeys([*names, *(grant.name for grant in list_grants(obj))]))
+    found = [
+        (group_label(name), _("Group"))
+        for name in groups.order_by("name").values_list("name", flat=True)
+        if begun.lower() in group_label(name).lower()
+    ]
+    persons = users._default_manager.filter(is_active=True).order_by(users.USERNAME_FIELD)
+    if not by.has_perm(f"{users._meta.app_label}.view_{users._meta.model_name}"):
+        teams = Group.objects.filter(user=by).exclude(name__in=roles.DESCRIPTIONS)
+        shown = [each.person.pk for each in list_access(obj)]
+        shown += [grant.grantee.pk for grant in list_grants(obj) if grant.kind == "user"]
+        in_teams = users._default_manager.filter(groups__in=teams)
+        persons = persons.filter(Q(pk__in=shown) | Q(pk__in=in_teams.values("pk")))
+    matching = persons.filter(_is_named(begun))[:MAX_SUGGESTED]
+    return [*found[:MAX_SUGGESTED], *((each.get_username(), people.display_name(each)) for each in matching)]
+
+
+def _is_named(begun: str) -> Q:
+    """The condition for people whose user name or name contains a text."""
+    users = get_user_model()
+    names = {users.USERNAME_FIELD, "first_name", "last_name"} & {field.name for field in users._meta.get_fields()}
+    found = Q()
+    for name in sorted(names):
+        found |= Q(**{f"{name}__icontains": begun})
+    return found
 
 
 class _Grants:
@@ -237,6 +299,14 @@ class _Roles:
     def lack(self, person: Person, verb: str) -> bool:
         """Return whether a grant of the verb gives the person nothing, for lack of a role."""
         return not person.is_superuser and not (person.is_active and self.why(person, verb))
+
+    def cure(self, roleless: list[Person], outside: list[Person], verbs: Iterable[str]) -> Cure | None:
+        """Return what makes a grant of `verbs` take effect for these people, None when there are none."""
+        people = {person.pk: person for person in (*roleless, *outside) if person.is_active}
+        if not people:
+            return None
+        needed = {f"{verb}_{self._model._meta.model_name}" for verb in verbs} if roleless else set()
+        return Cure(tuple(people.values()), roles_including(needed), staff=bool(outside))
 
 
 def _candidates(obj: Governed, given: _Grants) -> list[Person]:

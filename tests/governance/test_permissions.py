@@ -131,7 +131,16 @@ ROLES = {
         StoredSecret: {"add", "use", "replace", "delete"},
         WebhookEndpoint: {"add", "view", "view_payload", "change", "share", "delete"},
     },
-    "Operators": {Workflow: {"view_any", "view_payload_any", "run_any", "operate_any"}},
+    "Viewers": {
+        Workflow: {"view", "view_payload", "run", "operate"},
+        Connection: {"view"},
+        WebhookEndpoint: {"view", "view_payload"},
+    },
+    "Operators": {
+        Workflow: {"view_any", "view_payload_any", "run_any", "operate_any"},
+        Connection: {"view_any"},
+        WebhookEndpoint: {"view_any"},
+    },
     "Connection admins": {
         Connection: {"add", "view_any", "use_any", "change_any", "share_any", "delete_any"},
         StoredSecret: {"add", "use_any", "replace_any", "delete_any"},
@@ -166,6 +175,21 @@ def test_operators_of_earlier_sites_operate_too(db, runs_all):
     with connection.schema_editor() as editor:
         step.give_to_operators(apps, editor)
     assert group.permissions.filter(codename="operate_any_workflow").exists() is runs_all
+
+
+@pytest.mark.parametrize("views_all", [True, False])
+def test_operators_of_earlier_sites_view_webhooks_too(db, views_all):
+    """Unless an administrator had taken away that they view all workflows."""
+    from django.apps import apps
+
+    group = Group.objects.get(name="Operators")
+    group.permissions.remove(*Permission.objects.filter(codename="view_any_webhookendpoint"))
+    if not views_all:
+        group.permissions.remove(Permission.objects.get(codename="view_any_workflow"))
+    step = import_module("automate_core.migrations.0035_operators_view_webhooks")
+    with connection.schema_editor() as editor:
+        step.give_to_operators(apps, editor)
+    assert group.permissions.filter(codename="view_any_webhookendpoint").exists() is views_all
 
 
 def test_what_an_administrator_took_away_stays_away(django_db_blocker):

@@ -31,7 +31,7 @@ APPS = (
     "automate_connectors",
     "automate_governance",
 )
-ROLES = (roles.BUILDERS, roles.OPERATORS, roles.CONNECTION_ADMINS, roles.AUDITORS)
+ROLES = tuple(roles.DESCRIPTIONS)
 
 _FILES_AT_ONCE = 500
 _IGNORE = "_pgtrigger_should_ignore"

@@ -49,7 +49,7 @@ def hand_over(request: HttpRequest, pk: str) -> HttpResponse:
     return render_page(
         request,
         "automate_studio/people/hand_over.html",
-        _("Hand over from %(person)s") % {"person": leaver.get_username()},
+        _("Hand over the work of %(person)s") % {"person": leaver.get_username()},
         status=422 if problem else 200,
         leaver=leaver,
         kinds=[_holding_view(each) for each in holdings.find_holdings(leaver)],

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django import template
+from django.contrib.auth.models import Group
 from django.middleware.csp import get_nonce
 from django.utils import timezone
 from django.utils.html import format_html
@@ -60,6 +62,14 @@ register.filter("short", short_id)
 register.filter("verb", permission_word)
 register.filter("translated", translated)
 register.filter("group_label", group_label)
+
+
+@register.filter
+def group_labels(names: Iterable[str]) -> list[str]:
+    """Names of groups as they are shown."""
+    return [group_label(name) for name in names]
+
+
 register.filter("error_message", error_message)
 
 
@@ -97,6 +107,7 @@ def sentence_case(text: str) -> str:
 @register.filter
 def crumbs(parts: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
     """Unfold's breadcrumbs with titles of the sidebar, for the list of an object or for a page of the sidebar."""
+    parts = [*parts[:2], *({**part, "title": _object_name(part["title"])} for part in parts[2:])]
     page, following = (parts[1], parts[2:]) if len(parts) > 1 else ({"link": path}, [])
     section, title = navigation.section_of(str(page["link"]))
     if section:
@@ -104,6 +115,11 @@ def crumbs(parts: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
     if len(parts) < 2:
         return parts
     return [{**part, "title": capfirst(str(part["title"]))} for part in parts[:2]] + parts[2:]  # then names of objects
+
+
+def _object_name(title: Any) -> Any:
+    """The name of an object as lists show it: that of a shipped group in the active language."""
+    return group_label(title.name) if isinstance(title, Group) else title
 
 
 @register.inclusion_tag("automate_studio/ui/erased.html")

@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from automate_connectors.models import Connection
 from automate_core.models import WebhookEndpoint, Workflow
@@ -17,6 +17,7 @@ from automate_core.navigation.http import HttpResponseSeeOther, clean_text, curr
 from automate_governance import sharing
 from automate_governance.admin_site import admin_site
 from automate_governance.governed import Governed
+from automate_governance.people import role_giving
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_governance.texts import translated
 from automate_plugins import text
@@ -25,17 +26,27 @@ from automate_studio.ui.links import change_url
 
 KINDS: dict[str, type[Governed]] = {"connection": Connection, "webhook": WebhookEndpoint, "workflow": Workflow}
 
-_DOES: dict[str, str] = {
-    "view": text("View"),
-    "view_payload": text("View payloads"),
-    "use": text("Use in workflow steps"),
-    "change": text("Change"),
-    "run": text("Run, and cancel and re-run its runs"),
-    "operate": text("Pause and resume, delegate approvals"),
-    "publish": text("Publish, pause and resume"),
-    "share": text("Share"),
-    "delete": text("Delete"),
+#: What a verb includes beyond its name.
+_INCLUDES = {
+    "use": text("In workflow steps"),
+    "run": text("Includes cancelling and re-running its runs"),
+    "operate": text("Pausing and resuming, delegating approvals"),
+    "publish": text("Includes pausing and resuming"),
 }
+_PRESET_NAMES = {
+    "viewer": text("Viewer"),
+    "user": text("User"),
+    "operator": text("Operator"),
+    "editor": text("Editor"),
+}
+
+
+@require_GET
+def share_names(request: HtmxRequest, kind: str, pk: int) -> HttpResponse:
+    """Names to suggest for what was typed, as options."""
+    begun = clean_text(request.GET.get("name"))
+    names = sharing.suggest_grantees(current_person(request), _get_object(request, kind, pk), begun)
+    return TemplateResponse(request, "automate_studio/workflows/share.html#names", {"names": names})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -45,10 +56,10 @@ def share(request: HtmxRequest, kind: str, pk: int) -> HttpResponse:
     404 for an object the person may not view, 403 for one they may not share, 422 with the reason for invalid input.
     """
     obj = _get_object(request, kind, pk)
-    problem = ""
+    problem, shared_with = "", None
     if request.method == "POST":
         try:
-            _change_grants(request, obj)
+            shared_with = _change_grants(request, obj)
         except NotPermittedError as error:
             raise PermissionDenied(str(error)) from error
         except sharing.SharingError as error:
@@ -60,6 +71,7 @@ def share(request: HtmxRequest, kind: str, pk: int) -> HttpResponse:
     site = admin_site()
     request.current_app = site.name
     context = {"title": _("Share %(name)s") % {"name": obj}, **_share_context(request, obj, kind), "problem": problem}
+    context["shared_with"] = shared_with
     frame = {} if by_htmx else site.each_context(request)
     return TemplateResponse(request, template, {**frame, **context}, status=422 if problem else 200)
 
@@ -74,39 +86,60 @@ def _get_object(request: HttpRequest, kind: str, pk: int) -> Governed:
     return obj
 
 
-def _change_grants(request: HttpRequest, obj: Governed) -> None:
-    """Grant or revoke. Raises SharingError."""
+def _change_grants(request: HttpRequest, obj: Governed) -> sharing.Grantee | None:
+    """Grant, revoke, or give the roles that a grant needs; whom it was shared with. Raises SharingError."""
+    person = current_person(request)
     verbs = [verb.replace("\0", "") for verb in request.POST.getlist("verb")]
     if request.POST.get("revoke"):
-        grantee = _parse_grantee(obj, request.POST["revoke"])
-        sharing.revoke(obj, grantee, verbs, by=current_person(request))
-    else:
-        sharing.grant(
-            obj,
-            sharing.find_grantee(clean_text(request.POST.get("name"))),
-            verbs,
-            by=current_person(request),
-        )
+        sharing.revoke(obj, _find_grant(obj, request.POST["revoke"]).grantee, verbs, by=person)
+        return None
+    if request.POST.get("cure"):
+        if cure := _find_grant(obj, request.POST["cure"]).cure:
+            role_giving.apply_cure(cure, by=person)
+        return None
+    grantee = sharing.find_grantee(clean_text(request.POST.get("name")))
+    sharing.grant(obj, grantee, [*_preset_verbs(request, obj), *verbs], by=person)
+    return grantee
 
 
-def _parse_grantee(obj: Governed, value: str) -> sharing.Grantee:
-    """Person or group with a grant, from `user:3` or `group:4`."""
+def _preset_verbs(request: HttpRequest, obj: Governed) -> tuple[str, ...]:
+    """Verbs of the chosen preset; none without one."""
+    presets = sharing.list_presets(current_person(request), obj)
+    return next((each.verbs for each in presets if each.name == request.POST.get("preset")), ())
+
+
+def _find_grant(obj: Governed, value: str) -> sharing.Grant:
+    """The grant of a person or group, from `user:3` or `group:4`."""
     for grant in sharing.list_grants(obj):
         if value == f"{grant.kind}:{grant.grantee.pk}":
-            return grant.grantee
+            return grant
     raise sharing.SharingError(_("This grant no longer exists."))
 
 
 def _share_context(request: HttpRequest, obj: Governed, kind: str) -> dict[str, Any]:
     person = current_person(request)
-    grantable = sharing.grantable(person, obj)
+    grantable, access = sharing.grantable(person, obj), sharing.list_access(obj)
+    may_give_roles = role_giving.may_give_roles(person)
     return {
         "shared": obj,
         "kind": kind,
         "back": change_url(obj),
-        "verbs": [(name, translated(_DOES[name]), name in grantable) for name in sharing.verbs_of(type(obj))],
-        "grants": sharing.list_grants(obj),
-        "access": sharing.list_access(obj),
+        "verbs": [
+            (name, translated(_INCLUDES.get(name, "")), name in grantable) for name in sharing.verbs_of(type(obj))
+        ],
+        "presets": [(each, translated(_PRESET_NAMES[each.name])) for each in sharing.list_presets(person, obj)],
+        "grants": _with_effective(sharing.list_grants(obj), access),
+        "access": access,
+        "may_give_roles": may_give_roles,
+        "whom_to_ask": [] if may_give_roles else role_giving.whom_to_ask(),
         "revocable": sharing.revocable(person, obj),
         "names": sharing.suggest_grantees(person, obj),
     }
+
+
+def _with_effective(
+    grants: list[sharing.Grant], access: list[sharing.Access]
+) -> list[tuple[sharing.Grant, list[str] | None]]:
+    """Grants with the verbs that the person may do in the end; None for a group."""
+    may = {each.person.pk: list(each.reasons) for each in access}
+    return [(grant, may.get(grant.grantee.pk, []) if grant.kind == "user" else None) for grant in grants]

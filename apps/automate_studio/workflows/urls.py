@@ -19,4 +19,5 @@ urlpatterns = [
     staff("workflows/<int:pk>/restore/", actions.workflow_restore, "workflow_restore"),
     staff("workflows/manage/", actions.workflows_manage, "workflows_manage"),
     staff("share/<slug:kind>/<int:pk>/", share.share, "share"),
+    staff("share/<slug:kind>/<int:pk>/names/", share.share_names, "share_names"),
 ]
