@@ -28,6 +28,7 @@ from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
 from automate_governance.governed import Governed
 from automate_governance.models import SitePermission
+from automate_plugins import text
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User as AuthUser  # the site's user model, whichever it is
@@ -125,6 +126,22 @@ def missing_scope() -> str:
     """Return the scope that the latest check in this block of `narrowed_to` did not find among its scopes, or ""."""
     narrowing = _narrowing.get()
     return narrowing.missing if narrowing else ""
+
+
+def scope_refusal(scope: str, name: str) -> str:
+    """Return why what is called `name` cannot be used, when the token of this request lacks `scope`; else nothing.
+
+    For reasons that would blame the person, or send them to somebody who could not help.
+    """
+    narrowing = _narrowing.get()
+    if narrowing is None or scope in narrowing.scopes:
+        return ""
+    return text("%(name)s: the token needs the scope %(scope)s.", name=name, scope=scope)
+
+
+def scope_message(scope: str) -> str:
+    """Return the sentence that names a scope that a token lacks."""
+    return text("The token needs the scope %(scope)s.", scope=scope)
 
 
 def has_scope(user: User, scope: str) -> bool:
@@ -280,9 +297,9 @@ class _IsPermitted(Expression):
         values |= {name: ("%s", (each,)) for name, each in self._names.items()}
         texts, names = self._parts
         sql, params = [texts[0]], list[Any]()
-        for name, text in zip(names, texts[1:], strict=True):
+        for name, part in zip(names, texts[1:], strict=True):
             place, own = values[name]
-            sql += [place, text]
+            sql += [place, part]
             params += own
         return "".join(sql), tuple(params)
 

@@ -231,28 +231,35 @@ def list_access(obj: Governed) -> list[Access]:
     return ordered[:MAX_PEOPLE]
 
 
-def suggest_grantees(by: Person, obj: Governed, begun: str = "") -> list[tuple[str, str]]:
-    """Return (name, what it is) to suggest to `by` for what was `begun`, at most MAX_SUGGESTED.
-
-    Their own groups and the members of those that are no shipped role, and people whom the panel shows already. Those
-    who may view all groups or people in the admin get all of them.
-    """
-    users = get_user_model()
+def known_groups(by: Person) -> QuerySet[Group]:
+    """Return the groups whose names `by` may know: their own, or all for those who may view groups in the admin."""
     groups = Group.objects.all() if by.has_perm("auth.view_group") else Group.objects.filter(user=by)
-    found = [
-        (group_label(name), _("Group"))
-        for name in groups.order_by("name").values_list("name", flat=True)
-        if begun.lower() in group_label(name).lower()
-    ]
+    return groups.order_by("name")
+
+
+def known_people(by: Person, obj: Governed) -> QuerySet[Any]:
+    """Return the active people whose names `by` may know: those whom the panel of `obj` shows and members of their own
+    teams, which are groups that are no shipped role; or all for those who may view users in the admin."""
+    users = get_user_model()
     persons = users._default_manager.filter(is_active=True).order_by(users.USERNAME_FIELD)
-    if not by.has_perm(f"{users._meta.app_label}.view_{users._meta.model_name}"):
-        teams = Group.objects.filter(user=by).exclude(name__in=roles.DESCRIPTIONS)
-        shown = [each.person.pk for each in list_access(obj)]
-        shown += [grant.grantee.pk for grant in list_grants(obj) if grant.kind == "user"]
-        in_teams = users._default_manager.filter(groups__in=teams)
-        persons = persons.filter(Q(pk__in=shown) | Q(pk__in=in_teams.values("pk")))
-    matching = persons.filter(_is_named(begun))[:MAX_SUGGESTED]
-    return [*found[:MAX_SUGGESTED], *((each.get_username(), people.display_name(each)) for each in matching)]
+    if by.has_perm(f"{users._meta.app_label}.view_{users._meta.model_name}"):
+        return persons
+    teams = Group.objects.filter(user=by).exclude(name__in=roles.DESCRIPTIONS)
+    shown = [each.person.pk for each in list_access(obj)]
+    shown += [grant.grantee.pk for grant in list_grants(obj) if grant.kind == "user"]
+    in_teams = users._default_manager.filter(groups__in=teams)
+    return persons.filter(Q(pk__in=shown) | Q(pk__in=in_teams.values("pk")))
+
+
+def suggest_grantees(by: Person, obj: Governed, begun: str = "") -> list[tuple[str, str]]:
+    """Return (name, what it is) of known groups and people for what was `begun`, at most MAX_SUGGESTED of each."""
+    labels = map(group_label, known_groups(by).values_list("name", flat=True))
+    groups = [label for label in labels if begun.lower() in label.lower()]
+    persons = known_people(by, obj).filter(_is_named(begun))[:MAX_SUGGESTED]
+    return [
+        *((label, _("Group")) for label in groups[:MAX_SUGGESTED]),
+        *((each.get_username(), people.display_name(each)) for each in persons),
+    ]
 
 
 def _is_named(begun: str) -> Q:

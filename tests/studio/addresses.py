@@ -231,6 +231,8 @@ def addresses(run, owner, endpoint, approval, bulk_action, view):
         "view save, nothing said": ("post", reverse("studio:view_save")),
         "view change": ("post", reverse("studio:view_change", args=[view.pk])),
         "view delete": ("post", reverse("studio:view_delete", args=[view.pk])),
+        "workflow copy": ("get", reverse("studio:workflow_copy", args=[run.workflow_id])),
+        "workflow copy named": ("post", reverse("studio:workflow_copy", args=[run.workflow_id])),
         "workflow archive": ("post", reverse("studio:workflow_archive", args=[run.workflow_id])),
         "workflow restore": ("post", reverse("studio:workflow_restore", args=[run.workflow_id])),
     }
@@ -398,6 +400,8 @@ MATRIX = {
     "audit verify": (403, 403, 403, 302),
     "run keep": (303, 403, 404, 302),
     "workflows manage, nothing said": (422, 422, 422, 302),
+    "workflow copy": (200, 200, 404, 302),
+    "workflow copy named": (422, 422, 404, 302),
     "workflow archive": (303, 403, 404, 302),
     "workflow restore": (303, 403, 404, 302),
 }

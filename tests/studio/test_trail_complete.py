@@ -48,6 +48,8 @@ LEAVES = {
     "share workflow with": ({"name": "colleague", "verb": "view"}, "workflow.shared"),
     "workflow start": ({}, "workflow.run_started"),
     "workflow pause": ({}, "workflow.paused"),
+    "workflow copy": ({"name": "Twice"}, "workflow.copied"),
+    "workflow copy named": ({"name": "Twice"}, "workflow.copied"),
     "workflow archive": ({}, "workflow.archived"),
     "workflows manage, nothing said": ({"do": "archive"}, "workflow.archived"),
     "webhook delete": ({"post": "yes"}, "webhook.deleted"),

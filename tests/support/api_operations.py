@@ -319,6 +319,12 @@ OPERATIONS: dict[str, Operation] = {
         colleague=403,
         viewer=403,
     ),
+    "copy_workflow": Operation(
+        method="POST",
+        path="workflows/{slug}/copy",
+        scopes=("workflow:view", "workflow:add"),
+        ok=201,
+    ),
     "archive_workflow": Operation(
         method="POST",
         path="workflows/{slug}/archive",

@@ -31,7 +31,7 @@ _PROBLEM = {
                 "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
             },
         },
-        "missing_scope": {"type": "string", "description": "With 403: the scope that the token needs."},
+        "missing_scope": {"type": "string", "description": "With 403 and 404: the scope that the token needs."},
     },
 }
 _KEY = {

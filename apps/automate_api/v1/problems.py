@@ -41,7 +41,7 @@ from automate_core.runs.waits.approvals import HandOverError, NotOpenError, Outc
 from automate_core.triggers.manual import NotStartableError
 from automate_core.webhooks.endpoints import NameTakenError
 from automate_core.webhooks.schemes.registry import SchemeError
-from automate_governance.permissions import NotPermittedError, missing_scope
+from automate_governance.permissions import NotPermittedError, missing_scope, scope_message
 from automate_governance.reference_registry import InUseError
 from automate_governance.secrets.keyring import KeyUnavailableError
 from automate_governance.texts import translated
@@ -128,7 +128,12 @@ def unauthorized() -> HttpResponse:
 
 
 def not_found() -> HttpResponse:
-    """The answer for what does not exist, and for what one may not know."""
+    """The answer for what does not exist, and for what one may not know.
+
+    It names the scope that the token lacks to look for it, which tells nothing of what there is.
+    """
+    if scope := missing_scope():
+        return problem(404, f"{_('Not found.')} {translated(scope_message(scope))}", missing_scope=scope)
     return problem(404, _("Not found."))
 
 
@@ -197,8 +202,7 @@ def _core_problem(error: Exception) -> HttpResponse | None:
 
 def _not_permitted(error: Exception) -> HttpResponse:
     if scope := missing_scope():
-        detail = _("The token needs the scope %(scope)s.") % {"scope": scope}
-        return problem(403, detail, missing_scope=scope)
+        return problem(403, translated(scope_message(scope)), missing_scope=scope)
     return problem(403, translated(str(error)) or _("You are not allowed to do this."))
 
 

@@ -32,7 +32,7 @@ from automate_core.events import event_types
 from automate_core.models import WebhookEndpoint, Workflow
 from automate_core.triggers import forms, mail
 from automate_core.triggers.model_registry import view_permission
-from automate_governance.permissions import Person, permitted
+from automate_governance.permissions import Person, permitted, scope_refusal
 from automate_governance.secrets import use
 from automate_plugins import text
 
@@ -48,7 +48,7 @@ def _uncallable(definition: Definition, people: list[Person]) -> Iterator[Proble
     back = _coming_back(called, definition.slug)
     for place, slug in calls:
         if not all(slug in slugs for slugs in runnable):
-            reason = text(
+            reason = scope_refusal("workflow:run", repr(slug)) or text(
                 "There is no workflow %(name)s that %(person)s can run.", name=repr(slug), person=str(people[-1])
             )
             yield Problem(f"{place}.workflow", reason)
@@ -132,7 +132,7 @@ def check_connectors(definition: Definition) -> None:
 
 
 def _unusable_connection(slug: str, place: str, people: list[Person]) -> Problem:
-    reason = text(
+    reason = scope_refusal("connection:use", repr(slug)) or text(
         "There is no connection %(name)s that %(people)s can use. Create it, choose another one, or ask"
         " its owner to share it.",
         name=repr(slug),
@@ -172,14 +172,14 @@ def unreadable(trigger: TriggerPart, place: str, people: list[Person]) -> Iterat
             case EventTrigger(event=kind) if reason := event_types.listen_problem(person, kind):
                 yield Problem(f"{place}.event", reason)
             case WebhookTrigger(endpoint=slug) if not _may_read(person, WebhookEndpoint.objects.filter(slug=slug)):
-                reason = text(
+                reason = scope_refusal("webhookendpoint:view_payload", repr(slug)) or text(
                     "There is no webhook endpoint %(name)s whose payloads %(person)s can view.",
                     name=repr(slug),
                     person=str(person),
                 )
                 yield Problem(f"{place}.endpoint", reason)
             case RunTrigger(workflow=slug) if not _may_read(person, Workflow.objects.filter(slug=slug)):
-                reason = text(
+                reason = scope_refusal("workflow:view_payload", repr(slug)) or text(
                     "There is no workflow %(name)s whose payloads %(person)s can view.",
                     name=repr(slug),
                     person=str(person),

@@ -95,10 +95,28 @@ def _create(definition: Definition, owner: Person) -> Workflow:
     return workflow
 
 
+def create_from_draft(draft: Draft, owner: Person) -> Workflow:
+    """Create a workflow with this draft, faults included, which `owner` owns and whose runs act as `owner`. In a
+    transaction. Raises NotPermittedError, and IntegrityError for a slug that is taken."""
+    if not can(owner, "add", Workflow):
+        raise NotPermittedError(text("%(person)s needs the Add permission for workflows.", person=owner.get_username()))
+    workflow = Workflow.objects.create(slug=draft.slug, owner=owner, run_as=owner)
+    before = rows.load_draft(workflow)
+    fresh: Any = {"steps": {}, "triggers": {}}
+    for name in fresh:
+        fresh[name] = {key: replace(node, pk=None, rev=0) for key, node in getattr(draft, name).items()}
+    settings = replace(draft.settings, run_as=before.settings.run_as)
+    _write(workflow, before, Draft(slug=draft.slug, settings=settings, **fresh))
+    return workflow
+
+
 def _replace(workflow: Workflow, definition: Definition) -> list[Change]:
     """Make the draft say what `definition` says."""
     before = rows.load_draft(workflow)
-    after = _drafted(definition, before)
+    return _write(workflow, before, _drafted(definition, before))
+
+
+def _write(workflow: Workflow, before: Draft, after: Draft) -> list[Change]:
     changes = find_changes(before, after)
     workflow.rev += 1
     workflow.structure_rev = workflow.settings_rev = workflow.rev
@@ -321,7 +339,7 @@ def publish_version(
 def _activate(workflow: Workflow, version: WorkflowVersion, definition: Definition) -> None:
     """Rebuild the workflow's part of the match index. People and other workflows may always start it."""
     workflow.active_triggers.all().delete()
-    for trigger in definition.triggers:
+    for trigger in definition.enabled_triggers:
         source, kind = trigger.matches
         columns = trigger_columns(trigger)
         ActiveTrigger.objects.create(

@@ -293,7 +293,13 @@ OTHERWISE = "otherwise"
 TIMEOUT = "timeout"
 
 
-class WebhookTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="webhook"):
+class _Trigger(_Part, frozen=True, kw_only=True):
+    """Fields of every trigger. A `disabled` one starts nothing, as in a copy until a person turns it on."""
+
+    disabled: bool = False
+
+
+class WebhookTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="webhook"):
     """Deliveries to `endpoint`, of type `event` (empty takes all). Of any trigger, `filter` lets events pass."""
 
     key: Key = "webhook"
@@ -307,7 +313,7 @@ class WebhookTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="we
         return f"webhook:{self.endpoint}", self.event
 
 
-class ScheduleTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="schedule"):
+class ScheduleTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="schedule"):
     """Times: `cron`, five fields in the workflow's time zone, or `every` so many seconds or `15m`.
 
     `missed` says what becomes of times at which nothing ran the site: none, the last `once`, or `all`.
@@ -326,7 +332,7 @@ class ScheduleTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="s
         return "", self.key
 
 
-class ModelTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="model"):
+class ModelTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="model"):
     """Changes of a model that the settings allow: `on` these, and if `fields` are named only when one of them changed.
 
     What a workflow writes itself starts it again only with `own_changes`.
@@ -345,7 +351,7 @@ class ModelTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="mode
         return f"model:{self.model.lower()}", ""
 
 
-class ManualTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="manual"):
+class ManualTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="manual"):
     """A person, who fills in `inputs`."""
 
     key: Key = "manual"
@@ -358,7 +364,7 @@ class ManualTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="man
         return "", self.key
 
 
-class FormTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="form"):
+class FormTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="form"):
     """Answers to a hosted form, at `/forms/<slug>/`, whose fields are `inputs`.
 
     `access` is `public`, with a secret `link`, or for people who have `signed_in`. A new `link_number` makes a new
@@ -388,7 +394,7 @@ class FormTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="form"
         return "", self.key
 
 
-class MailTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="mail"):
+class MailTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="mail"):
     """Messages to an address of the workflow's own; a new `address_number` makes a new address.
 
     `senders` are the addresses, and domains such as `@example.com`, whose messages start it; an empty list is any. With
@@ -411,7 +417,7 @@ class MailTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="mail"
         return "", self.key
 
 
-class EventTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="event"):
+class EventTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="event"):
     """Events from the host's code: `emit("order.paid", {...})`."""
 
     key: Key = "event"
@@ -424,7 +430,7 @@ class EventTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="even
         return "app", self.event
 
 
-class RunTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="run"):
+class RunTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="run"):
     """The end of a run of `workflow`."""
 
     key: Key = "run"
@@ -438,7 +444,7 @@ class RunTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="run"):
         return f"run:{self.workflow}", "" if self.on == "ended" else self.on
 
 
-class PollTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="poll"):
+class PollTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="poll"):
     """New items of `poll`, such as `rss.new_item`, which is asked for `every` so many seconds or `15m`.
 
     `inputs` hold no expressions: nothing is there yet that they could name.
@@ -462,7 +468,7 @@ class PollTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="poll"
         return "", self.key
 
 
-class ServiceTrigger(_Part, frozen=True, kw_only=True, tag_field="kind", tag="service"):
+class ServiceTrigger(_Trigger, frozen=True, kw_only=True, tag_field="kind", tag="service"):
     """Deliveries of a service at which `webhook`, such as `github.push`, is registered while the workflow is active.
 
     `events` are the event types that it sends, an empty list all that the webhook lists. `inputs` hold no expressions:
@@ -566,6 +572,11 @@ class Definition(_Part, frozen=True, kw_only=True):
     search_terms: dict[str, str] = msgspec.field(default_factory=dict)
     triggers: list[Trigger] = msgspec.field(default_factory=list)
     steps: list[Step] = msgspec.field(default_factory=list)
+
+    @property
+    def enabled_triggers(self) -> list[Trigger]:
+        """The triggers that start runs once this is published."""
+        return [trigger for trigger in self.triggers if not trigger.disabled]
 
 
 # Resolve all types while one thread imports: msgspec does so at a type's first use, and crashes when two threads use a

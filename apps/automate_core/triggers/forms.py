@@ -80,7 +80,7 @@ def find_form(slug: str) -> OpenForm | None:
     definition = published_definition(row.workflow) if row else None
     if row is None or definition is None:
         return None
-    triggers = (each for each in definition.triggers if isinstance(each, FormTrigger) and each.key == row.key)
+    triggers = (each for each in definition.enabled_triggers if isinstance(each, FormTrigger) and each.key == row.key)
     trigger = next(triggers, None)
     if trigger is None:
         return None
@@ -127,7 +127,7 @@ def activate_forms(workflow: Workflow, definition: Definition) -> None:
 
     Raises DefinitionError for an address that another workflow has.
     """
-    wanted = {each.key: each for each in definition.triggers if isinstance(each, FormTrigger)}
+    wanted = {each.key: each for each in definition.enabled_triggers if isinstance(each, FormTrigger)}
     workflow.forms.exclude(key__in=wanted).delete()
     moved = [row for row in workflow.forms.all() if row.slug != wanted[row.key].slug]
     counts = {row.key: row.answers for row in moved}
@@ -165,7 +165,7 @@ def site_problems(definition: Definition) -> Iterator[Problem]:
                 "Proof of work needs the extra %(extra)s: pip install 'django-automate[%(extra)s]'.", extra="altcha"
             )
             yield Problem(f"{place}.proof_of_work", reason)
-        if trigger.slug in taken:
+        if trigger.slug in taken and not trigger.disabled:
             yield _taken(trigger, place)
         if trigger.slug and not form_url(trigger.slug):
             yield Problem(

@@ -64,7 +64,7 @@ def activate_addresses(workflow: Workflow, definition: Definition) -> None:
     An address whose trigger is removed stays reserved for it.
     """
     present = {row.key: row for row in workflow.mail_addresses.all()}
-    for trigger in definition.triggers:
+    for trigger in definition.enabled_triggers:
         if not isinstance(trigger, MailTrigger):
             continue
         row = present.get(trigger.key)
@@ -84,7 +84,7 @@ def find_address(address: str) -> tuple[InboundAddress, MailTrigger]:
     found = InboundAddress.objects.select_related("workflow__published").filter(local_part=local_part[:64]).first()
     if found is not None and found.workflow.status in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}:
         definition = published_definition(found.workflow)
-        for trigger in definition.triggers if definition else ():
+        for trigger in definition.enabled_triggers if definition else ():
             if isinstance(trigger, MailTrigger) and trigger.key == found.key:
                 return found, trigger
     raise UnknownAddressError(text("No workflow receives mail at %(address)s.", address=address[:200]))

@@ -95,7 +95,7 @@ def agent_trigger(definition: Definition) -> ManualTrigger | None:
     """The trigger by which agents start the workflow; None when it is not available to them."""
     if definition.agents is None or not definition.agents.enabled:
         return None
-    return next((trigger for trigger in definition.triggers if isinstance(trigger, ManualTrigger)), None)
+    return next((trigger for trigger in definition.enabled_triggers if isinstance(trigger, ManualTrigger)), None)
 
 
 def accepts_any_payload(workflow: Workflow) -> bool:

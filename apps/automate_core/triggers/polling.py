@@ -80,7 +80,7 @@ def activate_polls(workflow: Workflow, definition: Definition) -> None:
 
     A new one is due at once, for its baseline, and so is one that failed.
     """
-    wanted = {trigger.key: trigger for trigger in definition.triggers if isinstance(trigger, PollTrigger)}
+    wanted = {trigger.key: trigger for trigger in definition.enabled_triggers if isinstance(trigger, PollTrigger)}
     workflow.polls.exclude(key__in=wanted).delete()
     present = {state.key: state for state in workflow.polls.select_for_update()} if wanted else {}
     at = now()

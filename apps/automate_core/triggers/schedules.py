@@ -63,7 +63,7 @@ def activate_schedules(workflow: Workflow, definition: Definition) -> None:
     """Replace a workflow's schedules by those of a published version; one whose times are unchanged keeps its next
     time.
     """
-    wanted = {t.key: t for t in definition.triggers if isinstance(t, ScheduleTrigger)}
+    wanted = {t.key: t for t in definition.enabled_triggers if isinstance(t, ScheduleTrigger)}
     workflow.schedules.exclude(key__in=wanted).delete()
     present = {schedule.key: schedule for schedule in workflow.schedules.select_for_update()}
     published_at = now()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from automate_governance.models import StoredSecret
-from automate_governance.permissions import User, holds_for_any, permitted
+from automate_governance.permissions import User, holds_for_any, permitted, scope_refusal
 from automate_plugins import text
 
 
@@ -22,4 +22,8 @@ def find_forbidden_references(user: User, references: Mapping[str, list[str]]) -
             else:
                 usable = holds_for_any(user, "use", StoredSecret)
             if not usable:
-                yield field, text("Secret %(reference)s does not exist, or you may not use it.", reference=reference)
+                yield (
+                    field,
+                    scope_refusal("storedsecret:use", reference)
+                    or text("Secret %(reference)s does not exist, or you may not use it.", reference=reference),
+                )

@@ -11,11 +11,11 @@ from unfold.dataclasses import SearchResult
 from automate_core.models import Workflow
 from automate_core.navigation import registry
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import User, permitted
+from automate_governance.permissions import User, can, permitted
 from automate_studio import navigation
 
 EACH = 6  #: workflows that are offered to run
-_RUN = "run"
+_RUN, _COPY = "run", "copy"
 
 
 def find_commands(request: HttpRequest, text: str) -> list[SearchResult]:
@@ -25,6 +25,7 @@ def find_commands(request: HttpRequest, text: str) -> list[SearchResult]:
         *_registered_commands(request.user, wanted),
         *_page_commands(request, wanted),
         *_run_commands(request.user, wanted),
+        *_copy_commands(request.user, wanted),
     ]
     return sorted(found, key=lambda each: not each.title.lower().startswith(wanted))
 
@@ -47,10 +48,33 @@ def _page_commands(request: HttpRequest, text: str) -> Iterator[SearchResult]:
                 )
 
 
+def _named_after(verb: str, text: str) -> str | None:
+    """The name that a text asks for with a verb; empty for a prefix of the verb, None for anything else."""
+    first, _space, rest = text.partition(" ")
+    if first == verb:
+        return rest.strip().removeprefix("workflow").strip()
+    return "" if verb.startswith(text) else None
+
+
+def _copy_commands(user: User, text: str) -> Iterator[SearchResult]:
+    """Workflows that may be copied, after "copy"."""
+    name = _named_after(_COPY, text)
+    if name is None or not can(user, "add", Workflow):
+        return
+    found = permitted(user, "view", Workflow.objects.filter(name__icontains=name)).order_by("name", "pk")
+    for workflow in found[:EACH]:
+        yield SearchResult(
+            title=_("Copy %(name)s") % {"name": workflow.name},
+            description=_("Command"),
+            link=reverse("studio:workflow_copy", args=[workflow.pk]),
+            icon="content_copy",
+        )
+
+
 def _run_commands(user: User, text: str) -> Iterator[SearchResult]:
     """Workflows that may be run now, by name; all of them for a prefix of "run"."""
-    first, _space, rest = text.partition(" ")
-    name = rest.strip() if first == _RUN else "" if _RUN.startswith(text) else text
+    name = _named_after(_RUN, text)
+    name = text if name is None else name
     live = Workflow.objects.filter(status__in=(Workflow.Status.ACTIVE, Workflow.Status.PAUSED), name__icontains=name)
     for workflow in permitted(user, "run", live).order_by("name", "pk")[:EACH]:
         yield SearchResult(

@@ -327,6 +327,8 @@ def _trigger_card(trigger: Trigger | None, state: str, note: str) -> StepCard:
     if note and isinstance(trigger, WebhookTrigger):
         which = f"{which.partition(', ')[0]}, {note}"
     icon = step_card.trigger_icon(trigger)
+    if trigger.disabled:
+        name = _("%(kind)s, turned off") % {"kind": name}
     return StepCard(path="", name=name, subtitle=which, icon=icon, tint="tint-hook", level=1, state=state)
 
 

@@ -12,7 +12,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from automate_core.authoring import workflows
+from automate_core.authoring import copies, workflows
 from automate_core.authoring.library import files
 from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import Definition, DefinitionError, Problem
@@ -23,10 +23,13 @@ from automate_governance.people.locale import person_zone
 from automate_governance.permissions import can
 from automate_governance.texts import translated
 from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.links import change_url
+from automate_studio.ui.request_params import get_workflow_or_404
 from automate_studio.view_models.faulty_lines import faulty_lines
 from automate_studio.view_models.step_tree import START
 
 _MOST_FAULTS = 50
+_LONGEST_NAME = 200
 _LONGEST_AGAIN = 200_000  #: characters of a file that are shown again for correction
 
 
@@ -37,9 +40,8 @@ def new_workflow(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _render_page(request)
     name = request.POST.get("name", "").replace("\0", "").strip()
-    if not 0 < len(name) <= 200:
-        error = _("Enter a name.") if not name else _("Enter a name of at most 200 characters.")
-        return _render_page(request, name=name[:1_000], error=error)
+    if not 0 < len(name) <= _LONGEST_NAME:
+        return _render_page(request, name=name[:1_000], error=_name_error(name))
     slug = slugify(name)[:90].replace("_", "-").strip("-")
     slug = re.sub(r"-{2,}", "-", slug) or "workflow"
     person = current_person(request)
@@ -57,19 +59,51 @@ def import_yaml(request: HttpRequest) -> HttpResponse:
         definition = yaml_files.read_workflow(text)
         if found := validation.find_problems(definition):
             raise DefinitionError(yaml_files.with_lines(text, found))
-        workflow = workflows.start_draft(definition, owner=current_person(request))
+        made = copies.import_draft(definition, by=current_person(request))
     except yaml_files.WorkflowFileError as error:
         return _invalid_response(request, text, [Problem("", error.reason, error.line)])
     except DefinitionError as error:
         return _invalid_response(request, text, error.problems)
+    workflow = made.workflow
     said = _("Imported %(slug)s as a draft.") % {"slug": workflow.slug}
     if workflow.slug != definition.slug:
         said = _("Imported as %(slug)s, because the workflow %(taken)s already exists.") % {
             "slug": workflow.slug,
             "taken": definition.slug,
         }
-    messages.success(request, said)
-    return HttpResponseSeeOther(reverse("studio:builder", args=[workflow.pk]))
+    return _open_copy(request, made, said)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def copy_workflow(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask for the name of a copy; a POST makes it. 404 for a workflow that the person may not view."""
+    _check_may_add(request)
+    workflow, person = get_workflow_or_404(request, pk), current_person(request)
+    name = request.POST.get("name", "").replace("\0", "").strip()
+    if request.method == "POST" and 0 < len(name) <= _LONGEST_NAME:
+        made = copies.copy_workflow(workflow, by=person, name=name)
+        return _open_copy(request, made, _("Copied %(name)s as a draft.") % {"name": workflow.name})
+    posted = request.method == "POST"
+    return render_page(
+        request,
+        "automate_studio/workflows/copy.html",
+        _("Copy %(name)s") % {"name": workflow.name},
+        status=422 if posted else 200,
+        workflow=workflow,
+        name=name[:1_000] if posted else copies.copy_name(workflow.name, person),
+        error=_name_error(name) if posted else "",
+        back=change_url(workflow),
+        is_dialog=False,
+    )
+
+
+def _open_copy(request: HttpRequest, made: copies.Copied, said: str) -> HttpResponse:
+    messages.success(request, " ".join(filter(None, [said, copies.off_note(made.off)])))
+    return HttpResponseSeeOther(reverse("studio:builder", args=[made.workflow.pk]))
+
+
+def _name_error(name: str) -> str:
+    return _("Enter a name of at most %(most)s characters.") % {"most": _LONGEST_NAME} if name else _("Enter a name.")
 
 
 def _check_may_add(request: HttpRequest) -> None:

@@ -6,6 +6,7 @@ Only the twenty latest runs of each workflow are read, by index.
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +65,10 @@ _KNOWN = {"trigger": TRIGGER_KINDS, "sort": {*_BY_FIELD, *SORT_ORDERS}}
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowRow:
-    """A workflow in the list. `may_manage`: the person may pause and resume it, and perhaps archive it."""
+    """A workflow in the list. `may_manage`: the person may pause and resume it, and perhaps archive it.
+
+    `has_namesake`: another one that the person may view has the same name.
+    """
 
     workflow: Workflow
     tiles: list[tuple[str, int]]
@@ -78,6 +82,8 @@ class WorkflowRow:
     last: str
     last_at: dt.datetime | None
     may_manage: bool
+    may_change: bool
+    has_namesake: bool
 
     @property
     def tracker_words(self) -> list[str]:
@@ -179,10 +185,24 @@ def _workflow_rows(rows: list[Workflow], user: User, now: dt.datetime) -> list[W
     latest = read_latest_runs([row.pk for row in rows])
     managed = pausing.pausable(user, Workflow.objects.filter(pk__in=latest))
     managed_keys = set(managed.values_list("pk", flat=True))
-    return [_workflow_row(row, latest[row.pk], row.pk in managed_keys, now) for row in rows]
+    changed = permitted(user, "change", Workflow.objects.filter(pk__in=latest))
+    changed_keys = set(changed.values_list("pk", flat=True))
+    namesakes = permitted(user, "view", Workflow.objects.filter(name__in={row.name for row in rows}))
+    names = Counter(namesakes.values_list("name", flat=True))
+    return [
+        _workflow_row(
+            row,
+            latest[row.pk],
+            now,
+            may_manage=row.pk in managed_keys,
+            may_change=row.pk in changed_keys,
+            has_namesake=names[row.name] > 1,
+        )
+        for row in rows
+    ]
 
 
-def _workflow_row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt.datetime) -> WorkflowRow:
+def _workflow_row(workflow: Workflow, runs: list[Any], now: dt.datetime, **what: bool) -> WorkflowRow:
     ended = [run for run in runs if run.status in {"succeeded", "failed"}]
     good = sum(run.status == "succeeded" for run in ended)
     took = sorted(run.worked for run in ended if run.started_at)
@@ -199,7 +219,7 @@ def _workflow_row(workflow: Workflow, runs: list[Any], may_manage: bool, now: dt
         last_state=runs[0].status if runs else "",
         last=format_ago(last_at, now) if last_at else _("Never"),
         last_at=last_at,
-        may_manage=may_manage,
+        **what,
     )
 
 
@@ -214,7 +234,8 @@ def _trigger_texts(workflow: Workflow) -> Iterator[str]:
         kind, which = describe_trigger(part)
         if isinstance(part, WebhookTrigger) and not part.event:
             which = part.endpoint
-        yield f"{kind} {which}"
+        words = f"{kind} {which}"
+        yield _("%(trigger)s (off)") % {"trigger": words} if part.disabled else words
 
 
 def _success_rate(share: float) -> str:

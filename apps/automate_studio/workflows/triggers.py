@@ -37,6 +37,7 @@ class TriggerRow:
     scheme: str = ""
     unsigned: bool = False
     status: TriggerStatus | None = None
+    is_off: bool = False
 
 
 def trigger_rows(definition: Definition, workflow: Workflow, user: User) -> list[TriggerRow]:
@@ -46,7 +47,10 @@ def trigger_rows(definition: Definition, workflow: Workflow, user: User) -> list
     endpoints_seen = permitted(user, "view", WebhookEndpoint.objects.filter(slug__in=listened))
     known = {endpoint.slug: endpoint for endpoint in endpoints_seen}
     rows = [_trigger_row(part, known, definition.timezone) for part in definition.triggers]
-    return [replace(row, status=states.get(part.key)) for part, row in zip(definition.triggers, rows, strict=True)]
+    return [
+        replace(row, status=states.get(part.key), is_off=part.disabled)
+        for part, row in zip(definition.triggers, rows, strict=True)
+    ]
 
 
 def _polls(definition: Definition, workflow: Workflow) -> dict[str, TriggerStatus]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from automate_studio.ui.view_access import staff
 from automate_studio.workflows import actions, run_actions, share, views
-from automate_studio.workflows.create import import_yaml, new_workflow
+from automate_studio.workflows.create import copy_workflow, import_yaml, new_workflow
 from automate_studio.workflows.manual_run_status import manual_start_status
 
 urlpatterns = [
     staff("workflows/new/", new_workflow, "workflow_new"),
     staff("workflows/import/", import_yaml, "workflow_import"),
+    staff("workflows/<int:pk>/copy/", copy_workflow, "workflow_copy"),
     staff("workflows/<int:pk>/file/", views.workflow_file, "workflow_file"),
     staff("workflows/<int:pk>/start/", run_actions.workflow_start, "workflow_start"),
     staff("workflows/<int:pk>/started/<uuid:event_id>/", manual_start_status, "workflow_started"),

@@ -42,6 +42,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         triggers=trigger_rows(definition, workflow, request.user),
         recent=run_rows.recent_runs(workflow, request.user, timezone.now()),
         may_change=can(request.user, "change", workflow),
+        may_add=can(request.user, "add", Workflow),
         audits=can(request.user, "audit", SITE),
         may_run=can(request.user, "run", workflow),
         may_pause=pausing.pausable(request.user, Workflow.objects.filter(pk=workflow.pk)).exists(),

@@ -72,6 +72,16 @@ def show(slug: str) -> None:
 
 
 @workflows.command
+@click.argument("slug", shell_complete=complete_workflows)
+@click.option("--name", metavar="TEXT", help="Name of the copy. Default: that of the original, with (copy).")
+def copy(slug: str, name: str | None) -> None:
+    """Copy a workflow as a draft, with its triggers off."""
+    call = invocation()
+    made = call.client().post(path_of("workflows", slug, "copy"), {"name": name or ""})
+    call.report(made, f"{slug}: copied as {made['slug']}. Its triggers are off.")
+
+
+@workflows.command
 @click.argument("slugs", metavar="[SLUG]...", nargs=-1, shell_complete=complete_workflows)
 @click.option("--all", "everything", is_flag=True, help="Pull every workflow that you may view.")
 @click.option(

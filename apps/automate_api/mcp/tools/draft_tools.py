@@ -57,7 +57,7 @@ def _run_command(caller: Caller, workflow_id: int, command: Mapping[str, Any]) -
 def _validate_draft(caller: Caller, arguments: Arguments) -> ToolResult:
     workflow = get_workflow(caller, arguments["workflow"])
     state = commands.load_state(workflow)
-    found = publishing_problems(workflow, state.parsed, state.draft, caller.owner)
+    found = publishing_problems(workflow, state.parsed, state.draft, caller.owner, viewer=caller.owner)
     errors = sum(problem.level == "error" for problem in found)
     content = {"publishable": not errors, "problems": describe_problems(found)}
     return ToolResult(content=redact(content, patterns=False), audited={"workflow": workflow.slug})

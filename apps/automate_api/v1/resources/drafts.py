@@ -58,8 +58,8 @@ class PublishedWorkflow(WorkflowSummary):
     warnings: list[DraftWarning]
 
     @staticmethod
-    def resolve_warnings(workflow: Workflow) -> list[dict[str, str]]:
-        return describe_warnings(publishing_warnings(workflow))
+    def resolve_warnings(workflow: Workflow, context: Any) -> list[dict[str, str]]:
+        return describe_warnings(publishing_warnings(workflow, context["request"].user))
 
 
 class Publish(RequestSchema):

@@ -83,7 +83,7 @@ def validate_draft(request: TokenRequest, slug: str, body: ValidatedText) -> dic
     workflow = get_workflow(request, slug)
     if body.document is None and body.yaml is None:
         found, written = workflows.publishing_problems(workflow, request.user), None
-        warnings = describe_warnings(publishing_warnings(workflow))
+        warnings = describe_warnings(publishing_warnings(workflow, request.user))
     else:
         warnings = None
         found, written = _read(WorkflowText(document=body.document, yaml=body.yaml), workflow)

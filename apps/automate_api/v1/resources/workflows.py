@@ -16,7 +16,7 @@ from automate_api.v1.definitions import WorkflowText
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, check_may_view, filter_given, permitted_rows, read_page
 from automate_api.v1.problems import ProblemError
-from automate_core.authoring import pausing, workflows
+from automate_core.authoring import copies, pausing, workflows
 from automate_core.models import Workflow
 from automate_governance.permissions import permitted
 
@@ -95,6 +95,18 @@ def create_workflow(request: TokenRequest, body: WorkflowText) -> Status[Workflo
 def _taken(slug: str) -> ProblemError:
     message = _("The slug %(slug)s is in use. Choose another one.") % {"slug": slug}
     return ProblemError(409, message, [("slug", message)])
+
+
+class CopyName(RequestSchema):
+    name: str = Field("", max_length=200, description="Name of the copy; by default that of the original, with (copy).")
+
+
+@router.post("/workflows/{slug}/copy", response={201: WorkflowSummary})
+def copy_workflow(request: TokenRequest, slug: str, body: CopyName) -> Status[Workflow]:
+    """Copy a workflow's draft as a new one. Its triggers are off, but manual ones, until they are turned on."""
+    source = get_workflow(request, slug, workflow_rows())
+    made = copies.copy_workflow(source, by=request.user, name=body.name.replace("\0", "").strip())
+    return Status(201, workflow_rows().get(pk=made.workflow.pk))
 
 
 class Resume(RequestSchema):

@@ -8,6 +8,7 @@ from automate_connectors.registry import find_poll, find_webhook
 from automate_core.authoring.drafts.edits import AllowedNames
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import UNCHOSEN, TriggerNode
+from automate_governance.permissions import scope_refusal
 from automate_plugins import text
 
 CONNECTOR_KINDS = {"poll": "poll", "service": "webhook"}  #: the field of each kind that names what its connector brings
@@ -36,5 +37,7 @@ def check_connection(made: TriggerNode, present: TriggerNode | None, allowed: Al
     if not slug or slug == UNCHOSEN or (present is not None and present.config.get("connection") == slug):
         return
     if not isinstance(slug, str) or not allowed.connections({slug}):
-        reason = text("There is no connection %(name)s that you can use. Choose another one.", name=repr(slug))
+        reason = scope_refusal("connection:use", repr(slug)) or text(
+            "There is no connection %(name)s that you can use. Choose another one.", name=repr(slug)
+        )
         raise RefusedError(reason, "connection")

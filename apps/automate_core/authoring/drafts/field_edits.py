@@ -30,6 +30,7 @@ from automate_core.authoring.field_labels import field_label
 from automate_core.definition.document import OTHERWISE, TIMEOUT, DefinitionError, Name
 from automate_core.definition.parsing import convert
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
+from automate_governance.permissions import scope_refusal
 from automate_plugins import text
 from automate_plugins.texts import joined, marked
 
@@ -115,7 +116,9 @@ def _with_field(node: StepNode, name: str, value: Any, allowed: AllowedNames) ->
         return replace(node, inputs={**node.inputs, _input(name): insertion.checked_value(name, value)})
     value = insertion.checked_value(_field(node, name), value)
     if name == "connection" and value not in {"", node.connection} and not allowed.connections({value}):
-        reason = text("There is no connection %(name)s that you can use. Choose another one.", name=repr(value))
+        reason = scope_refusal("connection:use", repr(value)) or text(
+            "There is no connection %(name)s that you can use. Choose another one.", name=repr(value)
+        )
         raise RefusedError(reason, name)
     if name in COLUMNS:
         return replace(node, **{name: value})
@@ -315,6 +318,10 @@ def edit_trigger(draft: Draft, request: requests.EditTrigger, allowed: AllowedNa
     made = insertion.build_trigger(document, present.key)
     _may_listen(made, present, allowed)
     draft.triggers[made.key] = replace(made, position=present.position, rev=present.rev, pk=present.pk)
+    if request.set.keys() | set(request.unset) == {"disabled"}:
+        turned_off = text("Turned off the %(trigger)s", trigger=made.label)
+        turned_on = text("Turned on the %(trigger)s", trigger=made.label)
+        return EditResult(turned_off if made.is_disabled else turned_on)
     names = _listed([field_label(name) for name in [*request.set, *request.unset]])
     return EditResult(text("Changed %(fields)s of the %(trigger)s", fields=names, trigger=made.label))
 
@@ -344,7 +351,9 @@ def _may_listen(made: TriggerNode, present: TriggerNode | None, allowed: Allowed
     if present is not None and present.config.get("endpoint") == slug:
         return
     if not isinstance(slug, str) or not allowed.endpoints({slug}):
-        reason = text("There is no webhook endpoint %(name)s whose payloads you can view.", name=repr(slug))
+        reason = scope_refusal("webhookendpoint:view_payload", repr(slug)) or text(
+            "There is no webhook endpoint %(name)s whose payloads you can view.", name=repr(slug)
+        )
         raise RefusedError(reason, "endpoint")
 
 

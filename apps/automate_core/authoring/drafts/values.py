@@ -133,6 +133,11 @@ class TriggerNode:
             return text("trigger %(name)s", name=joined([TRIGGER_LABELS[self.kind], number]))
         return text("trigger %(name)s", name=self.key.replace("_", " "))
 
+    @property
+    def is_disabled(self) -> bool:
+        """Whether it starts nothing."""
+        return self.config.get("disabled") is True
+
     def document(self) -> dict[str, Any]:
         """Its part of a workflow's document."""
         return {"kind": self.kind, "key": self.key, "filter": self.filter, **copy.deepcopy(self.config)}

@@ -18,8 +18,11 @@ from automate_core.definition.parsing import parse, to_document
 from automate_core.models import Workflow
 from automate_governance import audit
 from automate_governance.people.locale import person_zone
-from automate_governance.permissions import Person
+from automate_governance.permissions import Person, scope_refusal
+from automate_governance.texts import translated
 from automate_plugins import text
+
+_SCOPES = {"connection": "connection:use", "endpoint": "webhookendpoint:view_payload"}
 
 
 class SettingError(ValueError):
@@ -69,7 +72,8 @@ class Choices:
                 if name not in options:
                     errors[f"{kind}s.{name}"] = _("The template does not use this.")
                 elif slug not in options[name]:
-                    errors[f"{kind}s.{name}"] = _("You cannot use %(name)s here.") % {"name": slug}
+                    refused = _("You cannot use %(name)s here.") % {"name": slug}
+                    errors[f"{kind}s.{name}"] = translated(scope_refusal(_SCOPES[kind], slug)) or refused
         for name in self.settings.keys() - template.settings.keys():
             errors[f"settings.{name}"] = _("The template does not use this.")
         return errors

@@ -14,6 +14,7 @@ from automate_core.authoring.drafts import parsing, problems, rows
 from automate_core.authoring.drafts.parsing import ParsedDraft
 from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.authoring.drafts.values import Draft
+from automate_core.authoring.publishing.shared_triggers import shared_trigger_reasons
 from automate_core.authoring.test_runs import results
 from automate_core.definition.document import CONNECTOR_TRIGGERS, ActionStep, PollTrigger
 from automate_core.definition.slots import walk
@@ -29,24 +30,31 @@ _Health = Connection.Health
 
 
 def publishing_problems(
-    workflow: Workflow, parsed: ParsedDraft, draft: Draft, publisher: Person | None = None
+    workflow: Workflow,
+    parsed: ParsedDraft,
+    draft: Draft,
+    publisher: Person | None = None,
+    *,
+    viewer: Person | None = None,
 ) -> list[DraftProblem]:
     """All problems, errors and warnings, that a person sees before publishing.
 
-    Connections are warned of at the first trigger or step that uses each. `publisher` as in `problems.find_problems`.
+    Connections are warned of at the first trigger or step that uses each. `publisher` as in `problems.find_problems`;
+    `viewer` reads the names of other workflows that they may view.
     """
     return [
         *problems.find_problems(parsed, workflow, publisher),
         *_test_warnings(workflow, parsed, draft),
         *_connection_warnings(parsed, draft),
         *_poll_warnings(workflow, parsed),
+        *_trigger_warnings(workflow, parsed, viewer),
     ]
 
 
-def publishing_warnings(workflow: Workflow) -> list[DraftProblem]:
-    """What people are warned of before the draft is published. It prevents nothing."""
+def publishing_warnings(workflow: Workflow, viewer: Person) -> list[DraftProblem]:
+    """What `viewer` is warned of before the draft is published. It prevents nothing."""
     draft = rows.load_draft(workflow)
-    found = publishing_problems(workflow, parsing.parse_draft(draft), draft)
+    found = publishing_problems(workflow, parsing.parse_draft(draft), draft, viewer=viewer)
     return [problem for problem in found if problem.level == "warning"]
 
 
@@ -74,7 +82,7 @@ def _connection_warnings(parsed: ParsedDraft, draft: Draft) -> Iterator[DraftPro
 def _users_of_connections(parsed: ParsedDraft, draft: Draft) -> dict[str, tuple[str, str]]:
     """(key of the trigger, key of the step) that uses each connection first; the other one is empty."""
     found: dict[str, tuple[str, str]] = {}
-    for trigger in parsed.definition.triggers:
+    for trigger in parsed.definition.enabled_triggers:
         if isinstance(trigger, CONNECTOR_TRIGGERS) and trigger.connection:
             found.setdefault(trigger.connection, (trigger.key, ""))
     for _, step in walk(parsed.definition.steps):
@@ -101,8 +109,19 @@ def _can_be_tested(connection: Connection) -> bool:
         return False
 
 
+def _trigger_warnings(workflow: Workflow, parsed: ParsedDraft, viewer: Person | None) -> Iterator[DraftProblem]:
+    """Triggers that start nothing, and those that start other workflows as well."""
+    for trigger in parsed.definition.triggers:
+        if trigger.disabled:
+            off = text("This trigger is off: it starts nothing. Turn it on when the workflow may start by itself.")
+            yield DraftProblem(level="warning", reason=off, trigger=trigger.key, field="disabled")
+    for key, reason in shared_trigger_reasons(parsed.definition, workflow.slug, viewer):
+        yield DraftProblem(level="warning", reason=reason, trigger=key)
+
+
 def _poll_warnings(workflow: Workflow, parsed: ParsedDraft) -> Iterator[DraftProblem]:
-    polls = [trigger for trigger in parsed.definition.triggers if isinstance(trigger, PollTrigger) and trigger.poll]
+    enabled = parsed.definition.enabled_triggers
+    polls = [trigger for trigger in enabled if isinstance(trigger, PollTrigger) and trigger.poll]
     if not polls:
         return
     states = {state.key: state for state in PollState.objects.filter(workflow=workflow).defer("cursor", "seen")}

@@ -89,7 +89,7 @@ def build_review(workflow: Workflow, *, by: Person) -> Review:
         workflow=workflow,
         draft=draft,
         parsed=parsed,
-        problems=publishing_problems(workflow, parsed, draft, None if refusal else by),
+        problems=publishing_problems(workflow, parsed, draft, None if refusal else by, viewer=by),
         comparison=compare_states(version_state(published), draft_state(workflow, parsed), authors)
         if published
         else None,

@@ -130,6 +130,8 @@ def _candidates(triggers: Iterable[Trigger], workflow: Workflow) -> list[Candida
     """The triggers as the match index would hold them; one whose filter cannot be read yet takes nothing."""
     found = []
     for part in triggers:
+        if part.disabled:
+            continue
         columns = workflows.trigger_columns(part)
         text = None if columns["filter"] is None else msgspec.json.encode(columns["filter"]).decode()
         try:

@@ -41,8 +41,13 @@ class Command(BaseCommand):
             except (yaml_files.WorkflowFileError, NotPermittedError) as error:
                 faults.append(f"{name}: {error}")
             else:
-                self.stdout.write(f"{name}: {workflow.slug} imported{f', {version} is published' if version else ''}")
-                for warning in publishing_warnings(workflow) if version else ():
+                run_as = version.run_as if version else workflow.run_as
+                people = f"owner {workflow.owner.get_username()}, runs as {run_as.get_username()}"
+                published = f", {version} is published" if version else ""
+                self.stdout.write(f"{name}: {workflow.slug} imported{published} ({people})")
+                if run_as.is_superuser:
+                    self.stderr.write(f"{name}: warning: it runs as a superuser, who may do everything")
+                for warning in publishing_warnings(workflow, owner) if version else ():
                     place = warning.step or warning.trigger
                     self.stderr.write(f"{name}: warning{f', {place}' if place else ''}: {translated(warning.reason)}")
         if faults:

@@ -51,7 +51,7 @@ def _wanted(workflow: Workflow, definition: Definition | None) -> dict[str, Serv
     if workflow.status != Workflow.Status.ACTIVE:
         return {}
     definition = definition or published_definition(workflow)
-    triggers = definition.triggers if definition else []
+    triggers = definition.enabled_triggers if definition else []
     return {trigger.key: trigger for trigger in triggers if isinstance(trigger, ServiceTrigger)}
 
 
@@ -59,7 +59,7 @@ def find_changes(workflow: Workflow, definition: Definition) -> tuple[list[str],
     """The webhooks, as `connector.webhook`, that would be registered, and removed, if this were published."""
     if workflow.status == Workflow.Status.PAUSED:
         return [], []
-    triggers = {webhook_digest(part): part for part in definition.triggers if isinstance(part, ServiceTrigger)}
+    triggers = {webhook_digest(part): part for part in definition.enabled_triggers if isinstance(part, ServiceTrigger)}
     present = workflow.service_webhooks.exclude(state=State.REMOVING).values_list("digest", "webhook")
     kept = {digest for digest, _ in present}
     added = [part.webhook for digest, part in triggers.items() if digest not in kept]

@@ -6,7 +6,6 @@ import zoneinfo
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -125,8 +124,8 @@ def _people_options(workflow: Workflow, person: Person) -> Options:
 
 
 def _known_people(workflow: Workflow, person: Person) -> Iterable[Person]:
-    names = {person.get_username(), *sharing.suggest_grantees(person, workflow)}
-    known: Iterable[Person] = people.active_people(names).order_by(people.username_field())
+    themselves = people.active_people([person.get_username()])
+    known: Iterable[Person] = (sharing.known_people(person, workflow) | themselves)[: sharing.MAX_PEOPLE]
     return known
 
 
@@ -136,8 +135,9 @@ def _person_option(person: Any) -> tuple[str, str]:
 
 def _group_options(workflow: Workflow, person: Person) -> Options:
     """Groups that the person may know of."""
-    known = Group.objects.filter(name__in=sharing.suggest_grantees(person, workflow)).order_by("name")
-    return [(name, group_label(name)) for name in known.values_list("name", flat=True)]
+    known = sharing.known_groups(person).values_list("name", flat=True)[: sharing.MAX_PEOPLE]
+    granted = [grant.name for grant in sharing.list_grants(workflow) if grant.kind == "group"]
+    return [(name, group_label(name)) for name in sorted({*known, *granted})]
 
 
 def _run_as_options(workflow: Workflow, person: Person) -> Options:

@@ -61,6 +61,7 @@ class Panel:
     policy: list[FieldView] = field(default_factory=list)
     notes: list[FieldView] = field(default_factory=list)
     problems: list[FieldMessage] = field(default_factory=list)
+    is_off: bool = False  # of a trigger that starts nothing
     arms_message: FieldMessage | None = None
     arms: list[SlotRow] = field(default_factory=list)
     triggers: list[Panel] = field(default_factory=list)
@@ -225,6 +226,7 @@ def _triggers_panel(state: DraftState, user: User, refused: Mapping[str, str]) -
                 setup=setup,
                 problems=form_messages(mine, setup.has, node.kind),
                 conditions=conditions,
+                is_off=node.is_disabled,
             )
         )
     none = [problem for problem in state.problems if problem.field == "triggers" and not problem.step]

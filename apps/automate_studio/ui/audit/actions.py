@@ -24,6 +24,7 @@ _LABELS = {
     "connection.signed_out": text("Signed out of the service"),
     "called": text("Call tested"),
     "connector.restored": text("Version restored"),
+    "copied": text("Copied"),
     "created": text("Created"),
     "decided": text("Decided"),
     "delegated": text("Delegated"),
