@@ -138,7 +138,9 @@ class ConnectionForm(SecretUsingForm):
             self.instance.config = self._config(self.adapter)
         if "oauth_provider" in self.fields:
             self.instance.oauth = self._oauth()
+        own = {name: errors.copy() for name, errors in self.errors.items()}
         super()._post_clean()
+        self.errors.update(own)  # the model sees no value there, and would complain about that, too
 
     def _config(self, adapter: ConnectorAdapter) -> dict[str, Any]:
         """Return the configuration from the fields; errors are added to their fields."""

@@ -34,19 +34,17 @@ class TypedNumber:
 
 def read_number(written: str, decimal: str = POINT) -> TypedNumber:
     """Read a number of a reader whose decimal sign is `decimal`. The notation of JSON is always read."""
+    if plain := plain_number(written, decimal):
+        return TypedNumber(_value(plain))
+    return TypedNumber(readings=_proposals(written.strip(), decimal)) if len(written) <= _LONGEST else TypedNumber()
+
+
+def plain_number(written: str, decimal: str = POINT) -> str:
+    """Return the text of a number with one reading as JSON writes it, with all its digits; empty for other texts."""
     written = written.strip().replace("\u2212", "-")
-    if len(written) > _LONGEST:
-        return TypedNumber()
-    if _TWOFOLD.fullmatch(written):
-        return TypedNumber(readings=_twofold(written, decimal))
-    if _PLAIN.fullmatch(written):
-        value = _value(written)
-        return TypedNumber() if value is None else TypedNumber(value)
-    if decimal == COMMA and (plain := _ungrouped(written, COMMA)):
-        return TypedNumber(_value(plain))
-    if decimal == POINT and (plain := _ungrouped(written, POINT)):
-        return TypedNumber(_value(plain))
-    return TypedNumber(readings=_proposals(written, decimal))
+    if len(written) > _LONGEST or _TWOFOLD.fullmatch(written):
+        return ""
+    return written if _PLAIN.fullmatch(written) else _ungrouped(written, decimal)
 
 
 def is_twofold(written: str) -> bool:

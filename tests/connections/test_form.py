@@ -243,3 +243,16 @@ def test_the_form_of_an_app_leads_to_its_help(sign_in, owner):
     page = Page(client.get(reverse(CONNECTION_ADD), {"connector": "slack"}))
     [href] = {each["href"] for each in page.all(href=reverse("studio:help_page", args=["connectors/slack"]))}
     assert client.get(href).status_code == 200
+
+
+def test_numbers_are_typed_and_shown_in_the_readers_notation(probe, sign_in, owner):
+    client, german = sign_in(owner), {"HTTP_ACCEPT_LANGUAGE": "de"}
+    add = reverse(CONNECTION_ADD)
+    page = Page(client.post(add, connection_form(config_retries="1.250"), **german))
+    assert page.ids["id_config_retries"]["value"] == "1.250" and "1250" in page.text.replace("1.250", "")
+    assert not Connection.objects.exists()
+    page = Page(client.post(add, connection_form(limit_requests="many", limit_seconds="60")))
+    assert "Enter a whole number" in page.text
+    assert "Enter both the number of calls" not in page.text, "one sentence for one mistake"
+    page = Page(client.post(add, connection_form(limit_requests="5")))
+    assert "Enter both the number of calls" in page.text

@@ -181,7 +181,7 @@ def test_mistakes_are_shown_at_their_fields_and_nothing_is_lost(waiting, sign_in
     assert {page.ids[f"form-{name}"].get("aria-invalid") for name in ("note", "amount")} == {"true"}
     assert "Note is required." in page.text and "kept" in page.text
     page = Page(client.post(url, {"outcome": "approved", "form-note": "x", "form-amount": "12,50"}))
-    assert "must be a number with a decimal point, such as 12.50." in page.text
+    assert "Amount: 12,50 is not a number. Enter 12.5." in page.text
     assert (page.ids["form-amount"]["type"], page.ids["form-amount"]["value"]) == ("text", "12,50")
     assert "Choose an outcome." in Page(client.post(url, {"form-note": "x"})).text
     assert Wait.objects.get().status == "open"

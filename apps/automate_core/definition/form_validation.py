@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 
 from automate_core.definition.document import FormField
+from automate_governance.numbers import decimal_sign, number_problem, typed_number
 from automate_plugins import text
 from automate_plugins.texts import joined
+from automate_plugins.typed_values import read_number
 
 
 class AnswersError(ValueError):
@@ -110,7 +112,7 @@ def _check_length(field: FormField, answer: str) -> None:
 
 
 def _plain(limit: float | None) -> str:
-    return "" if limit is None else f"{limit:.12g}"
+    return "" if limit is None else typed_number(limit)
 
 
 def _choices(field: FormField, answer: Any) -> list[str]:
@@ -155,27 +157,12 @@ def _number(answer: Any, name: str) -> int | float:
 
 def _number_from_text(written: str, name: str) -> int | float:
     """Raises ValueError, also for what languages read differently: 1.234 is a thousand for some readers."""
-    if "," in written or written.count(".") > 1:
-        raise ValueError(text("%(name)s must be a number with a decimal point, such as 12.50.", name=name))
-    if _THOUSANDS.fullmatch(written):
-        whole, decimal = written.replace(".", ""), f"{written}0"
-        raise ValueError(
-            text(
-                "%(name)s: %(written)s has two readings. Enter %(whole)s, or %(decimal)s for a decimal number.",
-                name=name,
-                written=written,
-                whole=whole,
-                decimal=decimal,
-            )
-        )
-    if len(written) > _LONGEST_NUMBER or not _NUMBER.fullmatch(written):
-        raise ValueError(text("%(name)s must be a number.", name=name))
-    return int(written) if written.lstrip("+-").isdigit() else float(written)
-
-
-_LONGEST_NUMBER = 400  #: characters; any float is shorter
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}", re.ASCII)
+    typed = read_number(written, decimal_sign())
+    if typed.value is not None:
+        return typed.value
+    if typed.readings:
+        raise ValueError(text("%(name)s: %(problem)s", name=name, problem=number_problem(written)))
+    raise ValueError(text("%(name)s must be a number.", name=name))
 
 
 def _is_finite(number: float) -> bool:

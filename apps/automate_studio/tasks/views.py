@@ -25,6 +25,7 @@ from automate_core.operations.offboarding import tasks as leaver_tasks
 from automate_core.runs.waits import approvals
 from automate_core.states import WaitStatus
 from automate_governance.admin_site import reverse
+from automate_governance.numbers import typed_number
 from automate_governance.people import names
 from automate_governance.people.labels import find_group
 from automate_governance.permissions import NotPermittedError, Person
@@ -242,6 +243,8 @@ def _fact_text(value: Any) -> str:
     """A fact as text."""
     if value is None or value == "":
         return _("Not set")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return typed_number(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return escape_invisible(text if len(text) <= LONGEST_FACT else f"{text[:LONGEST_FACT]} …")
 
