@@ -60,6 +60,8 @@ _HELP = {
     "admin:automate_llm": "llm",
     "studio:model": "llm",
     "studio:retention": "operating",
+    "studio:personal_data": "personal-data",
+    "studio:erasure": "personal-data",
     "studio:site_status": "operating",
     "studio:plugin": "plugins",
 }
@@ -141,6 +143,7 @@ def _operate_pages() -> list[Page]:
         _list_page(section, 10, _("Model usage"), "auto_awesome", LLMUsage, lambda user: can(user, "view", LLMUsage)),
         _list_page(section, 20, _("Model budgets"), "savings", LLMBudget, _administers),
         _page(section, 30, _("Retention"), "auto_delete", "studio:retention", _administers_or_audits),
+        _page(section, 32, _("Personal data"), "manage_search", "studio:personal_data", _erases),
         _page(section, 35, _("Pools"), "dns", "studio:pool_list", _operates),
         _page(section, 40, _("Notifications"), "notifications", "studio:notifications", _administers_or_audits),
         _list_page(section, 50, _("Audit trail"), "verified_user", AuditEntry, _audits),
@@ -195,6 +198,10 @@ def _may_see_status(user: User) -> bool:
 
 def _audits(user: User) -> bool:
     return can(user, "audit", SITE)
+
+
+def _erases(user: User) -> bool:
+    return can(user, "erase", SITE)
 
 
 def _administers_or_audits(user: User) -> bool:

@@ -6,7 +6,7 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 
 from automate_connectors.stored.models import DeclaredConnectorDraft
-from automate_core.models import FailureGroup, Notification, NotificationRule, StoredFile
+from automate_core.models import Erasure, FailureGroup, Notification, NotificationRule, StoredFile
 from tests.support.stored_connectors import TEXT, save_connector
 
 
@@ -31,6 +31,9 @@ def _objects(run, owner):
     failures = FailureGroup.objects.create(workflow=run.workflow, fingerprint="1", code="no", message="No", **times)
     return {
         "failures": failures,
+        "erasure": Erasure.objects.create(
+            requester="root", texts=["ada@example.com"], digest="0", status="found", person=None
+        ),
         "rule": rule,
         "unsent": unsent,
         "connection": connection,
@@ -218,6 +221,10 @@ def addresses(run, owner, endpoint, approval, bulk_action, view):
         "preferences": ("get", reverse("studio:preferences")),
         "hand over": ("get", reverse("studio:hand_over", args=[owner.pk])),
         "retention": ("get", reverse("studio:retention")),
+        "personal data": ("get", reverse("studio:personal_data")),
+        "erasure": ("get", reverse("studio:erasure", args=[objects["erasure"].pk])),
+        "erasure progress": ("get", reverse("studio:erasure_progress", args=[objects["erasure"].pk])),
+        "erasure stop": ("post", reverse("studio:erasure_stop", args=[objects["erasure"].pk])),
         "run history": ("get", reverse("admin:automate_core_executionrun_history", args=[run.pk])),
         "event history": ("get", reverse("admin:automate_core_event_history", args=[run.event_id])),
         "audit export": ("post", reverse("studio:audit_export")),
@@ -394,6 +401,10 @@ MATRIX = {
     "connector call": (404, 404, 404, 302),
     "hand over": (403, 403, 403, 302),
     "retention": (403, 403, 403, 302),
+    "personal data": (403, 403, 403, 302),
+    "erasure": (403, 403, 403, 302),
+    "erasure progress": (403, 403, 403, 302),
+    "erasure stop": (403, 403, 403, 302),
     "run history": (200, 404, 404, 302),
     "event history": (404, 404, 404, 302),
     "audit export": (403, 403, 403, 302),

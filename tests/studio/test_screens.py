@@ -174,6 +174,7 @@ def _arguments(converters):
         "notification_id": uuid.uuid4(),
         "pk": 1,
         "event_id": uuid.uuid4(),
+        "erasure_id": uuid.uuid4(),
         "action_id": uuid.uuid4(),
         "path": "first",
         "kind": "workflow",

@@ -79,6 +79,9 @@ LEAVES = {
     "audit export": ({"format": "csv"}, "audit.exported"),
     "audit verify": ({}, "audit.verified"),
     "bulk stop": ({}, "runs.bulk_stopped"),
+    "personal data": ({"texts": "ada@example.com"}, "erasure.searched"),
+    "erasure": ({"reason": "Request 12"}, "erasure.started"),
+    "erasure stop": ({}, "erasure.stopped"),
 }
 
 #: what changes nothing of the site's; what a person keeps for themselves alone
@@ -256,6 +259,7 @@ COMMANDS_WITH = {
     "automate_dead": "job.replayed",
     "automate_export": "workflow.exported",
     "automate_prune": "retention.prune_started",
+    "automate_erase": "erasure.searched",
     "automate_rollup": "statistics.rebuilt",
     "automate_rotate_keys": "secrets.rewrapped",
     "automate_recover_keys": "secret.marked_lost",
@@ -282,6 +286,7 @@ def test_every_command_that_changes_something_leaves_an_entry(run, deliver, admi
     call_command("automate_endpoint", "fresh", scheme="github", secret_file=str(tmp_path / "secret"))
     call_command("automate_export", "branching")
     call_command("automate_prune")
+    call_command("automate_erase", "ada@example.com")
     call_command("automate_rollup", "--rebuild")
     call_command("automate_rotate_keys")
     call_command("automate_token", "owner", name="nightly", scopes="workflow:view")

@@ -25,7 +25,7 @@ from automate_core.queries.event_search import SINCE, SearchError, SearchResult,
 from automate_core.queries.statement_timeout import QueryTimeoutError, bounded_queries
 from automate_core.states import JobStatus
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import User
+from automate_governance.permissions import SITE, User, can
 from automate_governance.texts import translated
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.keyset_pages import KeysetPage, keyset_links
@@ -68,6 +68,7 @@ class EventPage(KeysetPage):
     until: str
     held: str
     may_search: bool
+    may_erase: bool = False
     scanned: int = 0
     scanned_to: dt.datetime | None = None
     continue_url: str = ""
@@ -119,6 +120,7 @@ def event_page(user: User, query: Query, now: dt.datetime) -> EventPage:
         until=kept.get("until", ""),
         held=kept.get("held", ""),
         may_search=not readable.is_empty,
+        may_erase=can(user, "erase", SITE),
         scanned=found.looked,
         scanned_to=back_to,
         continue_url=query_string({**kept, "before" if before else "after": str(found.edge)}) if found.edge else "",

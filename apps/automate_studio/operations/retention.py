@@ -125,6 +125,7 @@ def _render_page(
         next_at=pruning.next_pruning_at(),
         is_tried=is_tried,
         may_change=can(request.user, "administer", SITE),
+        may_erase=can(request.user, "erase", SITE),
         ahead=forecast.AHEAD,
     )
 

@@ -103,16 +103,20 @@ def check_reason(reason: str, texts: SearchedTexts) -> None:
 
 @transaction.atomic
 def stop_erasure(erasure: Erasure, *, by: Person | None) -> bool:
-    """Forget a search, or stop an erasure before what remains. False when it has ended already. Audited."""
+    """Forget a search, or stop an erasure before what remains. False when it has ended already.
+
+    Audited, but for a dry run of the command, which forgets its own search.
+    """
     if by is not None:
         check_may_erase(by)
     current = Erasure.objects.select_for_update().get(pk=erasure.pk)
     if current.status not in _OPEN:
         return False
     was_erasing = current.status == ErasureStatus.ERASING
+    erased = dict(current.counts) if was_erasing else {}
     _end(current, ErasureStatus.STOPPED)
-    if was_erasing:
-        audit.record(by, "erasure.stopped", current, facts={"erased": dict(current.counts)})
+    if was_erasing or by is not None:
+        audit.record(by, "erasure.stopped", current, facts={"erased": erased})
     return True
 
 
