@@ -19,7 +19,6 @@ from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
 from automate_core.navigation import registry
 from automate_core.navigation.registry import Link, Page, Section
-from automate_core.operations.site_status import registry as site_status
 from automate_governance.admin_site import reverse
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, User, can, holds_anywhere
@@ -193,7 +192,7 @@ def _operates(user: User) -> bool:
 
 
 def _may_see_status(user: User) -> bool:
-    return bool(site_status.visible_items(user))
+    return _administers(user) or _operates(user)
 
 
 def _audits(user: User) -> bool:

@@ -13,7 +13,7 @@ from automate_core.authoring import workflows
 from automate_core.authoring.publishing import shadow_evaluation
 from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError
-from automate_core.events import event_types, run_rights
+from automate_core.events import event_types, run_rights, stops
 from automate_core.models import Event, ExecutionRun
 from automate_governance.models import AuditEntry
 from tests.support.event_pages import INBOX, EventPage, event_address
@@ -74,13 +74,13 @@ def test_publishing_and_starting_take_the_permission(listening, owner, permit, d
     permit(owner, give=False)
     listening.refresh_from_db()
     assert runs() == 1
-    assert run_rights.stop_reasons(listening) == [
+    assert stops.stop_sentences(listening)[:1] == [
         "Stopped: the run-as user owner can no longer listen to events of the type salary.paid."
     ]
     permit(owner)
     assert runs() == 2
     settings.AUTOMATE_EVENT_TYPES = {}
-    assert runs() == 2 and "does not list 'salary.paid'" in run_rights.stop_reasons(listening)[0]
+    assert runs() == 2 and "does not list 'salary.paid'" in stops.stop_sentences(listening)[0]
 
 
 @pytest.mark.extended

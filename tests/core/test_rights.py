@@ -13,7 +13,7 @@ from automate_core import database
 from automate_core.api import emit
 from automate_core.authoring import workflows
 from automate_core.definition import yaml_files
-from automate_core.events import run_rights
+from automate_core.events import run_rights, stops
 from automate_core.events.matching import RuleEngine
 from automate_core.models import ActiveTrigger, Event, ExecutionRun, OutboxJob, StepRun, Wait, Workflow, WorkflowVersion
 from automate_core.triggers import manual, model_signals
@@ -211,7 +211,7 @@ def test_a_backend_of_the_site_may_know_better(watched, theirs, drain, settings)
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("kind", ["webhook", "event", "manual", "superuser"])
-def test_nothing_starts_for_an_account_that_was_closed(
+def test_runs_wait_while_the_account_is_closed(
     endpoint, grant, theirs, deliver, drain, colleague, admin, sign_in, kind
 ):
     grant(endpoint)
@@ -225,13 +225,13 @@ def test_nothing_starts_for_an_account_that_was_closed(
     emit("go", {})
     deliver()
     drain()
-    assert started() == 0
+    assert list(ExecutionRun.objects.values_list("status", flat=True)) == ["waiting"]
     assert shown(sign_in(admin), made).count("Stopped: the run-as user colleague is not active.") == 1
     User.objects.filter(pk=colleague.pk).update(is_active=True)
     emit("go", {})
     deliver()
-    drain()
-    assert started() == 1
+    settle(drain)
+    assert list(ExecutionRun.objects.values_list("status", flat=True)) == ["succeeded"] * 2
 
 
 def test_a_superuser_needs_no_grant(endpoint, grant, theirs, deliver, drain, colleague):
@@ -244,7 +244,7 @@ def test_a_superuser_needs_no_grant(endpoint, grant, theirs, deliver, drain, col
     assert started() == 1
 
 
-def test_a_call_of_a_workflow_that_may_not_start_fails_the_step(theirs, workflow, drain):
+def test_a_call_of_a_workflow_that_is_stopped_waits_for_it(theirs, workflow, drain):
     theirs("{kind: event, event: unused}")
     WorkflowVersion.objects.filter(workflow__slug="theirs").update(run_as=closed())
     calling = "[{kind: workflow, key: call, workflow: theirs}]"
@@ -254,8 +254,13 @@ def test_a_call_of_a_workflow_that_may_not_start_fails_the_step(theirs, workflow
     workflows.publish(caller, author=caller.owner)
     emit("go", {})
     settle(drain)
-    run = ExecutionRun.objects.get()
-    assert (run.workflow.slug, run.status, run.error["step"]) == ("caller", "failed", "call")
+    assert list(ExecutionRun.objects.values_list("workflow__slug", "status").order_by("workflow__slug")) == [
+        ("caller", "waiting"),
+        ("theirs", "waiting"),
+    ]
+    User.objects.update(is_active=True)
+    settle(drain)
+    assert set(ExecutionRun.objects.values_list("status", flat=True)) == {"succeeded"}
 
 
 def closed():
@@ -357,7 +362,7 @@ def test_the_page_and_the_worker_say_the_same(endpoint, grant, theirs, colleague
     grant(endpoint)
     made = theirs(WEBHOOK)
     made.refresh_from_db()
-    assert run_rights.stop_reasons(made) == [] and len(RuleEngine().match(scopes(1), [endpoint.pk])[0]) == 1
+    assert stops.stop_sentences(made) == [] and len(RuleEngine().match(scopes(1), [endpoint.pk])[0]) == 1
     grant(endpoint, give=False)
-    assert len(run_rights.stop_reasons(made)) == 1 and RuleEngine().match(scopes(1), [endpoint.pk]) == [[]]
+    assert len(stops.stop_sentences(made)) == 2 and RuleEngine().match(scopes(1), [endpoint.pk]) == [[]]
     assert ActiveTrigger.objects.filter(workflow=made).exists() and not Event.objects.exists()

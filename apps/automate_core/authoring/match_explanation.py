@@ -191,7 +191,9 @@ class _Explainer:
     ) -> None:
         self.event, self.runs, self.may_read, self.is_processed = event, runs, may_read, is_processed
         self.scope = {"event": event_scope(event)} if may_read else {}
-        self.refused = run_rights.trigger_refusals(trigger.pk for trigger in found) if found else {}
+        keys = [trigger.pk for trigger in found]
+        self.refused = run_rights.trigger_refusals(keys) if keys else {}
+        self.waiting = run_rights.waiting_triggers(self.refused) if self.refused else set()
         self.waits = _waits(runs.values())
         late = {trigger.workflow_id for trigger in found if self._is_late(trigger)} - runs.keys()
         self.earlier = _published_at(late, event.received_at) if late else {}
@@ -201,7 +203,10 @@ class _Explainer:
         run = self.runs.get(trigger.workflow_id)
         if run is not None:
             return _explanation_of(
-                trigger, MatchOutcome.STARTED, run=run, reasons=_run_reasons(run, self.waits.get(run.pk))
+                trigger,
+                MatchOutcome.STARTED,
+                run=run,
+                reasons=_run_reasons(run, self.waits.get(run.pk), self.refused.get(trigger.pk, "")),
             )
         if trigger.event_type not in {self.event.type, ""}:
             reason = (
@@ -217,7 +222,7 @@ class _Explainer:
         objections, explanation = self._objections(trigger)
         reasons = [*objections, *self._circumstances(trigger, takes=not objections)]
         stands = trigger.workflow.status in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}
-        if objections or not stands or trigger.pk in self.refused:
+        if objections or not stands or trigger.pk in self.refused.keys() - self.waiting:
             outcome = MatchOutcome.REFUSED
         else:
             outcome = MatchOutcome.MATCHES if self.may_read or trigger.filter is None else MatchOutcome.UNKNOWN
@@ -252,6 +257,8 @@ class _Explainer:
             yield text("The workflow is paused. A run waits until you resume it.")
         if reason := self.refused.get(trigger.pk):
             yield text("The trigger is stopped: %(reason)s.", reason=reason)
+        if trigger.pk in self.waiting and workflow.status == Workflow.Status.ACTIVE:
+            yield text("A run waits until the run-as user is active again.")
         if not self.may_read and trigger.filter is not None and not self.event.emptied_at:
             yield text("You need the View payloads permission to see the result of the condition.")
         if self._is_late(trigger):
@@ -328,8 +335,11 @@ def _waits(runs: Iterable[ExecutionRun]) -> dict[Any, Wait]:
     return {wait.run_id: wait for wait in Wait.objects.filter(run__in=waiting, status=WaitStatus.OPEN, kind__in=kinds)}
 
 
-def _run_reasons(run: ExecutionRun, wait: Wait | None) -> list[str]:
-    """Reasons why a started run did nothing, or nothing yet."""
+def _run_reasons(run: ExecutionRun, wait: Wait | None, refusal: str = "") -> list[str]:
+    """Reasons why a started run did nothing, or nothing yet; `refusal` is why its trigger is stopped."""
+    if wait is not None and wait.kind == Wait.Kind.PAUSED and run.workflow.status == Workflow.Status.ACTIVE:
+        stopped = [text("The trigger is stopped: %(reason)s.", reason=refusal)] if refusal else []
+        return [*stopped, text("The run waits until the run-as user is active again.")]
     if wait is not None and wait.kind == Wait.Kind.PAUSED:
         return [text("The run waits until the paused workflow is resumed.")]
     if wait is not None:

@@ -1,7 +1,8 @@
 """Pausing, resuming, archiving and restoring workflows.
 
 While a workflow is paused, events are accepted and matched, and each new run waits (a wait of kind `paused`). Runs
-that have started go on.
+that have started go on. `events.stops` decides whether a workflow starts its runs: one whose run-as user is not active
+does not either, and its runs wait in the same way.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from automate_core.database import AutomateNow
-from automate_core.models import Wait, Workflow
+from automate_core.events import stops
+from automate_core.models import ExecutionRun, Wait, Workflow
 from automate_core.runs import concurrency
 from automate_core.runs.cancellation import cancel_run
 from automate_core.runs.waits import resolution
@@ -30,14 +32,14 @@ _OPERATED = {"paused", "resumed"}
 
 DISCARDED = ("discarded", text("Cancelled: the runs that waited during a pause of the workflow were discarded."))
 
-_LEFT = """
+_LEFT = f"""
 SELECT FROM automate_core_wait wait
 JOIN automate_core_executionrun run ON run.id = wait.run_id
-JOIN automate_core_workflow workflow ON workflow.id = run.workflow_id AND workflow.status = 'active'
-WHERE wait.kind = 'paused' AND wait.status = 'open'
+JOIN automate_core_workflow workflow ON workflow.id = run.workflow_id
+WHERE wait.kind = 'paused' AND wait.status = 'open' AND {stops.starts_sql("workflow")}
 """
 
-#: SQL: whether `release` has something to do: an active workflow's run waits for its workflow to go on.
+#: SQL: whether `release` has something to do: a run waits for its workflow, which starts runs again.
 DUE = f"EXISTS ({_LEFT})"
 
 
@@ -85,12 +87,12 @@ def restore(workflow: Workflow, by: Person) -> Workflow:
 
 
 def release(workflow: Workflow | None = None) -> float | None:
-    """Have runs that wait for their workflow to go on do so, once it is active: a hundred of them, the oldest first.
+    """Have runs that wait for their workflow do so no longer, once it starts runs: a hundred of them, the oldest first.
 
     Gives 0 when there are more. Without a workflow: those of all, which also finds runs that were made while their
     workflow was being resumed.
     """
-    waits = _backlog(workflow).filter(run__workflow__status=Workflow.Status.ACTIVE)
+    waits = _backlog(workflow).filter(run__workflow__in=Workflow.objects.filter(stops.STARTS))
     run_ids = list(waits.order_by("run_id").values_list("run", flat=True)[:BATCH])
     for run_id in run_ids:
         _go_on(run_id)
@@ -99,13 +101,21 @@ def release(workflow: Workflow | None = None) -> float | None:
 
 @transaction.atomic
 def _go_on(run_id: uuid.UUID) -> None:
-    """Close a run's wait. One that a limit counts then waits for its turn."""
+    """Close a run's wait. One that a limit counts then waits for its turn.
+
+    A run that an event started has done nothing yet: where the workflow was published with another run-as user because
+    the one of its version is not active, it runs the published version.
+    """
     run = resolution.lock_run(run_id)
     wait = Wait.objects.filter(run=run_id, kind=Wait.Kind.PAUSED, status=WaitStatus.OPEN).first()
     if run is None or wait is None:
         return
     wait.status, wait.resolved_at = WaitStatus.RESOLVED, AutomateNow()
     wait.save(update_fields=["status", "resolved_at"])
+    published = run.workflow.published
+    if run.cause == ExecutionRun.Cause.TRIGGER and published is not None and not run.version.run_as.is_active:
+        run.version = published
+        run.save(update_fields=["version"])
     concurrency.start_or_queue(run)
 
 

@@ -36,6 +36,7 @@ from automate_core.engine.records import (
     RunRecord,
     StepRecord,
     StoredRun,
+    WaitRecord,
     WriteResult,
 )
 from automate_core.engine.run_walker import Walk
@@ -257,7 +258,7 @@ class ExecutionEngine:
             with redactor_context(program.secrets.redactor):
                 run.search_terms = program.search_terms.values(event, program.vars)
             run.priority = program.priority
-        if match.is_paused:
+        if match.must_wait:
             return QueuedRun(run, Wait.Kind.PAUSED)
         if program is None or program.limit is None:
             return QueuedRun(run)
@@ -288,6 +289,8 @@ class ExecutionEngine:
         if stored.record.status in FINAL_RUN_STATES:
             return Checkpoint(job, JobDisposition.COMPLETE, stored.record, _interrupt_running(stored))
         if user := inactive.get(stored.record.version_id):
+            if stored.record.status == RunStatus.QUEUED and not stored.steps and user.published == user.id:
+                return _wait_for_active_user(job, stored.record)
             return _fail_for_inactive_user(job, stored, user)
         return self._walk(job, stored.record, job_event_scope(job), stored)
 
@@ -413,6 +416,12 @@ def _interrupt_running(stored: StoredRun) -> list[StepRecord]:
     for step in running:
         step.interrupt()
     return running
+
+
+def _wait_for_active_user(job: ClaimedJob, run: RunRecord) -> Checkpoint:
+    """Let a run that has not begun wait, as those do that its workflow starts while its run-as user is not active."""
+    run.park()
+    return Checkpoint(job, JobDisposition.PARK, run, waits=[WaitRecord(path="", kind=Wait.Kind.PAUSED)])
 
 
 def _fail_for_inactive_user(job: ClaimedJob, stored: StoredRun, user: Any) -> Checkpoint:

@@ -25,7 +25,7 @@ AT_ONCE_SECONDS = 0.05  #: for all the filters of events that are matched togeth
 CANDIDATES = """
 SELECT trigger.id, trigger.source, trigger.event_type, trigger.workflow_id, trigger.version_id, trigger.kind,
     trigger.config::text AS config, trigger.filter::text AS filter, workflow.slug,
-    workflow.status = 'paused' AS is_paused, endpoint.id AS endpoint_id
+    workflow.status = 'paused' AS must_wait, endpoint.id AS endpoint_id
 FROM automate_core_activetrigger trigger
 JOIN automate_core_workflow workflow ON workflow.id = trigger.workflow_id AND workflow.status IN ('active', 'paused')
 LEFT JOIN automate_core_webhookendpoint endpoint
@@ -42,13 +42,13 @@ type Undecided = dict[int, Rule]  #: filters that take longer, by the ids of the
 class Match:
     """A workflow that an event starts, on the version that was published when it was matched.
 
-    A run of a workflow that is paused waits until that goes on.
+    A run that must wait does so until its workflow starts runs again: `stops` says when.
     """
 
     workflow_id: int
     version_id: int
     slug: str
-    is_paused: bool
+    must_wait: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class Candidate:
     filter: str | None
     slug: str
     version_id: int = 0
-    is_paused: bool = False
+    must_wait: bool = False
     endpoint_id: None = None  #: any at the address
 
 
@@ -116,10 +116,13 @@ class RuleEngine:
 
     def _permitted(self, scopes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
         candidates = self._candidates(scopes)
-        refused = self.rights.refused_triggers(
+        refused, waiting = self.rights.stopped_triggers(
             self.connection, {row.id for rows in candidates.values() for row in rows}
         )
-        return {key: [row for row in rows if row.id not in refused] for key, rows in candidates.items()}
+        return {
+            key: [row._replace(must_wait=row.must_wait or row.id in waiting) for row in rows if row.id not in refused]
+            for key, rows in candidates.items()
+        }
 
     def _candidates(self, scopes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
         sources = {trigger_source(scope["event"]["source"]) for scope in scopes}
@@ -160,7 +163,7 @@ def _event_candidates(
 def _unique_matches(rows: Iterable[Any]) -> list[Match]:
     """The matches of triggers that pass, each workflow once."""
     started = {row.workflow_id: row for row in rows}
-    return [Match(row.workflow_id, row.version_id, row.slug, row.is_paused) for row in started.values()]
+    return [Match(row.workflow_id, row.version_id, row.slug, row.must_wait) for row in started.values()]
 
 
 def _passes_filter(row: Any, scope: Mapping[str, Any], decide: Callable[[Rule], bool | None]) -> bool | None:

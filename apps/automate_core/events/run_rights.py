@@ -1,8 +1,10 @@
 """Rights of run-as users at the start of a run: the checks of publishing, made again.
 
 A trigger passes on deliveries, changes or runs of others. Its run-as user has to be active, and may read these: the
-payloads of the endpoint or the workflow, or the model. An answer counts for CACHE_SECONDS in each worker, so that a
-busy trigger costs nothing; a withdrawn permission takes effect everywhere after that time.
+payloads of the endpoint or the workflow, or the model. While the user is not active, new runs wait as if the workflow
+were paused (`stops`). A trigger whose user may not read the event starts nothing: not even a run that waits may hold
+its payload. An answer counts for CACHE_SECONDS in each worker, so that a busy trigger costs nothing; a withdrawn
+permission takes effect everywhere after that time.
 """
 
 from __future__ import annotations
@@ -47,42 +49,49 @@ class RunAsRights:
         self._versions = _RowCache(_read_versions)
         self._stopped: set[int] = set()
 
-    def refused_triggers(self, connection: Connection, triggers: Iterable[int]) -> set[int]:
-        """Those of these active triggers that start nothing. What changes is logged. Raises psycopg.Error."""
+    def stopped_triggers(self, connection: Connection, triggers: Iterable[int]) -> tuple[set[int], set[int]]:
+        """Those of these active triggers that start nothing, and those whose runs wait. What changes is logged.
+
+        Raises psycopg.Error.
+        """
         known = self._triggers.get_rows(connection, triggers)
         for row in known.values():
-            if row.allowed == (row.id in self._stopped):
-                self._log_change(row)
-        return {row.id for row in known.values() if not row.allowed}
+            if _is_stopped(row) != (row.id in self._stopped):
+                self._log_change(row, _is_stopped(row))
+        refused = {row.id for row in known.values() if not row.allowed}
+        return refused, {row.id for row in known.values() if not row.is_active} - refused
 
     def inactive_versions(self, connection: Connection, versions: Iterable[int]) -> dict[int, Any]:
-        """Those of these versions whose run-as user is not active: rows of `id`, `slug` and `who`, the user's name.
+        """Those of these versions whose run-as user is not active.
 
+        They are rows of `id`, `slug`, `who`, the user's name, and `published`, the version that their workflow starts.
         Raises psycopg.Error.
         """
         known = self._versions.get_rows(connection, versions)
         return {row.id: row for row in known.values() if not row.is_active}
 
-    def _log_change(self, row: Any) -> None:
-        if row.allowed:
+    def _log_change(self, row: Any, is_stopped: bool) -> None:
+        if not is_stopped:
             self._stopped.discard(row.id)
             log.info("workflow %s: its %s trigger starts runs again", row.slug, row.kind)
-        else:
-            self._stopped.add(row.id)
-            log.warning("workflow %s: its %s trigger starts nothing: %s", row.slug, row.kind, _reason(row))
-
-
-def stop_reasons(workflow: Workflow) -> list[str]:
-    """Reasons why triggers of a workflow start nothing at present, a sentence each. Two queries."""
-    if workflow.status not in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}:
-        return []
-    reasons = trigger_refusals(workflow.active_triggers.values_list("id", flat=True))
-    return list(dict.fromkeys(text("Stopped: %(reason)s.", reason=reason) for reason in reasons.values()))
+            return
+        self._stopped.add(row.id)
+        effect = "starts runs that wait" if row.allowed else "starts nothing"
+        log.warning("workflow %s: its %s trigger %s: %s", row.slug, row.kind, effect, _reason(row))
 
 
 def trigger_refusals(triggers: Iterable[int]) -> dict[int, str]:
-    """The reason of each of these active triggers that starts nothing at present, by id. One query."""
-    return {row.id: _reason(row) for row in _read_triggers(None, list(triggers)).values() if not row.allowed}
+    """The reason of each of these active triggers that is stopped at present, by id. One query."""
+    return {row.id: _reason(row) for row in _read_triggers(None, list(triggers)).values() if _is_stopped(row)}
+
+
+def waiting_triggers(triggers: Iterable[int]) -> set[int]:
+    """Those of these active triggers whose runs wait, because their run-as user is not active. One query."""
+    return {row.id for row in _read_triggers(None, list(triggers)).values() if row.allowed and not row.is_active}
+
+
+def _is_stopped(row: Any) -> bool:
+    return not (row.allowed and row.is_active)
 
 
 def inactive_error(row: Any) -> dict[str, Any]:
@@ -135,10 +144,10 @@ _IDS = "stands for the ids"
 
 
 def _read_triggers(connection: Connection, ids: list[int]) -> dict[int, Any]:
-    """Active triggers with `allowed`."""
+    """Active triggers with `allowed`: whether the run-as user may read the events, if the account is active."""
     rows = {row.id: row for row in _run_query(connection, _trigger_query(), ids)} if ids else {}
     for row in rows.values():
-        if not row.is_active or row.kind not in _BACKEND_CHECKS:
+        if not row.is_active or row.kind not in _BACKEND_CHECKS:  # backends know nothing of inactive people
             continue
         if row.kind == Trigger.Kind.EVENT or not row.allowed:
             rows[row.id] = row._replace(allowed=_ask_backends(connection, row))
@@ -146,7 +155,7 @@ def _read_triggers(connection: Connection, ids: list[int]) -> dict[int, Any]:
 
 
 def _read_versions(connection: Connection, ids: list[int]) -> dict[int, Any]:
-    """Versions with their workflows' `slug`, and `who` and `is_active` of their run-as users."""
+    """Versions with `slug` and `published` of their workflows, and `who` and `is_active` of their run-as users."""
     return {row.id: row for row in _run_query(connection, _version_query(), ids)}
 
 
@@ -185,7 +194,6 @@ def _trigger_query() -> tuple[str, tuple[Any, ...]]:
     endpoints = WebhookEndpoint.objects.filter(slug=OuterRef("target"))
     workflows = Workflow.objects.filter(slug=OuterRef("target"))
     may_read = Case(
-        When(**{f"{_RUN_AS}__is_active": False}, then=Value(False)),
         When(**{f"{_RUN_AS}__is_superuser": True}, then=Value(True)),
         When(kind=Trigger.Kind.WEBHOOK, then=Exists(permitted_to_outer(_RUN_AS, "view_payload", endpoints))),
         When(kind=Trigger.Kind.RUN, then=Exists(permitted_to_outer(_RUN_AS, "view_payload", workflows))),
@@ -214,9 +222,12 @@ def _may_view_model() -> Q:
 @cache
 def _version_query() -> tuple[str, tuple[Any, ...]]:
     query = WorkflowVersion.snapshots.annotate(
-        slug=F("workflow__slug"), who=F(f"run_as__{username_field()}"), is_active=F("run_as__is_active")
+        slug=F("workflow__slug"),
+        who=F(f"run_as__{username_field()}"),
+        is_active=F("run_as__is_active"),
+        published=F("workflow__published_id"),
     )
-    return _compile_query(query.values_list("id", "slug", "who", "is_active"))
+    return _compile_query(query.values_list("id", "slug", "who", "is_active", "published"))
 
 
 def _compile_query(query: QuerySet[Any, Any]) -> tuple[str, tuple[Any, ...]]:

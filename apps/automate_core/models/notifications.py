@@ -41,6 +41,8 @@ class NotificationRule(models.Model):
         CONNECTION = "connection", _("A connection stops working")
         NOT_POLLED = "not_polled", _("A poll or a service webhook fails")
         POOL = "pool", _("A pool has no consumers")
+        STOPPED = "stopped", _("A workflow is stopped")
+        BUDGET = "budget", _("A budget refuses model calls")
 
     class Channel(models.TextChoices):
         """The built-in channels; those of plug-ins have codes of their own."""
@@ -50,7 +52,18 @@ class NotificationRule(models.Model):
         WEBHOOK = "webhook", _("Webhook")
 
     #: Kinds that are found by looking now and then; the others by each run that fails.
-    LOOKING = frozenset({Kind.NOT_RUN, Kind.WAITING, Kind.DEAD_JOB, Kind.CONNECTION, Kind.NOT_POLLED, Kind.POOL})
+    LOOKING = frozenset(
+        {
+            Kind.NOT_RUN,
+            Kind.WAITING,
+            Kind.DEAD_JOB,
+            Kind.CONNECTION,
+            Kind.NOT_POLLED,
+            Kind.POOL,
+            Kind.STOPPED,
+            Kind.BUDGET,
+        }
+    )
 
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, null=True, related_name="notification_rules")
     kind = models.CharField(max_length=13, choices=Kind)

@@ -52,7 +52,7 @@ REASONS = {
     Wait.Kind.RETRY.value: text("The next attempt"),
     Wait.Kind.CHILD.value: text("A sub-run"),
     Wait.Kind.SLOT.value: text("A concurrency slot"),
-    Wait.Kind.PAUSED.value: text("A paused workflow"),
+    Wait.Kind.PAUSED.value: text("A paused or stopped workflow"),
     Wait.Kind.RECONNECT.value: text("A connection to reconnect"),
     Wait.Kind.LIMIT.value: text("A connection's rate limit"),
     Wait.Kind.REVIEW.value: text("A review"),

@@ -16,7 +16,7 @@ from automate_core.database import AutomateNow
 from automate_core.definition.document import Definition, DefinitionError
 from automate_core.definition.parsing import parse
 from automate_core.definition.step_paths import key_of
-from automate_core.events import search_terms
+from automate_core.events import search_terms, stops
 from automate_core.events.scope import event_scope
 from automate_core.models import (
     Event,
@@ -292,15 +292,14 @@ def _new_run(
 def create_run(run: ExecutionRun) -> ExecutionRun:
     """Store a new run that a person started, and queue it.
 
-    It starts at once, when its workflow is resumed, or when the concurrency limit admits it. Raises ControlError when
-    its version can no longer be parsed.
+    It starts at once, when its workflow starts runs again, or when the concurrency limit admits it. Raises ControlError
+    when its version can no longer be parsed.
     """
     definition = _definition(run.version)
     run.priority, run.created_at, run.seq = definition.priority, AutomateNow(), 1
     run.save(force_insert=True)
     store_search_terms(run, definition)
-    is_paused = Workflow.objects.filter(pk=run.workflow_id, status=Workflow.Status.PAUSED).exists()
-    if is_paused:
+    if stops.must_wait(run.workflow_id):
         run.status = RunStatus.WAITING
         run.save(update_fields=["status"])
         Wait.objects.create(run=run, path="", kind=Wait.Kind.PAUSED, seq=1)

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from automate_connectors.models import Connection
 from automate_core.definition.step_names import step_name
+from automate_core.events import stops
 from automate_core.models import (
     ExecutionRun,
     FailureCount,
@@ -110,6 +111,7 @@ def build_attention(
     open_groups = [group for group in groups if group.muted_at is None]
     first = [
         *_site_status_items(user, Severity.ERROR),
+        *_stopped_workflow_items(workflows),
         *_dead_job_items(user),
         *_pool_items(user),
         *_long_transaction_items(status),
@@ -253,6 +255,20 @@ def _site_status_items(user: User, severity: Severity) -> Iterator[AttentionItem
             state="waiting",
             count=ngettext("%(count)s warning", "%(count)s warnings", number) % {"count": number},
             detail=", ".join(translated(item.title) for item in found),
+            since="",
+        )
+
+
+def _stopped_workflow_items(workflows: Workflows) -> Iterator[AttentionItem]:
+    """Workflows that start no runs because of their run-as user."""
+    found = Workflow.objects.all() if workflows is None else Workflow.objects.filter(pk__in=workflows)
+    for stop in list(stops.stopped_workflows(found).values())[:SHOWN]:
+        yield AttentionItem(
+            name=stop.workflow.name,
+            url=change_url(stop.workflow),
+            state="failed",
+            count=_("%(count)s waiting") % {"count": format_count(stop.waiting)} if stop.waiting else _("Stopped"),
+            detail=" ".join(translated(sentence) for sentence in stop.sentences),
             since="",
         )
 

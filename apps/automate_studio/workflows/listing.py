@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from automate_core.authoring import pausing
 from automate_core.authoring.drafts.parsing import parse_trigger
 from automate_core.definition.document import WebhookTrigger
+from automate_core.events import stops
 from automate_core.models import Trigger, Workflow
 from automate_core.navigation.lists import (
     MOST_CHOICES,
@@ -68,6 +69,7 @@ class WorkflowRow:
     """A workflow in the list. `may_manage`: the person may pause and resume it, and perhaps archive it.
 
     `has_namesake`: another one that the person may view has the same name.
+    `stop` says why it is stopped; empty for others.
     """
 
     workflow: Workflow
@@ -84,6 +86,7 @@ class WorkflowRow:
     may_manage: bool
     may_change: bool
     has_namesake: bool
+    stop: str
 
     @property
     def tracker_words(self) -> list[str]:
@@ -189,11 +192,13 @@ def _workflow_rows(rows: list[Workflow], user: User, now: dt.datetime) -> list[W
     changed_keys = set(changed.values_list("pk", flat=True))
     namesakes = permitted(user, "view", Workflow.objects.filter(name__in={row.name for row in rows}))
     names = Counter(namesakes.values_list("name", flat=True))
+    stopped = stops.stopped_workflows(Workflow.objects.filter(pk__in=latest))
     return [
         _workflow_row(
             row,
             latest[row.pk],
             now,
+            stopped.get(row.pk),
             may_manage=row.pk in managed_keys,
             may_change=row.pk in changed_keys,
             has_namesake=names[row.name] > 1,
@@ -202,7 +207,9 @@ def _workflow_rows(rows: list[Workflow], user: User, now: dt.datetime) -> list[W
     ]
 
 
-def _workflow_row(workflow: Workflow, runs: list[Any], now: dt.datetime, **what: bool) -> WorkflowRow:
+def _workflow_row(
+    workflow: Workflow, runs: list[Any], now: dt.datetime, stop: stops.WorkflowStop | None, **what: bool
+) -> WorkflowRow:
     ended = [run for run in runs if run.status in {"succeeded", "failed"}]
     good = sum(run.status == "succeeded" for run in ended)
     took = sorted(run.worked for run in ended if run.started_at)
@@ -220,6 +227,7 @@ def _workflow_row(workflow: Workflow, runs: list[Any], now: dt.datetime, **what:
         last=format_ago(last_at, now) if last_at else _("Never"),
         last_at=last_at,
         **what,
+        stop=" ".join(translated(sentence) for sentence in stop.sentences) if stop else "",
     )
 
 

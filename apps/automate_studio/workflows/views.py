@@ -13,10 +13,11 @@ from automate_core.authoring.drafts import parsing, rows
 from automate_core.definition import yaml_files
 from automate_core.definition.document import Definition, DefinitionError
 from automate_core.definition.published import published_definition
-from automate_core.events import run_rights
+from automate_core.events import stops
 from automate_core.models import Workflow
 from automate_governance import audit
 from automate_governance.permissions import SITE, can, permitted
+from automate_governance.texts import translated
 from automate_studio.ui import run_rows
 from automate_studio.ui.admin_page import render_page
 from automate_studio.view_models.step_tree import draft_tree
@@ -36,7 +37,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         workflow.name,
         workflow=workflow,
         is_draft=is_draft,
-        stops=run_rights.stop_reasons(workflow),
+        stops=[translated(sentence) for sentence in stops.stop_sentences(workflow)],
         started=manual_start_from_query(request.GET.get("started"), workflow),
         tree=draft_tree(definition),
         triggers=trigger_rows(definition, workflow, request.user),

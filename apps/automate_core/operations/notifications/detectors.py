@@ -20,6 +20,7 @@ from automate_core.definition.document import CONNECTOR_TRIGGERS, ActionStep
 from automate_core.definition.published import published_definition
 from automate_core.definition.slots import walk
 from automate_core.definition.step_names import step_name_in
+from automate_core.events import stops
 from automate_core.models import ExecutionRun, HandedOutStep, NotificationRule, Occurrence, OutboxJob, Wait, Workflow
 from automate_core.operations.notifications import messages, texts
 from automate_core.operations.notifications.rule_values import Incident
@@ -27,6 +28,8 @@ from automate_core.queries.pool_backlog import read_unserved_pools
 from automate_core.states import JobStatus, WaitStatus
 from automate_core.triggers import polling
 from automate_core.webhooks.registration import upkeep
+from automate_llm import budgets
+from automate_llm.models import LLMBudget
 
 RULES_AT_ONCE = 10
 MOST_FOUND = 200  #: by one rule at one look
@@ -240,6 +243,43 @@ def _find_unserved_pools(rule: NotificationRule, now: dt.datetime) -> Iterator[I
         )
 
 
+def _find_stopped(rule: NotificationRule, now: dt.datetime) -> Iterator[Incident]:
+    """Workflows that are stopped because of their run-as user: each is reported once for each reason."""
+    watched = Workflow.objects.all() if rule.workflow_id is None else Workflow.objects.filter(pk=rule.workflow_id)
+    for stop in list(stops.stopped_workflows(watched).values())[:MOST_FOUND]:
+        workflow, digest = stop.workflow, hashlib.sha256("\n".join(stop.reasons).encode()).hexdigest()[:16]
+        said = texts.workflow_stopped(workflow.name, stop.reasons[0])
+        yield Incident(
+            key=f"stopped:{workflow.pk}:{workflow.published_id}:{digest}",
+            fact=texts.build_fact(said, now, "admin:automate_core_workflow_change", workflow.pk),
+            at=now,
+            workflow=workflow,
+            owner=workflow.owner,
+        )
+
+
+def _find_refusing_budgets(rule: NotificationRule, now: dt.datetime) -> Iterator[Incident]:
+    """Budgets that refuse model calls: each is reported once in its period. For a workflow, its own and the site's."""
+    watched = LLMBudget.objects.filter(refused__gt=0)
+    if rule.workflow is not None:
+        watched = watched.filter(workflow__in=["", rule.workflow.slug])
+    found = list(watched.order_by("pk"))
+    refused = budgets.current_refusals(found, budgets.today())
+    workflows = Workflow.objects.select_related("owner").in_bulk([each.workflow for each in found], field_name="slug")
+    for budget in found:
+        if budget.pk not in refused:
+            continue
+        workflow = rule.workflow or workflows.get(budget.workflow)
+        said = texts.budget_refuses(workflow.name if workflow and budget.workflow else "", refused[budget.pk][1])
+        yield Incident(
+            key=f"budget:{budget.pk}:{budget.refused_from}",
+            fact=texts.build_fact(said, now, "admin:automate_llm_llmbudget_change", budget.pk),
+            at=now,
+            workflow=workflow,
+            owner=workflow.owner if workflow else None,
+        )
+
+
 def _unrecorded[M: (Wait, OutboxJob)](rows: QuerySet[M], rule: NotificationRule, prefix: str) -> QuerySet[M]:
     """Rows that the rule has not recorded yet."""
     key = Concat(Value(prefix), Cast(OuterRef("pk"), TextField()))
@@ -253,4 +293,6 @@ _DETECTORS: dict[_Kind, Callable[[NotificationRule, dt.datetime], Iterator[Incid
     _Kind.CONNECTION: _find_failing_connections,
     _Kind.NOT_POLLED: _find_unpolled,
     _Kind.POOL: _find_unserved_pools,
+    _Kind.STOPPED: _find_stopped,
+    _Kind.BUDGET: _find_refusing_budgets,
 }

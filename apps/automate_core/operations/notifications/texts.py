@@ -161,6 +161,18 @@ def webhook_failing(workflow: str, webhook: str, since: dt.datetime, code: str) 
     )
 
 
+def workflow_stopped(workflow: str, reason: str) -> str:
+    """A workflow that starts no runs because of its run-as user."""
+    return text("%(workflow)s is stopped and starts no runs: %(reason)s.", workflow=workflow, reason=reason)
+
+
+def budget_refuses(workflow: str, reason: str) -> str:
+    """A budget that refuses model calls, of a workflow or of the site."""
+    if workflow:
+        return text("A budget refuses model calls of %(workflow)s. %(reason)s", workflow=workflow, reason=reason)
+    return text("A budget refuses model calls. %(reason)s", reason=reason)
+
+
 def pool_unserved(pool: str, waiting: int) -> str:
     """A pool without consumers that steps wait for."""
     return ntext(

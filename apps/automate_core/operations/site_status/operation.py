@@ -14,16 +14,21 @@ from django.utils import timezone
 
 from automate_core import artifacts
 from automate_core.conf import named, setting
+from automate_core.events import stops
+from automate_core.models import Workflow
 from automate_core.operations import health
 from automate_core.operations.notifications.channels.mail import can_mail
 from automate_core.operations.plugin_list import KINDS
 from automate_core.operations.site_status.registry import Finding, Severity, StatusItem
 from automate_governance.models import AuditEntry
 from automate_governance.redaction.redactor import redact
+from automate_llm import budgets
+from automate_llm.models import LLMBudget
 from automate_plugins import ntext, text
 from automate_plugins.texts import joined, verbatim
 
 BACKUP_VERBS = ("site.backup_finished", "site.backup_started")  #: before 0.3, only the start was recorded
+MOST = 20  #: findings of one kind
 _GIGABYTE = 1_000_000_000
 _CHECKS_ELSEWHERE = {"automate_core.W004", "automate_core.W070", "mail.E001"}  #: other items say it
 
@@ -33,6 +38,28 @@ def find_missing_workers() -> Iterator[Finding]:
     if not health.live_workers():
         message = text("No worker is running. Events are accepted and wait. Start a worker: manage.py automate_worker.")
         yield Finding(severity=Severity.ERROR, message=message, view="studio:overview")
+
+
+def find_stopped_workflows() -> Iterator[Finding]:
+    """Workflows that start no runs because of their run-as user."""
+    stopped = list(stops.stopped_workflows(Workflow.objects.all()).values())
+    for stop in stopped[:MOST]:
+        named = text("Workflow %(name)s:", name=stop.workflow.name)
+        yield Finding(
+            severity=Severity.ERROR,
+            message=joined([named, *stop.sentences]),
+            view="admin:automate_core_workflow_change",
+            args=[stop.workflow.pk],
+        )
+
+
+def find_refusing_budgets() -> Iterator[Finding]:
+    """Budgets that refuse model calls in their present period."""
+    found = list(LLMBudget.objects.filter(refused__gt=0).order_by("pk"))
+    for pk, (number, reason) in list(budgets.current_refusals(found, budgets.today()).items())[:MOST]:
+        counted = ntext("A budget refused %(count)s call.", "A budget refused %(count)s calls.", number)
+        view = "admin:automate_llm_llmbudget_change"
+        yield Finding(severity=Severity.ERROR, message=joined([counted, reason]), view=view, args=[pk])
 
 
 def find_broken_plugins() -> Iterator[Finding]:
@@ -123,6 +150,19 @@ ITEMS = (
         ok=text("A worker is running."),
         find=find_missing_workers,
         for_operators=True,
+    ),
+    StatusItem(
+        code="workflows",
+        title=text("Stopped workflows"),
+        ok=text("No published workflow is stopped."),
+        find=find_stopped_workflows,
+        on_overview=False,
+    ),
+    StatusItem(
+        code="budgets",
+        title=text("Model budgets"),
+        ok=text("No budget refuses model calls."),
+        find=find_refusing_budgets,
     ),
     StatusItem(code="plugins", title=text("Plug-ins"), ok=text("All plug-ins were loaded."), find=find_broken_plugins),
     StatusItem(code="mail", title=text("Email"), ok=text("A mail server is set."), find=find_missing_mail_server),

@@ -32,6 +32,11 @@ def make_families(readings: Readings, *, workflows: int) -> Iterator[Metric]:
     """Every family, with or without samples. At most `workflows` workflows are named."""
     yield from _queue(readings.queue)
     yield from _runs(readings.runs, workflows)
+    yield _gauge(
+        "workflows_stopped",
+        "Published workflows that start no runs because of their run-as user.",
+        readings.stopped_workflows,
+    )
     yield from _waits(readings)
     yield from _pools(readings.pools)
     yield from _connections(readings)

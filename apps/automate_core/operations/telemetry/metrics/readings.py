@@ -17,7 +17,8 @@ from django.utils import timezone
 from automate_core import database
 from automate_core.conf import setting
 from automate_core.engine.effects.executor_pools import LIVE_SECONDS, PoolError, declared_pools
-from automate_core.models import Wait
+from automate_core.events import stops
+from automate_core.models import Wait, Workflow
 from automate_core.operations.health import ALIVE_SECONDS
 from automate_core.operations.retention.stages import ALL_STAGES
 from automate_core.outbox.status import OLDEST_TRANSACTION_SECONDS
@@ -307,6 +308,7 @@ class Readings(msgspec.Struct, frozen=True):
     others: Others
     pools: Pools
     spend: list[Spend]
+    stopped_workflows: int = 0
     stages: int = len(ALL_STAGES)
 
 
@@ -316,7 +318,7 @@ _pools = msgspec.json.Decoder(Pools)
 
 
 def read_all() -> Readings:
-    """Read everything, in one read-only transaction on Django's connection, in six statements.
+    """Read everything, in one read-only transaction on Django's connection, in a fixed number of statements.
 
     Raises django.db.Error or psycopg.Error, also where a statement takes longer than SECONDS.
     """
@@ -329,6 +331,7 @@ def read_all() -> Readings:
             runs=_document(RUNS, {"day": day}, _runs),
             others=_document(OTHERS, {"kinds": list(Wait.Kind.values), "date": day.date()}, _others),
             pools=_with_declared(_document(POOLS, {"alive": LIVE_SECONDS}, _pools)),
+            stopped_workflows=len(stops.stopped_workflows(Workflow.objects.all())),
             spend=_read_spend(timezone.localdate(timezone=timezone.get_default_timezone())),
         )
 

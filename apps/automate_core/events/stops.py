@@ -1,0 +1,105 @@
+"""Whether a workflow starts its runs now: the one place that decides it, and what is said of workflows that do not.
+
+A workflow is paused by a person, or stopped because its run-as user is not active. Either way its events are accepted
+and matched, and each new run waits (a wait of kind `paused`) until that changes. Besides, a trigger is stopped whose
+run-as user may no longer read its events: it starts nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, Q, QuerySet
+
+from automate_core.events import run_rights
+from automate_core.models import ActiveTrigger, Wait, Workflow, WorkflowVersion
+from automate_core.states import WaitStatus
+from automate_plugins import ntext, text
+
+#: Condition on `Workflow`: it has a published version whose new runs start at once.
+STARTS = Q(status=Workflow.Status.ACTIVE, published__run_as__is_active=True)
+
+
+def starts_sql(workflow: str) -> str:
+    """STARTS as SQL, for the alias of a row of the workflows."""
+    person: Any = WorkflowVersion._meta.get_field("run_as").related_model
+    table, key, active = (
+        connection.ops.quote_name(name)
+        for name in (person._meta.db_table, person._meta.pk.column, person._meta.get_field("is_active").column)
+    )
+    return f"""({workflow}.status = 'active' AND EXISTS (
+        SELECT FROM automate_core_workflowversion published JOIN {table} person ON person.{key} = published.run_as_id
+        WHERE published.id = {workflow}.published_id AND person.{active}))"""
+
+
+def must_wait(workflow_id: int) -> bool:
+    """Whether a new run of the workflow waits at first."""
+    paused, active = Q(status=Workflow.Status.PAUSED), Q(status=Workflow.Status.ACTIVE)
+    return Workflow.objects.filter(paused | active & ~STARTS, pk=workflow_id).exists()
+
+
+@dataclass
+class WorkflowStop:
+    """Why a workflow does not start runs, a sentence each, and the number of runs that wait for it.
+
+    `keeps` says that its events are kept in waiting runs; otherwise some of its events start nothing.
+    """
+
+    workflow: Workflow
+    reasons: list[str] = field(default_factory=list)
+    waiting: int = 0
+    keeps: bool = True
+
+    @property
+    def sentences(self) -> list[str]:
+        """What a person should know, and do."""
+        stopped = [text("Stopped: %(reason)s.", reason=reason) for reason in self.reasons]
+        if not self.keeps:
+            return [*stopped, text("Events that it may not read start nothing. Replay them afterwards.")]
+        waiting = ntext(
+            "Events are accepted, and %(count)s run waits. It starts when the run-as user is active again.",
+            "Events are accepted, and %(count)s runs wait. They start when the run-as user is active again.",
+            self.waiting,
+        )
+        return [*stopped, waiting]
+
+
+def stopped_workflows(workflows: QuerySet[Workflow]) -> dict[int, WorkflowStop]:
+    """The stopped ones of these workflows, by key, in the order of their names. Three queries, whatever their number.
+
+    Those that a person paused or archived are not stopped.
+    """
+    active = workflows.filter(status=Workflow.Status.ACTIVE).order_by()
+    triggers = list(ActiveTrigger.objects.filter(workflow__in=active.values("pk")).values_list("pk", "workflow_id"))
+    refusals = run_rights.trigger_refusals(pk for pk, _ in triggers) if triggers else {}
+    reasons: dict[int, list[str]] = defaultdict(list)
+    for pk, workflow in triggers:
+        if pk in refusals and refusals[pk] not in reasons[workflow]:
+            reasons[workflow].append(refusals[pk])
+    return _with_waits({pk: found for pk, found in reasons.items() if found})
+
+
+def _with_waits(reasons: dict[int, list[str]]) -> dict[int, WorkflowStop]:
+    if not reasons:
+        return {}
+    found = Workflow.objects.filter(pk__in=reasons).select_related("owner", "published__run_as")
+    waits = Wait.objects.filter(kind=Wait.Kind.PAUSED, status=WaitStatus.OPEN, run__workflow__in=reasons)
+    waiting = dict(waits.order_by().values_list("run__workflow").annotate(Count("pk")))
+    return {
+        each.pk: WorkflowStop(
+            workflow=each,
+            reasons=reasons[each.pk],
+            waiting=waiting.get(each.pk, 0),
+            keeps=each.published is not None and not each.published.run_as.is_active,
+        )
+        for each in found.defer("published__definition").order_by("name", "pk")
+    }
+
+
+def stop_sentences(workflow: Workflow) -> list[str]:
+    """What a person should know of a workflow that is stopped; empty for others."""
+    stop = stopped_workflows(Workflow.objects.filter(pk=workflow.pk)).get(workflow.pk)
+    return stop.sentences if stop else []
