@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Case, F, Sum, When
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from automate_connectors.adapters.base import ConnectorError
@@ -17,6 +19,7 @@ from automate_governance.permissions import Person
 from automate_llm.models import LLMBudget, LLMUsage
 from automate_llm.prices import CURRENCY
 from automate_plugins import ntext, text
+from automate_plugins.texts import restored, stored
 
 
 @dataclass(frozen=True)
@@ -27,18 +30,27 @@ class Spending:
     tokens: int
 
 
+class BudgetRefusal(ConnectorError):
+    """A call that a budget does not allow."""
+
+    def __init__(self, budget: LLMBudget, message: str, **values: Any) -> None:
+        super().__init__(message, **values)
+        self.budget = budget
+
+
 def check_budgets(workflow: str, day: dt.date, *, cost: Decimal | None, tokens: int, what: str) -> None:
     """Lock the budgets of `workflow` and the site, and check that a call of at most that `cost` and `tokens` fits.
 
     Call it in the transaction that records the call: until that ends, other calls under these budgets wait, and the
-    next one sees this one. Raises ConnectorError (`budget_exceeded`, `price_unknown`).
+    next one sees this one. Raises BudgetRefusal (`budget_exceeded`, `price_unknown`).
     """
     concerned = LLMBudget.objects.filter(workflow__in={"", workflow}).order_by("pk")
     for budget in concerned.select_for_update(no_key=True):
         spent = get_spending(budget, day)
         if budget.max_cost is not None:
             if cost is None:
-                raise ConnectorError(
+                raise BudgetRefusal(
+                    budget,
                     text(
                         "A budget limits the cost, but the price of %(model)s is unknown. Add the price to"
                         " AUTOMATE_LLM_PRICES or limit tokens instead.",
@@ -57,6 +69,26 @@ def check_budgets(workflow: str, day: dt.date, *, cost: Decimal | None, tokens: 
                 "asked": f"{tokens:,}",
             }
             raise _exceeded_error(budget, day, shown, amounts)
+
+
+def record_refusal(refusal: BudgetRefusal, day: dt.date) -> None:
+    """Count a refused call for the page of the budgets and for notifications, in a transaction of its own."""
+    first, message = period_start(refusal.budget, day), str(refusal)
+    LLMBudget.objects.filter(pk=refusal.budget.pk).update(
+        refused=Case(When(refused_from=first, then=F("refused") + 1), default=1),
+        refused_from=first,
+        refused_at=Now(),
+        refusal=stored(message) or {"message": message, "values": {}},
+    )
+
+
+def current_refusals(found: Iterable[LLMBudget], day: dt.date) -> dict[int, tuple[int, str]]:
+    """Of the budgets that refused calls in the period of `day`: (number, reason of the latest), by key."""
+    return {
+        each.pk: (each.refused, restored(each.refusal))
+        for each in found
+        if each.refused and each.refused_from == period_start(each, day)
+    }
 
 
 def get_spending(budget: LLMBudget, day: dt.date) -> Spending:
@@ -106,9 +138,10 @@ def period_end(budget: LLMBudget, day: dt.date) -> dt.date:
     return (day.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
 
 
-def _exceeded_error(budget: LLMBudget, day: dt.date, shown: dict[str, Any], amounts: dict[str, str]) -> ConnectorError:
+def _exceeded_error(budget: LLMBudget, day: dt.date, shown: dict[str, Any], amounts: dict[str, str]) -> BudgetRefusal:
     """Return the error with the amounts `shown` in its message; its details hold `amounts`."""
-    return ConnectorError(
+    return BudgetRefusal(
+        budget,
         text(
             _EXCEEDED[LLMBudget.Period(budget.period), bool(budget.workflow)],
             workflow=budget.workflow,

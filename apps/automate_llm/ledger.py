@@ -72,6 +72,9 @@ class Ledger:
                         "cost": cost,
                     }
                 )
+        except budgets.BudgetRefusal as refusal:
+            budgets.record_refusal(refusal, day)
+            raise
         except DatabaseError as error:
             message = text("The database is unavailable: %(reason)s", reason=str(error))
             raise ConnectorError(message, code="database_away", retryable=True) from error

@@ -66,7 +66,11 @@ class LLMUsage(models.Model):
 
 
 class LLMBudget(models.Model):
-    """The limit of a workflow, or of the whole site, for a day or a month: in US dollars, in tokens, or both."""
+    """The limit of a workflow, or of the whole site, for a day or a month: in US dollars, in tokens, or both.
+
+    `refused` counts the calls that it refused since `refused_from`, the first day of their period; `refusal` is the
+    reason of the latest, as `automate_plugins.texts.stored` keeps it.
+    """
 
     class Period(models.TextChoices):
         """The period of a budget, in the site's time zone."""
@@ -78,6 +82,10 @@ class LLMBudget(models.Model):
     period = models.CharField(_("period"), max_length=5, choices=Period, default=Period.MONTH)
     max_cost = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
     max_tokens = models.PositiveBigIntegerField(null=True, blank=True)
+    refused = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    refused_from = models.DateField(null=True, editable=False)
+    refused_at = models.DateTimeField(null=True, editable=False)
+    refusal = models.JSONField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("model budget")

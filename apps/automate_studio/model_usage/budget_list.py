@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from automate_core.models import NotificationRule, Workflow
 from automate_core.navigation.lists import ListPage, Query, build_list_page, list_query, page_slice
@@ -19,7 +20,13 @@ from automate_plugins import text
 from automate_studio.ui.describe import describe_recipients
 from automate_studio.ui.formatting import format_count, format_money
 
-TABS = {"": text("All"), "used": text("Limit reached"), "near": text("Near limit"), "free": text("Within limit")}
+TABS = {
+    "": text("All"),
+    "refusing": text("Calls refused"),
+    "used": text("Limit reached"),
+    "near": text("Near limit"),
+    "free": text("Within limit"),
+}
 NEAR = 80  #: per cent from which a budget is nearly used
 _Kind = NotificationRule.Kind
 
@@ -45,13 +52,17 @@ class BudgetMeter:
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetRow:
-    """A budget in the list. `name` is the workflow's, or empty for the whole site."""
+    """A budget in the list. `name` is the workflow's, or empty for the whole site.
+
+    `refusals` says how many calls it refused in this period, and why the latest; empty without any.
+    """
 
     budget: LLMBudget
     name: str
     meters: list[BudgetMeter]
     renews: dt.date
     notified: str
+    refusals: str = ""
 
     @property
     def used(self) -> int:
@@ -61,12 +72,14 @@ class BudgetRow:
     @property
     def tab(self) -> str:
         """Tab of the row."""
+        if self.refusals:
+            return "refusing"
         return "used" if self.used >= 100 else "near" if self.used >= NEAR else "free"
 
     @property
     def state(self) -> str:
         """State whose glyph and colour are shown."""
-        return {"used": "failed", "near": "waiting"}.get(self.tab, "succeeded")
+        return {"refusing": "failed", "used": "failed", "near": "waiting"}.get(self.tab, "succeeded")
 
     @property
     def word(self) -> str:
@@ -75,12 +88,12 @@ class BudgetRow:
 
 
 def budget_rows(found: Iterable[LLMBudget], day: dt.date) -> list[BudgetRow]:
-    """Rows of these budgets, highest usage first, in a fixed number of queries."""
+    """Rows of these budgets, those that refuse calls and the highest usage first, in a fixed number of queries."""
     listed = list(found)
     spent = budgets.get_spending_by_budget(listed, day)
     slugs = {budget.workflow for budget in listed if budget.workflow}
     names = dict(Workflow.objects.filter(slug__in=slugs).values_list("slug", "name"))
-    notified = _notified_people(slugs)
+    notified, refused = _notified_people(slugs), budgets.current_refusals(listed, day)
     made = [
         BudgetRow(
             budget=budget,
@@ -88,10 +101,11 @@ def budget_rows(found: Iterable[LLMBudget], day: dt.date) -> list[BudgetRow]:
             meters=list(_budget_meters(budget, spent[budget.pk])),
             renews=budgets.period_end(budget, day),
             notified=notified[budget.workflow],
+            refusals=_refusals_text(*refused[budget.pk]) if budget.pk in refused else "",
         )
         for budget in listed
     ]
-    return sorted(made, key=lambda row: (-row.used, row.name.lower(), row.budget.pk))
+    return sorted(made, key=lambda row: (not row.refusals, -row.used, row.name.lower(), row.budget.pk))
 
 
 def budget_page(query: Query) -> ListPage:
@@ -105,6 +119,15 @@ def budget_page(query: Query) -> ListPage:
     counts = {tab: sum(row.tab == tab for row in every) for tab in TABS} | {"": len(every)}
     shown = [row for row in every if kept.tab in {"", row.tab}][page_slice(kept, counts.get(kept.tab, 0))]
     return build_list_page(kept, shown, counts, tabs=TABS, filters=[])
+
+
+def _refusals_text(number: int, reason: str) -> str:
+    said = ngettext(
+        "%(count)s call was refused in this period: %(reason)s",
+        "%(count)s calls were refused in this period. The latest: %(reason)s",
+        number,
+    )
+    return said % {"count": format_count(number), "reason": translated(reason)}
 
 
 def _budget_meters(budget: LLMBudget, spent: budgets.Spending) -> Iterable[BudgetMeter]:
@@ -126,7 +149,7 @@ def _budget_meters(budget: LLMBudget, spent: budgets.Spending) -> Iterable[Budge
 def _notified_people(slugs: set[str]) -> dict[str, str]:
     """By workflow (empty: the site), people notified of runs that fail at the limit."""
     failing = NotificationRule.objects.filter(
-        kind__in=(_Kind.FIRST_FAILURE, _Kind.FAILURES), is_on=True, removed_at=None
+        kind__in=(_Kind.FIRST_FAILURE, _Kind.FAILURES, _Kind.BUDGET), is_on=True, removed_at=None
     )
     listed = failing.select_related("workflow").prefetch_related("people").order_by("pk")
     found: dict[str, list[str]] = {slug: [] for slug in (*slugs, "")}
