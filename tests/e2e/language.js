@@ -48,6 +48,12 @@
     [...document.body.querySelectorAll(NUMERIC.map((name) => `[${name}]`).join())].flatMap((element) =>
       NUMERIC.filter((name) => /^[^(]*\d,\d/.test(element.getAttribute(name) ?? "")).map((name) => `${element.localName} ${name}=${element.getAttribute(name)}`),
     );
+  // Names of rows whose other columns left them no room: cut after a few letters, or broken into many lines.
+  window.squeezedNames = () =>
+    [...document.body.querySelectorAll("td.column-name a.strong, td.column-name a.medium, .da-row-link")]
+      .filter((link) => isShown(link) && link.offsetWidth < 96)
+      .filter((link) => link.scrollWidth > link.clientWidth + 1 || link.getClientRects().length > 2 || link.offsetHeight > 60)
+      .map((link) => link.textContent.trim());
   window.clippedTexts = () =>
     [...document.body.querySelectorAll("button, a, label, h1, h2, h3, th, td, legend, p, span, summary, li, dt, dd, b, div")]
       .filter((element) => {

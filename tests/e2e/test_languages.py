@@ -55,7 +55,7 @@ def test_every_text_is_marked_and_has_room(places, page, live_server, admin, pse
     assert OPEN in page.inner_text("body") and CLOSE in page.inner_text("body")
     unmarked: dict[str, str] = {}
     clipped: dict[str, str] = {}
-    for width, height in ((1440, 900), (390, 844)):
+    for width, height in ((1440, 900), (1300, 900), (390, 844)):
         page.set_viewport_size({"width": width, "height": height})
         for name, path in ({"the form to sign in": "/admin/"} | places).items():
             if name == "overview" and page.locator("#id_username").count():
@@ -74,6 +74,7 @@ def test_every_text_is_marked_and_has_room(places, page, live_server, admin, pse
             for text in page.evaluate("window.clippedTexts()"):
                 clipped.setdefault(text, f"{name} at {width}")
             assert page.evaluate("window.localisedNumbers()") == [], name
+            assert page.evaluate("window.squeezedNames()") == [], f"{name} at {width}"
             assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} scrolls sideways"
     found = [f"not marked on {place}: {text}" for text, place in unmarked.items()]
     found += [f"cut off on {place}: {text}" for text, place in clipped.items()]
