@@ -46,7 +46,7 @@ def test_deciding_on_a_phone_and_saying_who_is_told(workflow, deliver, browser, 
     write(phone, phone.get_by_label("Username"), "mira")
     write(phone, phone.get_by_label("Password"), "password-of-tests")
     phone.keyboard.press("Enter")
-    expect(phone.get_by_role("heading", name="Pay the claim")).to_be_visible()
+    expect(phone.get_by_role("heading", name="dana claims")).to_be_visible()
 
     def look(page):
         page.evaluate("document.fonts.ready.then(() => null)")
@@ -65,13 +65,13 @@ def test_deciding_on_a_phone_and_saying_who_is_told(workflow, deliver, browser, 
     press(phone, approve)
     expect(phone.get_by_role("status").filter(has_text="Decision saved. The run continues.")).to_be_visible()
     look(phone)
-    expect(phone.get_by_role("link", name="Pay the claim")).to_have_count(1)
-    press(phone, phone.get_by_role("link", name="Pay the claim"))
+    expect(phone.get_by_role("link", name="dana claims")).to_have_count(1)
+    press(phone, phone.get_by_role("link", name="dana claims"))
     press(phone, phone.get_by_role("button", name="Reject"))  # which takes no reason
     expect(phone.get_by_role("status").filter(has_text="Decision saved. The run continues.")).to_be_visible()
     wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 2)
     press(phone, phone.get_by_role("link", name="Decided by me"))
-    expect(phone.get_by_role("link", name="Pay the claim")).to_have_count(2)
+    expect(phone.get_by_role("link", name="dana claims")).to_have_count(2)
     press(phone, phone.get_by_role("button", name="Sign out"))
     expect(phone.get_by_label("Username")).to_be_visible()
     assert console_errors == []

@@ -11,10 +11,11 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
-from automate_governance.models import AuditEntry
+from automate_governance.models import AuditEntry, Preferences
+from tests.support.builder import Builder
 from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -257,3 +258,95 @@ def test_what_is_due_first_comes_first_and_the_list_is_paged_by_key(claim, sign_
     assert "No tasks match" in Page(client.get(LIST, {"q": "\0nothing"})).text
     for nonsense in ("x", "2026_", f"2026-01-01T00:00:00_{claim.pk}", f"2026-13-01T00:00Z_{claim.pk}"):
         assert client.get(LIST, {"after": nonsense, "before": ""}).status_code == 200
+
+
+PLAIN = """
+name: Orders
+slug: orders
+triggers: [{endpoint: github}]
+steps:
+  - kind: approval
+    key: approval
+    assignees: [owner, colleague]
+    message: "Order {{ event.payload.no }}?\\nIt is large."
+    form:
+      - {name: day, kind: date, default: '{{ event.payload.day }}'}
+      - {name: amount, kind: number, default: 5}
+      - {name: fast, kind: boolean, default: true}
+      - {name: level, kind: choice, choices: [low, high], default: '{{ event.payload.level }}'}
+    timeout: 4h
+  - {key: keep, action: data.set, inputs: {said: '{{ steps.approval.output.remark }}', day: '{{ steps.approval.output.form.day }}'}}
+"""
+
+
+@pytest.fixture
+def order(workflow, deliver, drain, colleague):
+    made = workflow(PLAIN)
+    deliver({"no": "PO-7", "day": "2027-03-01T10:00:00Z", "level": "unknown"})
+    drain()
+    wait = Wait.objects.get(run__workflow=made)
+    return wait
+
+
+def test_a_form_begins_with_the_values_of_the_run(order, sign_in, owner):
+    for address in (_urls(order)["page"], reverse("studio:run_step", args=[order.run_id, "approval"])):
+        page = Page(sign_in(owner).get(address))
+        [day], [amount], [fast] = (page.all(name=f"form-{name}") for name in ("day", "amount", "fast"))
+        assert (day["value"], amount["value"], "checked" in fast) == ("2027-03-01", "5", True)
+        assert not [each for each in page.all(selected="") if each.get("value") == "unknown"], "no choice of the field"
+    entered = {"form-day": "nonsense", "form-amount": "", "remark": "No hurry", "outcome": "approved"}
+    again = Page(sign_in(owner).post(_urls(order)["page"], entered))
+    assert again.status == 422 and not again.all(name="form-amount")[0].get("value"), (
+        "what was entered, not the default"
+    )
+    assert "checked" not in again.all(name="form-fast")[0] and "No hurry" in again.text
+
+
+def test_a_task_is_called_by_its_question_and_decided_with_a_remark(order, sign_in, owner, drain):
+    client = sign_in(owner)
+    listed = Page(client.get(LIST)).text
+    assert "Order PO-7?" in listed and "Approval" in listed
+    page = Page(client.get(_urls(order)["page"]))
+    assert "It is large." in page.text
+    too_long = client.post(_urls(order)["page"], {"outcome": "approved", "remark": "x" * 1001})
+    assert too_long.status_code == 422 and "Remark is too long" in Page(too_long).text
+    assert client.post(_urls(order)["page"], {"outcome": "approved", "remark": "Only\r\ntoday"}).status_code == 303
+    drain()
+    run = ExecutionRun.objects.get()
+    assert run.steps.get(path="keep").output["said"] == "Only\ntoday"
+    assert AuditEntry.objects.get(verb="approval.decided").changes["reason"] == "Only\ntoday"
+    assert "today" in Page(client.get(_urls(order)["page"])).text
+    assert "today" in Page(client.get(reverse("studio:run_step", args=[run.pk, "approval"]))).text
+
+
+def test_a_task_links_to_its_run_for_those_who_may_view_it(order, sign_in, owner, colleague, admin):
+    run = reverse("admin:automate_core_executionrun_change", args=[order.run_id], query={"step": "approval"})
+    urls = _urls(order)
+    seen = Page(sign_in(owner).get(urls["page"]))
+    assert seen.all(href=run) and not seen.all(action=urls["delegate"]), "the step does not let them delegate"
+    assert not Page(sign_in(colleague).get(urls["page"])).all(href=run)
+    root = Page(sign_in(admin).get(urls["page"]))
+    assert root.all(href=run) and root.all(action=urls["reassign"]) and root.ids["task-menu"]["role"] == "menu"
+
+
+def test_default_names_are_in_the_language_of_the_reader(order, sign_in, owner):
+    Preferences.objects.create(person=owner, language="de")
+    client = sign_in(owner)
+    Wait.objects.filter(pk=order.pk).update(data={**order.data, "outcomes": [
+        {"key": "approved", "name": "Approve"}, {"key": "rejected", "name": "Send back"}]})  # fmt: skip
+    run = reverse("admin:automate_core_executionrun_change", args=[order.run_id], query={"step": "approval"})
+    for address in (_urls(order)["page"], run):
+        text = Page(client.get(address)).text
+        assert "Genehmigen" in text and "Send back" in text and "Genehmigung" in text
+    workflow = reverse("admin:automate_core_workflow_change", args=[order.run.workflow_id])
+    assert "Ablehnen" in Page(client.get(workflow)).text
+    translation.activate("en")
+
+
+@pytest.mark.parametrize("can_send", [True, False])
+def test_an_approval_says_when_nobody_is_notified(order, sign_in, owner, settings, can_send):
+    backend = "smtp" if can_send else "console"
+    settings.MAILERS = {"default": {"BACKEND": f"django.core.mail.backends.{backend}.EmailBackend"}}
+    builder = Builder(sign_in(owner), order.run.workflow)
+    text = builder.panel("approval").text
+    assert ("Nobody is notified of this approval." in text and "MAILERS" in text) is not can_send

@@ -195,6 +195,7 @@ class FormField(_Part, frozen=True, kw_only=True):
 
     `minimum` and `maximum` limit the value of a number, the characters of a text, the number of chosen `choices`, and
     as `maximum` the megabytes of a file. A file's type is one of `accept`: `.pdf`, `image/*`; an empty list is any.
+    The form begins with `default`, in a form of a step rendered when it opens; no file and no consent has one.
     """
 
     name: Key
@@ -208,6 +209,7 @@ class FormField(_Part, frozen=True, kw_only=True):
     minimum: float | None = None
     maximum: float | None = None
     accept: list[str] = msgspec.field(default_factory=list)
+    default: Any = None
 
 
 HOSTED_KINDS = frozenset({"choices", "email", "file", "consent"})
@@ -219,7 +221,7 @@ class ApprovalStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="appr
     Assignees see `message` and `context`, and fill in `form`. The users in `excluded` cannot decide, even if assigned.
     With `delegate` an assignee may delegate to another person. After `remind_after` they get a reminder; after
     `timeout` the steps in `on_timeout` run, or the step fails when there are none. The output is
-    `{outcome, by, at, form}`.
+    `{outcome, by, at, form, remark}`.
     """
 
     assignees: list[str] = msgspec.field(default_factory=list)

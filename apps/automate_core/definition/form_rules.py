@@ -7,7 +7,10 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from urllib.parse import urlsplit
 
+import msgspec
+
 from automate_core.conf import setting
+from automate_core.definition import form_validation
 from automate_core.definition.document import HOSTED_KINDS, FormField, FormTrigger, Problem
 from automate_plugins import text
 
@@ -19,8 +22,14 @@ _ACCEPTED = re.compile(r"\.[a-z0-9]{1,10}|[a-z]+/(\*|[a-z0-9.+-]+)")
 _ORIGIN = re.compile(r"https?://(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?")
 
 
-def field_problems(fields: Sequence[FormField], place: str, *, hosted: bool = False) -> Iterator[Problem]:
-    """Faults of the fields of a form; only a `hosted` one may have fields of the HOSTED_KINDS, and limits."""
+def field_problems(
+    fields: Sequence[FormField], place: str, *, hosted: bool = False, is_rendered: bool = False
+) -> Iterator[Problem]:
+    """Faults of the fields of a form.
+
+    Only a `hosted` one may have fields of the HOSTED_KINDS, and limits. Only in one that `is_rendered`, that of a step,
+    a default may be an expression.
+    """
     names: set[str] = set()
     for index, field in enumerate(fields):
         here = f"{place}[{index}]"
@@ -36,6 +45,18 @@ def field_problems(fields: Sequence[FormField], place: str, *, hosted: bool = Fa
         elif field.choices and field.kind not in {"choice", "choices"}:
             yield Problem(f"{here}.choices", text("Only fields of the kind choice can have choices."))
         yield from _limit_problems(field, here, hosted)
+        if field.default is not None and (reason := _default_problem(field, is_rendered)):
+            yield Problem(f"{here}.default", reason)
+
+
+def _default_problem(field: FormField, is_rendered: bool) -> str:
+    """What is wrong with the value that a field begins with; empty when nothing is."""
+    if field.kind in {"file", "consent"}:
+        return text("A file and a consent have no value to start with.")
+    if isinstance(field.default, str) and "{{" in field.default:
+        return "" if is_rendered else text("Only forms of steps can start with an expression. Enter a value.")
+    is_accepted = form_validation.default_value(msgspec.to_builtins(field), field.default) is not None
+    return "" if is_accepted else text("The value to start with is not one that the field accepts.")
 
 
 def _limit_problems(field: FormField, place: str, hosted: bool) -> Iterator[Problem]:

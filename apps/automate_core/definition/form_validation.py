@@ -49,6 +49,28 @@ def check_answers(
     return checked
 
 
+def with_defaults(fields: Sequence[Mapping[str, Any]], defaults: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The fields with rendered defaults; one that the field does not accept is left out."""
+    found = []
+    for field in fields:
+        bare = {name: value for name, value in field.items() if name != "default"}
+        value = default_value(field, defaults.get(field["name"]))
+        found.append(bare if value is None else {**bare, "default": value})
+    return found
+
+
+def default_value(field: Mapping[str, Any], value: Any) -> Any:
+    """The value in the type of the field, a time as its date; None for one that the field does not accept."""
+    if field.get("kind") == "date" and isinstance(value, str):
+        value = value[:10]
+    if field.get("kind", "text") in {"text", "long_text", "choice", "email"} and isinstance(value, int | float):
+        value = str(value)
+    try:
+        return check_answers([{**field, "required": False}], {field["name"]: value})[field["name"]]
+    except AnswersError:
+        return None
+
+
 def _unknown_field(name: str, known: Sequence[str]) -> str:
     if not known:
         return text("There is no field %(field)s. The form has no fields.", field=repr(name))

@@ -9,11 +9,21 @@ from automate_core.definition.parsing import parse
 from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
 from automate_core.models import WorkflowVersion
+from automate_governance.texts import translated
+from automate_plugins import text
+
+#: Names that a new approval has, in English as they are stored: people read them in their language.
+_DEFAULT_NAMES = {"Approval": text("Approval"), "Approve": text("Approve"), "Reject": text("Reject")}
 
 
 def title_of_key(key: str) -> str:
     """`add_to_backlog` as `Add to backlog`."""
     return key.replace("_", " ").capitalize()
+
+
+def shown_name(name: str) -> str:
+    """A name of a step or an outcome as people read it: a default one in the active language, their own as it is."""
+    return translated(_DEFAULT_NAMES.get(name, name))
 
 
 def step_name(definition: Definition | None, path: str) -> str:

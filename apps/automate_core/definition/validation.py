@@ -29,6 +29,7 @@ from automate_core.definition.document import (
     BranchStep,
     Definition,
     ForEachStep,
+    FormField,
     FormTrigger,
     ManualTrigger,
     NamedSlot,
@@ -341,11 +342,17 @@ def _in_wait(step: WaitStep, place: str, here: _Here) -> Iterator[Problem]:
 
 def _form_page(step: WaitStep, place: str, here: _Here) -> Iterator[Problem]:
     """The faults of a step that is a page of a hosted form."""
-    yield from form_rules.field_problems(step.form, f"{place}.form", hosted=True)
+    yield from form_rules.field_problems(step.form, f"{place}.form", hosted=True, is_rendered=True)
+    yield from _in_defaults(step.form, f"{place}.form", here)
     for name in ("title", "introduction"):
         if not step.form and getattr(step, name):
             yield Problem(f"{place}.{name}", text("Only a wait for a form can have a title and an introduction."))
         yield from _in_template(getattr(step, name), f"{place}.{name}", here)
+
+
+def _in_defaults(form: list[FormField], place: str, here: _Here) -> Iterator[Problem]:
+    for index, field in enumerate(form):
+        yield from _in_template(field.default, f"{place}[{index}].default", here)
 
 
 def _signature(step: WaitStep, place: str) -> Iterator[Problem]:
@@ -369,7 +376,8 @@ def _in_approval(step: ApprovalStep, place: str, here: _Here) -> Iterator[Proble
     if not step.outcomes:
         yield Problem(f"{place}.outcomes", text("Add at least one outcome."))
     yield from _in_slot_keys(step.outcomes, f"{place}.outcomes", TIMEOUT)
-    yield from form_rules.field_problems(step.form, f"{place}.form")
+    yield from form_rules.field_problems(step.form, f"{place}.form", is_rendered=True)
+    yield from _in_defaults(step.form, f"{place}.form", here)
     for name in ("timeout", "remind_after"):
         if (value := getattr(step, name)) is not None:
             yield from _in_duration(value, f"{place}.{name}")

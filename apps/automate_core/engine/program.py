@@ -19,6 +19,7 @@ from automate_core.definition.document import (
     Concurrency,
     Definition,
     ForEachStep,
+    FormField,
     ParallelStep,
     RepeatStep,
     ReplyStep,
@@ -410,18 +411,24 @@ def _wait(step: WaitStep) -> WaitNode:
 
 
 def _form_page(step: WaitStep) -> FormPage:
-    texts = compile_value({"title": step.title, "introduction": step.introduction})
+    texts = compile_value({"title": step.title, "introduction": step.introduction, **_defaults(step.form)})
     return FormPage(texts, msgspec.to_builtins(step.form), step.shown_to)
 
 
 _APPROVAL_INPUTS = ("assignees", "groups", "excluded", "message", "context")  #: what is rendered when an approval opens
 
 
+def _defaults(form: list[FormField]) -> dict[str, Any]:
+    """What the fields of a form begin with, by name, to be rendered; nothing when no field has a default."""
+    found = {field.name: field.default for field in form if field.default is not None}
+    return {"defaults": found} if found else {}
+
+
 def _approval(step: ApprovalStep) -> ApprovalNode:
     return ApprovalNode(
         key=step.key,
         name=step.name or title_of_key(step.key),
-        asks=compile_value({name: getattr(step, name) for name in _APPROVAL_INPUTS}),
+        asks=compile_value({**{name: getattr(step, name) for name in _APPROVAL_INPUTS}, **_defaults(step.form)}),
         form=msgspec.to_builtins(step.form),
         delegate=step.delegate,
         outcomes={lane.key: (lane.name or title_of_key(lane.key), _nodes(lane.steps)) for lane in step.outcomes},

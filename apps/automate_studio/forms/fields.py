@@ -16,7 +16,7 @@ from automate_plugins.texts import relabelled
 from automate_studio.forms.kept_files import sign_kept
 from automate_studio.ui.fields import Control, FieldMessage, FormFieldView, required_mark
 from automate_studio.ui.formatting import format_bytes
-from automate_studio.ui.forms import answer_widget, field_label
+from automate_studio.ui.forms import answer_widget, field_label, starting_value
 
 type Documents = Iterable[Mapping[str, Any]]
 
@@ -98,7 +98,11 @@ def _build_field(
     document: Mapping[str, Any], values: Mapping[str, Any], errors: Mapping[str, str], kept: FileValue | None
 ) -> AnswerField:
     name, kind, label = document["name"], document.get("kind", "text"), field_label(document)
-    id_, value, is_required = f"{PREFIX}{name}", values.get(name, ""), bool(document.get("required"))
+    id_, value, is_required = (
+        f"{PREFIX}{name}",
+        values.get(name, "" if values else starting_value(document)),
+        bool(document.get("required")),
+    )
     error = translated(relabelled(errors[name], name=label)) if name in errors else ""
     attrs: dict[str, Any] = {
         "id": id_,

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from automate_core.definition.step_names import shown_name, title_of_key
 from automate_core.definition.step_paths import key_of
 from automate_core.models import Wait
 from automate_core.navigation.http import clean_text
@@ -34,6 +35,7 @@ class TaskRow:
     """An approval in the list. `due` is empty without a deadline, `outcome` for an open one."""
 
     wait: Wait
+    title: str  # the first line of the question, the step's name where it asks none
     name: str
     message: str
     asked_by: str
@@ -78,10 +80,13 @@ def build_task_row(wait: Wait, now: dt.datetime) -> TaskRow:
 def _task_row(wait: Any, now: dt.datetime) -> TaskRow:
     overdue = wait.status == WaitStatus.OPEN and wait.due_at is not None and wait.due_at < now
     by_hand = (wait.source or "").startswith(START_SOURCES)
+    name = escape_invisible(shown_name(wait.name or title_of_key(key_of(wait.path))))
+    message = escape_invisible(wait.message or "").strip()
     return TaskRow(
         wait=wait,
-        name=escape_invisible(wait.name or "") or key_of(wait.path),
-        message=escape_invisible(wait.message or ""),
+        title=message.split("\n")[0].strip() or name,
+        name=name,
+        message=message,
         asked_by=(wait.started_by or "") if by_hand else "",
         since=format_elapsed(wait.created_at, now),
         due=_due_text(wait.due_at, now),

@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core import signing
@@ -28,12 +29,12 @@ from automate_governance.admin_site import reverse
 from automate_governance.numbers import typed_number
 from automate_governance.people import names
 from automate_governance.people.labels import find_group
-from automate_governance.permissions import NotPermittedError, Person
+from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.texts import translated
 from automate_studio.tasks.listing import build_task_row, task_page
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence, format_count
-from automate_studio.ui.forms import form_fields, posted_answers
+from automate_studio.ui.forms import form_fields, posted_answers, posted_remark, remark_error
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.view_models.task_counts import may_reassign_tasks
 
@@ -177,7 +178,13 @@ def _no_account_text(name: str, message: str) -> str:
 def _record_decision(request: HttpRequest, wait: Wait) -> HttpResponse:
     given = posted_answers(request.POST, (wait.data or {}).get("form", []))
     try:
-        approvals.decide_approval(wait, by=current_person(request), outcome=request.POST.get("outcome", ""), form=given)
+        approvals.decide_approval(
+            wait,
+            by=current_person(request),
+            outcome=request.POST.get("outcome", ""),
+            form=given,
+            remark=posted_remark(request.POST),
+        )
     except NotPermittedError:
         return _no_longer_response(request)
     except approvals.OutcomeError:
@@ -209,17 +216,22 @@ def _render_task(
     response = _render_page(
         request,
         "automate_studio/tasks/page.html",
-        row.name,
+        row.title,
         wait=wait,
         approving=approvals.approving_outcome(wait),
         row=row,
+        outcomes=approvals.shown_outcomes(wait)[::-1],
+        remark=posted_remark(request.POST),
+        remark_error=remark_error(errors),
+        decided_remark=escape_invisible(str((wait.outcome or {}).get("remark") or "")),
+        run_url=_run_url(wait, person),
         message=escape_invisible(str(data.get("message", ""))),
         facts=[(escape_invisible(fact["label"]), _fact_text(fact["value"])) for fact in data.get("context", [])],
         fields=form_fields(data.get("form", []), given, errors),
         error=errors.get("", ""),
         is_open=is_open,
         may_decide=may_decide,
-        may_delegate=may_decide and approvals.may_delegate(wait, person),
+        may_delegate=may_decide and bool(data.get("delegate")),
         may_reassign=is_open and approvals.reassignable_approvals(person).filter(pk=wait.pk).exists(),
         people=approvals.shown_assignees(wait),
         given=given,
@@ -228,6 +240,14 @@ def _render_task(
     )
     response.status_code = 422 if errors else 200
     return response
+
+
+def _run_url(wait: Wait, person: Person) -> str:
+    """The step on the page of its run; empty for people who may not view it."""
+    if not can(person, "view", wait.run.workflow):
+        return ""
+    page = reverse("admin:automate_core_executionrun_change", args=[wait.run_id])
+    return f"{page}?{urlencode({'step': wait.path})}"
 
 
 def _was_visible(request: HttpRequest, wait_id: uuid.UUID) -> bool:

@@ -28,7 +28,7 @@ from automate_core.definition.document import (
     WebhookTrigger,
 )
 from automate_core.definition.scope import RunCondition
-from automate_core.definition.step_names import title_of_key
+from automate_core.definition.step_names import shown_name, title_of_key
 from automate_core.models import NotificationRule
 from automate_core.operations.notifications.channels.plugin import PluginChannel
 from automate_core.operations.notifications.channels.registry import find_channel
@@ -246,7 +246,7 @@ def describe_run_condition(condition: RunCondition | None) -> str:
     if slot.key == TIMEOUT:
         return _("%(step)s timed out") % {"step": label}
     if isinstance(step, ApprovalStep):
-        return _("%(step)s ended with %(outcome)s") % {"step": label, "outcome": slot.name or slot.key}
+        return _("%(step)s ended with %(outcome)s") % {"step": label, "outcome": shown_name(slot.name or slot.key)}
     if isinstance(step, TryStep) and slot.key == "steps":
         if condition.is_enclosing:
             return _("the step was reached")
@@ -255,5 +255,5 @@ def describe_run_condition(condition: RunCondition | None) -> str:
 
 
 def step_label(step: Step) -> str:
-    """The step's own name, else its key as a title."""
-    return step.name or title_of_key(step.key)
+    """The step's own name, else its key as a title; a default name in the active language."""
+    return shown_name(step.name or title_of_key(step.key))

@@ -9,6 +9,8 @@ from django import forms
 from django.utils.translation import gettext as _
 
 from automate_connectors.number_fields import NumberInput
+from automate_core.definition import form_validation
+from automate_core.runs.waits.approvals import REMARK
 from automate_governance.texts import translated
 from automate_plugins.texts import relabelled
 from automate_studio.ui.fields import FormFieldView, build_widget_field
@@ -25,6 +27,22 @@ def posted_answers(post: Mapping[str, Any], form: Documents) -> dict[str, Any]:
 def form_fields(form: Documents, values: Mapping[str, Any], errors: Mapping[str, str]) -> list[FormFieldView]:
     """Fields of a form with entered values and errors, both by name."""
     return [_form_field(document, values, errors) for document in form]
+
+
+def starting_value(document: Mapping[str, Any]) -> Any:
+    """What a field of a form begins with; empty when it has no default."""
+    value = form_validation.default_value(document, document.get("default"))
+    return "" if value is None else value
+
+
+def posted_remark(post: Mapping[str, Any]) -> str:
+    """The remark on a decision, as the database accepts it."""
+    return str(post.get("remark") or "").replace("\0", "").replace("\r\n", "\n").strip()
+
+
+def remark_error(errors: Mapping[str, str]) -> str:
+    """What is wrong with the remark on a decision; empty when nothing is."""
+    return translated(relabelled(errors[REMARK], name=_("Remark"))) if REMARK in errors else ""
 
 
 def field_label(document: Mapping[str, Any]) -> str:
@@ -56,7 +74,7 @@ def _form_field(document: Mapping[str, Any], values: Mapping[str, Any], errors: 
         f"form-{name}",
         label,
         answer_widget(kind, choices, {"required": required}),
-        values.get(name, ""),
+        values.get(name, "" if values else starting_value(document)),
         help=document.get("help", ""),
         error=translated(relabelled(errors[name], name=label)) if name in errors else "",
     )

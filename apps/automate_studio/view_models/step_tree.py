@@ -37,7 +37,7 @@ from automate_core.definition.stops import always_stops, step_always_stops
 from automate_core.queries.loop_items import Items
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.ui.describe import describe_condition, describe_trigger
+from automate_studio.ui.describe import describe_condition, describe_trigger, step_label
 from automate_studio.ui.formatting import format_count, state_glyph, state_word
 from automate_studio.view_models import run_state, step_card
 from automate_studio.view_models.event_sources import describe_source
@@ -348,7 +348,7 @@ def _build_cards(
         path = f"{prefix}{step.key}"
         number = next(numbers)
         ran = build_run_state(step, path, run, skipped=skipped)
-        shown, title = card_style(step), step.name or step_names.title_of_key(step.key)
+        shown, title = card_style(step), step_label(step)
         yield StepCard(
             path=path,
             name=title,
@@ -401,7 +401,7 @@ def _build_routes(
 ) -> Iterator[RouteView]:
     always = edited is not None or not isinstance(step, ForEachStep | RepeatStep | TryStep)
     shown = [*_onward(step), *(slot for slot in slots(step) if slot.steps or always)]
-    kind, title = str(step.__struct_config__.tag), step.name or step_names.title_of_key(step.key)
+    kind, title = str(step.__struct_config__.tag), step_label(step)
     items = run.items.get(path) if run else None
     prefix = f"{items.item(items.shown)}/" if items and items.shown is not None else f"{path}/"
     taken = _taken_slots(shown, prefix, run.at(path), run) if run else [False] * len(shown)
@@ -469,7 +469,8 @@ def _slot_label(step: Step, slot: Slot) -> tuple[str, str]:
         return _("Answered") if isinstance(step, WaitStep) else _("Succeeded"), ""
     if slot.key == "steps":
         return {ForEachStep: _("Each item"), RepeatStep: _("Repeat")}.get(type(step), _("Steps")), ""
-    return slot.name or translated(_SLOT_NAMES.get(slot.key, "")) or step_names.title_of_key(slot.key), condition
+    own = step_names.shown_name(slot.name)
+    return own or translated(_SLOT_NAMES.get(slot.key, "")) or step_names.title_of_key(slot.key), condition
 
 
 def _halves(index: int, hits: list[int], routes: int) -> Halves:

@@ -17,6 +17,7 @@ from automate_core.operations.notifications import approval_mail
 from automate_core.runs.waits import approvals
 from automate_governance.models import AuditEntry, Preferences
 from automate_governance.permissions import NotPermittedError
+from tests.support.smtp import MailServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,7 +50,8 @@ def test_a_decision_resolves_the_wait_wakes_the_run_and_is_audited(run, wait, co
     run.refresh_from_db()
     assert wait.status == "resolved"
     assert {**wait.outcome, "at": ""} == {
-        "outcome": "approved", "by": "colleague", "at": "", "form": {"note": "fine", "amount": 12.5, "level": None},
+        "outcome": "approved", "by": "colleague", "at": "", "remark": "",
+        "form": {"note": "fine", "amount": 12.5, "level": None},
     }  # fmt: skip
     assert (run.wakes, OutboxJob.objects.get().run_id) == (1, run.pk)
     entry = AuditEntry.objects.get(verb="approval.decided")
@@ -185,6 +187,31 @@ def test_those_who_are_asked_are_told_and_reminded_once(wait, notify, owner, col
     approvals.reassign_approval(wait, by=get_user_model().objects.create_superuser("root"), users=[stranger])
     notify()
     assert [mail.to for mail in mailoutbox[4:]] == [["stranger@example.com"]]
+
+
+def test_a_mail_has_the_question_the_details_and_the_page(wait, notify, settings, colleague):
+    """As a mail server gets it."""
+    server = MailServer()
+    options = {"host": "127.0.0.1", "port": server.port}
+    settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}
+    wait.data |= {
+        "name": "Approval",
+        "message": "Pay the invoice?\nIt is <b>late</b>.",
+        "context": [{"label": "Amount", "value": "6,152.00 EUR"}, {"label": "Lines", "value": [1, 2]}],
+    }
+    wait.save(update_fields=["data"])
+    Preferences.objects.create(person=colleague, language="de")
+    Wait.objects.update(due_at="2031-05-04T03:02Z")
+    notify()
+    server.close()
+    [received] = server.received
+    plain, html = (received.message.get_body((kind,)).get_content() for kind in ("plain", "html"))
+    url = f"/admin/automate/approvals/{wait.pk}/"
+    assert received.message["Subject"] == "Genehmigung, A", "a default name in the language of the reader"
+    for text in ("Pay the invoice?", "Amount: 6,152.00 EUR", "Lines: [1, 2]", url, "2031"):
+        assert text in plain
+    for text in ("Genehmigung, A", "Pay the invoice?<br>It is &lt;b&gt;late&lt;/b&gt;.", "6,152.00 EUR", url):
+        assert text in html
 
 
 def test_each_mail_is_in_the_language_and_time_zone_of_its_recipient(wait, notify, colleague, stranger, mailoutbox):

@@ -80,6 +80,7 @@ class ApprovalQuery(PageQuery):
 class Decide(RequestSchema):
     outcome: str = Field(max_length=100, description="Key of an outcome, such as approved.")
     form: dict[str, Any] = Field(default_factory=dict, description="Answers by the names of the fields.")
+    remark: str = Field("", max_length=approvals.LONGEST_REMARK, description="Part of the step's output.")
 
 
 class Delegate(RequestSchema):
@@ -111,7 +112,7 @@ def decide_approval(request: TokenRequest, approval_id: uuid.UUID, body: Decide)
     wait = _get_approval(request, approval_id)
     _check_scope(request, "decide")
     try:
-        approvals.decide_approval(wait, by=request.user, outcome=body.outcome, form=body.form)
+        approvals.decide_approval(wait, by=request.user, outcome=body.outcome, form=body.form, remark=body.remark)
     except AnswersError as error:
         fields = [(f"form.{name}", translated(message)) for name, message in error.errors.items()]
         raise ProblemError(422, _("The answers are not valid."), fields) from error

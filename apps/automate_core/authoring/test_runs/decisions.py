@@ -89,4 +89,5 @@ def _output(step: ApprovalStep, decision: Decision, by: Person) -> dict[str, Any
         form = form_validation.check_answers(msgspec.to_builtins(step.form), given)
     except AnswersError as error:
         raise DecisionError(text("%(step)s: %(reason)s", step=name, reason=str(error))) from error
-    return {"outcome": decision.outcome, "form": form, "by": by.get_username(), "at": database.now().isoformat()}
+    by_whom = {"by": by.get_username(), "at": database.now().isoformat()}
+    return {"outcome": decision.outcome, "form": form, **by_whom, "remark": ""}

@@ -10,6 +10,7 @@ import msgspec
 
 from automate_connectors.invocation import encode_output
 from automate_core import artifacts
+from automate_core.definition.form_validation import with_defaults
 from automate_core.engine.program import ApprovalNode, Nodes, WaitNode, WorkflowNode
 from automate_core.engine.records import CallRecord, LogRecord, StepRecord, WaitRecord
 from automate_core.engine.scheduler import Effect, StepGenerator
@@ -33,7 +34,8 @@ def wait(walk: StepContext, node: WaitNode, path: str, scope: Scope) -> StepGene
             data = None
             if node.form is not None:
                 texts = yield from walk.render_or_fail(node.form.texts, scope, node.key, step)
-                data = {**texts, "form": node.form.fields, "shown_to": node.form.shown_to}
+                fields = with_defaults(node.form.fields, texts.pop("defaults", {}))
+                data = {**texts, "form": fields, "shown_to": node.form.shown_to}
             step.wait()
             walk.mark_changed(step)
             if path not in walk.known_waits:  # a callback may come before the run gets here
@@ -124,7 +126,7 @@ def _open_approval(
         "message": asks["message"],
         "context": [{"label": str(label), "value": value} for label, value in asks["context"].items()],
         "delegate": node.delegate,
-        "form": node.form,
+        "form": with_defaults(node.form, asks.get("defaults", {})),
         "outcomes": [{"key": key, "name": name} for key, (name, _) in node.outcomes.items()],
     }
     step.wait()

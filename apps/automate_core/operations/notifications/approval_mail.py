@@ -5,7 +5,10 @@ Each person gets their own message, so that no address is disclosed, and a rejec
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
@@ -21,6 +24,7 @@ from automate_governance.people.names import email_of
 from automate_governance.permissions import Person
 
 BATCH = 50
+LONGEST_DETAIL = 500  #: characters; the page shows more
 
 #: SQL: whether there is an assignee to notify.
 APPROVAL_MAIL_DUE = "EXISTS (SELECT FROM automate_core_waitassignee WHERE NOT told AND NOT excluded)"
@@ -60,8 +64,27 @@ def is_needed(notification: Notification) -> bool:
     return person is not None and approvals.open_approvals_for(person).filter(notifications=notification).exists()
 
 
-def approval_text(notification: Notification) -> tuple[str, str, str, str]:
-    """(subject, message, deadline, URL of the page) of a mail about an approval, in the active language."""
+@dataclass(frozen=True, kw_only=True)
+class ApprovalText:
+    """A mail about an approval: its title, what is asked, the details (label, value), the deadline and the page."""
+
+    subject: str
+    title: str
+    message: str
+    details: list[tuple[str, str]]
+    due: str
+    url: str
+
+    @property
+    def plain(self) -> str:
+        """The mail without markup."""
+        details = "\n".join(f"{label}: {value}" for label, value in self.details)
+        decide = _("Decide here: %(url)s") % {"url": self.url}
+        return "\n\n".join(part for part in (self.message or self.title, details, self.due, f"{decide}\n") if part)
+
+
+def approval_text(notification: Notification) -> ApprovalText:
+    """A mail about an approval, in the active language."""
     wait = Wait.objects.select_related("run__workflow").get(notifications=notification)
     data = wait.data or {}
     names = {"approval": approvals.approval_name(wait), "workflow": wait.run.workflow.name}
@@ -69,9 +92,21 @@ def approval_text(notification: Notification) -> tuple[str, str, str, str]:
         subject = _("Reminder: %(approval)s, %(workflow)s") % names
     else:
         subject = f"{names['approval']}, {names['workflow']}"
-    due = _("Due %(time)s") % {"time": texts.format_moment(wait.due_at)} if wait.due_at else ""
-    url = texts.page_url("studio:approval_page", wait.pk)
-    return " ".join(subject.split())[:200], str(data.get("message", "")), due, url
+    return ApprovalText(
+        subject=" ".join(subject.split())[:200],
+        title=" ".join(f"{names['approval']}, {names['workflow']}".split()),
+        message=str(data.get("message", "")).strip(),
+        details=[(str(fact["label"]), _detail_text(fact["value"])) for fact in data.get("context", [])],
+        due=_("Due %(time)s") % {"time": texts.format_moment(wait.due_at)} if wait.due_at else "",
+        url=texts.page_url("studio:approval_page", wait.pk),
+    )
+
+
+def _detail_text(value: Any) -> str:
+    if value is None or value == "":
+        return _("Not set")
+    written = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return written if len(written) <= LONGEST_DETAIL else f"{written[:LONGEST_DETAIL]} …"
 
 
 def _queue(kind: str, wait: Wait, assignees: Iterable[WaitAssignee]) -> None:

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from automate_core import database
 from automate_core.definition import form_validation
-from automate_core.definition.step_names import title_of_key
+from automate_core.definition.step_names import shown_name, title_of_key
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
 from automate_core.runs.waits import resolution
@@ -36,6 +36,10 @@ SKIPPABLE = frozenset(
         Wait.Kind.REVIEW,
     }
 )
+
+
+REMARK = "~remark"  #: names the remark in the errors of a form; no field's name looks like it
+LONGEST_REMARK = 1_000  #: characters
 
 
 class NotOpenError(Exception):
@@ -106,14 +110,27 @@ def approving_outcome(wait: Wait) -> str:
 
 
 def outcome_name(outcomes: Any, key: Any) -> str:
-    """Name of the outcome `key` among those of an approval's `data`; the key where there is none, empty without one."""
+    """Name of the outcome `key` among those of an approval's `data`; the key where there is none, empty without one.
+
+    A default name is in the active language.
+    """
     names = {each["key"]: each.get("name") for each in outcomes or []}
-    return str(names.get(key) or key or "")
+    return shown_name(str(names.get(key) or key or ""))
+
+
+def shown_outcomes(wait: Wait) -> list[tuple[str, str]]:
+    """(key, name) of each outcome of an approval, default names in the active language."""
+    outcomes = (wait.data or {}).get("outcomes", [])
+    return [(str(each["key"]), outcome_name(outcomes, each["key"])) for each in outcomes]
 
 
 @transaction.atomic
-def decide_approval(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any] | None = None) -> Wait:
+def decide_approval(
+    wait: Wait, *, by: Person, outcome: str, form: dict[str, Any] | None = None, remark: str = ""
+) -> Wait:
     """Decide an approval, once. Only an assignee may; superusers need to be assignees, too.
+
+    A remark is part of the step's output, and the reason in the audit trail.
 
     Raises NotPermittedError, NotOpenError, OutcomeError, and AnswersError for the form.
     """
@@ -129,13 +146,18 @@ def decide_approval(wait: Wait, *, by: Person, outcome: str, form: dict[str, Any
                 "There is no outcome %(missing)s. Available: %(names)s.", missing=repr(outcome), names=", ".join(names)
             )
         )
+    if len(remark) > LONGEST_REMARK:
+        too_long = text(
+            "%(name)s is too long: use at most %(maximum)s characters.", name=REMARK, maximum=LONGEST_REMARK
+        )
+        raise form_validation.AnswersError({REMARK: too_long})
     filled = form_validation.check_answers(
         data.get("form", []), form or {}, complete=outcome == approving_outcome(wait)
     )
     wait.decided_by = by
     wait.save(update_fields=["decided_by"])
-    _answer(wait, run, by, outcome=outcome, form=filled)
-    changes = {"step": wait.path, "outcome": outcome, "form": filled}
+    _answer(wait, run, by, outcome=outcome, form=filled, remark=remark)
+    changes = {"step": wait.path, "outcome": outcome, "form": filled, **({"reason": remark} if remark else {})}
     audit.record(by, "approval.decided", run, changes=changes, trace_id=run.trace_id)
     return wait
 
@@ -309,8 +331,8 @@ def check_assignable(wait: Wait, people: Iterable[Person]) -> None:
 
 
 def approval_name(wait: Wait) -> str:
-    """Name of an approval."""
-    return str((wait.data or {}).get("name") or title_of_key(key_of(wait.path)))
+    """Name of an approval; a default one in the active language."""
+    return shown_name(str((wait.data or {}).get("name") or title_of_key(key_of(wait.path))))
 
 
 def assignee_names(wait: Wait) -> list[str]:

@@ -120,7 +120,7 @@ def declared_output(node: StepNode) -> Any:
         case "action":
             return _action_output(node)
         case "approval":
-            return {"outcome": TEXT, "by": TEXT, "at": TEXT, "form": _answer_types(node) or MAPPING}
+            return {"outcome": TEXT, "by": TEXT, "at": TEXT, "remark": TEXT, "form": _answer_types(node) or MAPPING}
         case "wait" if node.settings.get("form"):
             return {"outcome": TEXT, "form": _answer_types(node) or MAPPING}
         case "wait" if node.settings.get("callback"):

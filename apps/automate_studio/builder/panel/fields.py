@@ -37,6 +37,7 @@ FORM_COLUMNS = (
     ),
     FieldSpec(name="choices", label=text("Choices"), kind=_K.LIST, help=text("Separate with commas.")),
     FieldSpec(name="required", label=text("Required"), kind=_K.BOOLEAN, default=False),
+    FieldSpec(name="default", label=text("Value to start with"), help=text("A value, or an expression in a step.")),
     FieldSpec(name="help", label=text("Help text")),
 )  #: the fields of a form that people fill in, edited as rows
 HOSTED_FORM_COLUMNS = (

@@ -50,7 +50,7 @@ _TYPE_OF_VALUE = {"text", "area", "code", "json", "secret"}  #: widgets in which
 #: Fields of steps that are templates, beside an action's inputs and the spans that are called `timeout`.
 _RENDERED = {
     "items", "duration", "until", "remind_after", "assignees", "groups", "excluded", "message", "context", "payload",
-    "inputs", "status", "headers", "body", "title", "introduction",
+    "inputs", "status", "headers", "body", "title", "introduction", "form::default",
 }  # fmt: skip
 TYPES = (("text", text("Text")), ("number", text("Number")), ("boolean", text("Yes or no")), ("json", "JSON"))
 

@@ -13,6 +13,7 @@ from automate_connectors.registry import find_action
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import KIND_LABELS, OWN_FIELDS, Draft, StepNode, ordered_triggers
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
+from automate_core.operations.notifications.channels.mail import can_mail, no_mail_message
 from automate_governance.permissions import User
 from automate_governance.texts import translated
 from automate_studio.builder.panel import steps
@@ -101,6 +102,12 @@ class Panel:
     def callback_expression(self) -> str:
         """The expression of the URL that answers it, which an earlier step sends; empty where there is none."""
         return callback_expression(self.node)
+
+    @property
+    def unsent_mail(self) -> str:
+        """Why nobody is told about an approval; empty when people are."""
+        is_approval = self.node is not None and self.node.kind == "approval"
+        return "" if not is_approval or can_mail() else translated(no_mail_message())
 
     @property
     def is_free(self) -> bool:

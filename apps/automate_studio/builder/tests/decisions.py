@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 from automate_core.authoring.test_runs import decisions, samples, workflow_part
 from automate_core.authoring.test_runs.decisions import TIMED_OUT, Decision
 from automate_core.definition.document import ApprovalStep, Definition, Step
-from automate_core.definition.step_names import title_of_key
+from automate_core.definition.step_names import shown_name, title_of_key
 from automate_core.models import Workflow
+from automate_studio.ui.describe import step_label
 from automate_studio.ui.fields import FormFieldView, build_widget_field
 from automate_studio.ui.forms import answer_widget, field_label
 
@@ -56,7 +57,7 @@ def decision_sentences(definition: Definition, chosen: Mapping[str, Decision]) -
     for step in decisions.find_approvals(definition.steps):
         if step.key in chosen:
             names, outcome = dict(_outcome_choices(step)), chosen[step.key].outcome
-            yield f"{step.name or title_of_key(step.key)}: {names.get(outcome, outcome)}"
+            yield f"{step_label(step)}: {names.get(outcome, outcome)}"
 
 
 def is_decision_field(name: str) -> bool:
@@ -73,12 +74,12 @@ def _approval_steps(definition: Definition, key: str) -> list[Step]:
 
 def _approval_choice(step: ApprovalStep, known: Any) -> ApprovalChoice:
     answers = [_answer_field(step, document) for document in msgspec.to_builtins(step.form)]
-    return ApprovalChoice(name=step.name or title_of_key(step.key), fields=[_outcome_field(step, known), *answers])
+    return ApprovalChoice(name=step_label(step), fields=[_outcome_field(step, known), *answers])
 
 
 def _outcome_choices(step: ApprovalStep) -> list[tuple[str, str]]:
     return [
-        *((lane.key, lane.name or title_of_key(lane.key)) for lane in step.outcomes),
+        *((lane.key, shown_name(lane.name or title_of_key(lane.key))) for lane in step.outcomes),
         (TIMED_OUT, _("Deadline passes")),
     ]
 

@@ -33,7 +33,7 @@ from automate_studio.runs.page.wait_facts import WaitFact, wait_facts
 from automate_studio.ui.audit.actions import action_label
 from automate_studio.ui.fields import FormFieldView
 from automate_studio.ui.formatting import format_round_duration
-from automate_studio.ui.forms import form_fields
+from automate_studio.ui.forms import form_fields, remark_error
 from automate_studio.ui.json.tree import JsonTree
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.view_models.run_data import StepHistory
@@ -67,12 +67,23 @@ class PendingDecision:
     people: list[str] = field(default_factory=list)
     fields: list[FormFieldView] = field(default_factory=list)
     error: str = ""
+    remark_error: str = ""
     answer_url: str = ""  # of the callback or the form, for people who may run the workflow and view the run's payloads
 
     @property
     def approving(self) -> str:
         """The approving outcome of an approval."""
         return approvals.approving_outcome(self.wait)
+
+    @property
+    def errors(self) -> str:
+        """Its errors as one text: while it stays the same, what was entered survives a refresh of the panel."""
+        return "".join([*(each.message.text for each in self.fields if each.message), self.error, self.remark_error])
+
+    @property
+    def outcomes(self) -> list[tuple[str, str]]:
+        """(key, name) of each outcome of an approval."""
+        return approvals.shown_outcomes(self.wait)
 
     @property
     def may_try_now(self) -> bool:
@@ -324,6 +335,7 @@ def _pending_decision(
         people=approvals.shown_assignees(wait) if is_approval else [],
         fields=form_fields((wait.data or {}).get("form", []), values, errors) if is_asked else [],
         error=errors.get("", ""),
+        remark_error=remark_error(errors),
         answer_url=url_of(run.pk, path) if url_of and may_answer else "",
     )
 

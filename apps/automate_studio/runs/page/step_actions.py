@@ -24,7 +24,7 @@ from automate_governance.texts import translated
 from automate_studio.runs.page.inspector import build_inspector, reveal_answer_url
 from automate_studio.runs.page.page import load_run
 from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.forms import posted_answers
+from automate_studio.ui.forms import posted_answers, posted_remark
 from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.json.editor import parse_storable
 from automate_studio.ui.request_params import get_run_or_404
@@ -87,7 +87,8 @@ def run_decide(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpRespon
 
     def act(wait: Wait, by: Person) -> str:
         given = posted_answers(request.POST, (wait.data or {}).get("form", []))
-        approvals.decide_approval(wait, by=by, outcome=request.POST.get("outcome", ""), form=given)
+        remark = posted_remark(request.POST)
+        approvals.decide_approval(wait, by=by, outcome=request.POST.get("outcome", ""), form=given, remark=remark)
         return _("Decision saved. The run continues shortly.")
 
     return _apply_to_wait(request, get_run_or_404(request, run_id), path, act)

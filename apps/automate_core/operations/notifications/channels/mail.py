@@ -127,10 +127,12 @@ def _build_mail(notification: Notification) -> EmailMultiAlternatives:
     """The mail in the active language and time zone: those of its recipient."""
     facts, count, why = notification.facts, notification.count, texts.notification_reason(notification)
     if notification.wait_id is not None:
-        subject, message, due, url = approval_mail.approval_text(notification)
-        decide = _("Decide here: %(url)s") % {"url": url}
-        body = "\n\n".join(part for part in (message, due, f"{decide}\n") if part)
-        shown = [{"text": message or subject, "when": due, "url": url, "link": _("Decide")}]
+        asked = approval_mail.approval_text(notification)
+        subject, body = asked.subject, asked.plain
+        shown = [
+            {"text": asked.title, "message": asked.message, "details": asked.details, "when": asked.due,
+             "url": asked.url, "link": _("Decide")}
+        ]  # fmt: skip
     else:
         subject, body = texts.subject_line(facts, count), texts.plain_text(facts, count, why)
         shown = [
