@@ -173,7 +173,7 @@ class HttpSession:
             case _ if self._is_over() or isinstance(error, ReadTimeoutError | requests.ReadTimeout | TimeoutError):
                 waited = time.monotonic() - self._started
                 return EgressTimeoutError(
-                    text("%(host)s did not respond within %(seconds)s s.", host=host, seconds=f"{waited:.3g}")
+                    text("%(host)s did not respond within %(seconds)s s.", host=host, seconds=float(f"{waited:.3g}"))
                 )
             case requests.exceptions.SSLError() if "certificate verify failed" in str(error):
                 return untrusted_error(host, str(error))

@@ -29,8 +29,9 @@ def kept_text(message: str, shown: str) -> dict[str, Any] | None:
     return kept if kept is not None and restored(kept) == shown else None
 
 
-def _grouped(number: int) -> str:
-    return number_format(number, use_l10n=True, force_grouping=True)
+def _grouped(number: int | str) -> str:
+    """A whole number with separators, or the text of a float with the decimal sign of the language."""
+    return number_format(number, use_l10n=True, force_grouping=isinstance(number, int))
 
 
 def error_message(error: Mapping[str, Any] | None) -> str:

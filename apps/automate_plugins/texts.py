@@ -36,6 +36,7 @@ class Text(str):
 
 def text(message: str, /, **values: Any) -> str:
     """Mark a text for translation. Values fill its placeholders: `text("No field %(name)s.", name=name)`.
+    A float is shown in the notation of the reader's language: 4,88.
 
     Values may be texts themselves. Whole numbers are grouped from 10,000 on: pass an identifier as a str. A text
     without values is returned as it is. The extraction finds the call, so the message is a literal. Raises KeyError
@@ -81,11 +82,11 @@ def translate(
     message: str,
     gettext: Callable[[str], str],
     ngettext: Callable[[str, str, int], str],
-    number: Callable[[int], str] | None = None,
+    number: Callable[[int | str], str] | None = None,
 ) -> str:
     """Return a marked text in the language of two gettext functions, values that are marked texts included.
 
-    `number` writes large whole numbers among the values.
+    `number` writes large whole numbers among the values, and the decimals of a float, which it is given as text.
     """
     if not isinstance(message, Text):
         return gettext(message) if message else message
@@ -126,13 +127,15 @@ def restored(kept: Any, fallback: str = "") -> str:
         return fallback
 
 
-def _shown(value: Any, number: Callable[[int], str]) -> Any:
+def _shown(value: Any, number: Callable[[int | str], str]) -> Any:
+    if isinstance(value, float):
+        return number(f"{value:.12g}")
     is_large = isinstance(value, int) and not isinstance(value, bool) and abs(value) >= GROUPED_FROM
     return number(value) if is_large else value
 
 
-def _grouped(number: int) -> str:
-    return f"{number:,}"
+def _grouped(number: int | str) -> str:
+    return number if isinstance(number, str) else f"{number:,}"
 
 
 def plain(value: Any) -> str:

@@ -44,7 +44,7 @@ def follow_delivery(event_id: uuid.UUID, *, seconds: float) -> Iterator[StepRun 
         if not is_pending and all(run.pk in seen for run in runs):
             return
         if time.monotonic() > until:
-            raise StillRunningError(text("The run is still in progress after %(seconds)s s.", seconds=f"{seconds:g}"))
+            raise StillRunningError(text("The run is still in progress after %(seconds)s s.", seconds=float(seconds)))
         time.sleep(pause)
         pause = min(pause * 1.5, LAST_PAUSE_SECONDS)
 

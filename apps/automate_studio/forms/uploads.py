@@ -95,7 +95,7 @@ def _store(upload: UploadedFile[bytes], document: Mapping[str, Any], owner: File
     if not size:
         raise ConnectorError(text("The file %(name)s is empty.", name=name), code="file_empty")
     if most is not None and size > most * _MEGABYTE:
-        message = text("The file %(name)s is too large: at most %(size)s MB.", name=name, size=f"{most:.12g}")
+        message = text("The file %(name)s is too large: at most %(size)s MB.", name=name, size=float(most))
         raise ConnectorError(message, code="file_too_large")
     accepted = document.get("accept", [])
     if accepted and not any(_is_accepted(upload, each.lower()) for each in accepted):

@@ -27,6 +27,7 @@ from automate_studio.ui.formatting import (
     format_local,
     format_number,
     format_percent,
+    split_unit,
 )
 
 MOST_QUEUED = 1_000
@@ -80,11 +81,12 @@ def runs_figure(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]
 def success_figure(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]) -> Figure:
     """Share of succeeded runs."""
     share, was = now.success, before.success
+    value, unit = split_unit(_NONE if share is None else format_percent(share * 100))
     change = None if share is None or was is None else round((share - was) * 100, 1)
     return Figure(
         label=_("Success rate"),
-        value=_NONE if share is None else format_number(share * 100, 1),
-        unit="" if share is None else "%",
+        value=value,
+        unit=unit,
         url=_ended_runs_url(period, "failed"),
         way=_direction(change),
         tone="" if not change else "positive" if change > 0 else "negative",
@@ -107,7 +109,7 @@ def duration_figure(period: Period, times: Times, points: Sequence[float | None]
     if change is not None and abs(change) < 0.05 * (was or 0):
         change = 0.0
     said = format_duration(now)
-    value, _separator, unit = said.rpartition(" ") if now is not None and now < 60 else (said, "", "")
+    value, unit = split_unit(said) if now is not None and now < 60 else (said, "")
     queued = percentile(times.queued, 0.95)
     return Figure(
         label=_("Working time, p95"),

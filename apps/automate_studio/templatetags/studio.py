@@ -84,6 +84,7 @@ register.filter("thousands", format_count)
 register.filter("money", format_money)
 register.filter("size", format_bytes)
 register.filter("percent", format_percent)
+register.filter("rounded", formatting.round_decimals)
 
 
 @register.filter

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -202,6 +203,25 @@ def format_number(number: float | Decimal, digits: int = 0) -> str:
 def format_percent(percent: float, digits: int = 1) -> str:
     """`12.5%`."""
     return _("%(number)s%%") % {"number": format_number(percent, digits)}
+
+
+def split_unit(said: str) -> tuple[str, str]:
+    """A number and its unit, for a smaller one: `("87,0", " %")`, with the space that the language puts between."""
+    found = re.fullmatch(r"(.*\d)(\D+)", said)
+    return (found[1], found[2]) if found else (said, "")
+
+
+_LONG_DECIMALS = re.compile(r"(?<![\d.])-?\d+\.\d{9,}(?![\d.])", re.ASCII)
+
+
+def round_decimals(line: str) -> str:
+    """A line with the decimals that sums leave rounded: `193.66666666666666` as `193.67`."""
+
+    def rounded(found: re.Match[str]) -> str:
+        number = float(found[0])
+        return f"{number:.2f}" if abs(number) >= 1 else f"{number:.3g}"
+
+    return _LONG_DECIMALS.sub(rounded, line)
 
 
 def format_bytes(count: float) -> str:

@@ -164,7 +164,7 @@ def timeout_outcome(call: Call) -> EffectOutcome:
     """The outcome of an effect that did not return in time."""
     step, timeout = call.effect.step, call.effect.node.timeout
     error = ConnectorError(
-        text("The step took longer than its timeout of %(seconds)s s.", seconds=f"{timeout:g}"),
+        text("The step took longer than its timeout of %(seconds)s s.", seconds=float(timeout)),
         code="timeout",
         retryable=True,
     )

@@ -38,7 +38,7 @@ def is_over() -> bool:
 def check_time() -> None:
     """Raise TemplateError when the time is used up."""
     if is_over():
-        raise TemplateError(text("The expression takes longer than %(seconds)s s.", seconds=f"{MAX_SECONDS:g}"))
+        raise TemplateError(text("The expression takes longer than %(seconds)s s.", seconds=float(MAX_SECONDS)))
 
 
 def count_iteration() -> None:

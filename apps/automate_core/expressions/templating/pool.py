@@ -119,7 +119,7 @@ class RenderProcess:
             return msgspec.json.decode(answer, type=Answer)
         except TimeoutError:
             raise TemplateError(
-                text("The expression takes longer than %(seconds)s s.", seconds=f"{MAX_SECONDS:g}")
+                text("The expression takes longer than %(seconds)s s.", seconds=float(MAX_SECONDS))
             ) from None
         except (OSError, EOFError):
             raise TemplateError(text("The expression needs too much memory or time.")) from None

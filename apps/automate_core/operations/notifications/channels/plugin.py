@@ -111,7 +111,7 @@ def _call(channel: NotificationChannel, act: Callable[[], Any]) -> Any:
         message = text(
             "The channel %(channel)s did not finish within %(seconds)s s.",
             channel=channel.code,
-            seconds=f"{_sends.seconds:g}",
+            seconds=float(_sends.seconds),
         )
         raise NotDeliveredError(message, again=True) from error
     except BaseException as error:
