@@ -162,6 +162,12 @@ class World:
 
         return int(audit.record(self.owner, "workflow.changed", self.workflow).pk)
 
+    @cached_property
+    def erasure_id(self) -> str:
+        from automate_core.models import Erasure
+
+        return str(Erasure.objects.create(requester="root", texts=["ada@example.com"], digest="0", status="found").pk)
+
     def share(self) -> None:
         """Let the colleague view what was made."""
         from guardian.shortcuts import assign_perm
@@ -235,10 +241,18 @@ def _action(path: str, *, body: Any = None, ok: int = 200) -> Operation:
     return Operation(method="POST", path=path, scopes=scopes, body=body, ok=ok, colleague=403, viewer=403)
 
 
-def _site(method: str, path: str, scope: str) -> Operation:
+def _site(method: str, path: str, scope: str, body: Any = None) -> Operation:
     """Something that none of these people may do, whatever their tokens say."""
     return Operation(
-        method=method, path=path, scopes=(scope,), ok=403, colleague=403, stranger=403, removed=403, unscoped=403
+        method=method,
+        path=path,
+        body=body,
+        scopes=(scope,),
+        ok=403,
+        colleague=403,
+        stranger=403,
+        removed=403,
+        unscoped=403,
     )
 
 
@@ -515,6 +529,11 @@ OPERATIONS: dict[str, Operation] = {
     "read_model_usage": _site("GET", "usage", "llmusage:view"),
     "list_audit_entries": _site("GET", "audit-entries", "site:audit"),
     "read_audit_entry": _site("GET", "audit-entries/{entry_id}", "site:audit"),
+    "create_erasure": _site("POST", "erasures", "site:erase", {"texts": ["ada@example.com"]}),
+    "list_erasures": _site("GET", "erasures", "site:erase"),
+    "read_erasure": _site("GET", "erasures/{erasure_id}", "site:erase"),
+    "perform_erasure": _site("POST", "erasures/{erasure_id}/erase", "site:erase", {"reason": "Request 12"}),
+    "stop_erasure": _site("POST", "erasures/{erasure_id}/stop", "site:erase"),
     # failures
     "list_failure_groups": _list("failure-groups", "workflow:view"),
     "read_failure_group": Operation(method="GET", path="failure-groups/{group_id}", scopes=("workflow:view",)),

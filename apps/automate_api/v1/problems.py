@@ -33,6 +33,8 @@ from automate_core.authoring.library.instantiate import MissingActionsError, Set
 from automate_core.authoring.pausing import WorkflowStateError
 from automate_core.definition.document import DefinitionError, Problem
 from automate_core.definition.form_validation import AnswersError
+from automate_core.operations.erasure.erasing import ErasureError
+from automate_core.operations.erasure.texts import InvalidTextsError
 from automate_core.queries.event_search import SearchError
 from automate_core.queries.statement_timeout import QueryTimeoutError
 from automate_core.runs.control import ControlError
@@ -77,6 +79,7 @@ _CORE_ERRORS: dict[type[Exception], int] = {
     HandOverError: 422,
     EventTypeError: 422,
     SearchError: 422,
+    InvalidTextsError: 422,
     QueryTimeoutError: 422,
 }
 
@@ -183,6 +186,9 @@ def _core_problem(error: Exception) -> HttpResponse | None:
             message = translated(str(error))
             status = 409 if isinstance(error, NameTakenError) else 422
             return problem(status, message, [(error.field, message)])
+        case ErasureError():
+            message = translated(error.args[0])
+            return problem(422, message, [(error.field, message)]) if error.field else problem(409, message)
         case SettingError():
             errors = [(f"settings.{name}", message) for name, message in error.errors.items()]
             return problem(422, _("The request is not valid."), errors)

@@ -55,7 +55,8 @@ class EventSummary(Schema):
     received_at: dt.datetime
     trace_id: str
     replay_of: uuid.UUID | None
-    is_emptied: bool = Field(description="Whether retention deleted the payload.")
+    is_emptied: bool = Field(description="Whether retention deleted the payload, or an erasure.")
+    is_erased: bool = Field(False, description="Whether it was erased as personal data.")
     runs: list[uuid.UUID] = Field(description="The first runs that it started.")
     url: str
 
@@ -226,6 +227,7 @@ def _describe_events(
             "trace_id": event.trace_id,
             "replay_of": event.replay_of,
             "is_emptied": event.emptied_at is not None,
+            "is_erased": event.erasure is not None,
             "runs": started.get(event.pk) or [],  # null where none may be viewed
             "url": reverse("automate_api:read_event", kwargs={"event_id": event.pk}),
         }

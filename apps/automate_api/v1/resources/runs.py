@@ -80,6 +80,7 @@ class Run(Schema):
     event: uuid.UUID | None = Field(None, description="The event that started it.")
     rerun_of: uuid.UUID | None = Field(None, description="The run that it repeats.")
     is_pinned: bool = Field(False, description="Whether retention keeps it.")
+    is_erased: bool = Field(False, description="Whether its data was erased as personal data.")
     error: RunError | None = None
     url: str
 
@@ -261,6 +262,7 @@ def describe_run(run: ExecutionRun, *, may_view_payload: bool) -> dict[str, Any]
         "event": run.event_id,
         "rerun_of": run.retried_from_id,
         "is_pinned": run.kept_at is not None,
+        "is_erased": run.erasure is not None,
         "created_at": run.created_at,
         "started_at": run.started_at,
         "finished_at": run.finished_at,
