@@ -114,6 +114,23 @@ def test_everybody_is_asked_at_every_address(token, account, sign_in, owner, str
     assert answered == MATRIX
 
 
+def test_auditors_read_tokens_and_accounts_and_change_none(token, account, admin, sign_in):
+    made, _plain = issuing.create_token(account, by=admin, name="Deploy", scopes=["workflow:view"])
+    client = sign_in(make_person("aud", "Auditors"))
+    listed = client.get(ALL).content.decode()
+    assert "Nightly import" in listed and "Deploy" in listed and token.prefix in listed
+    assert rotate_url(token) not in listed and revoke_url(token) not in listed and revoke_url(made) not in listed
+    accounts = client.get(ACCOUNTS).content.decode()
+    assert "Deployments" in accounts and reverse("api_screens:account_new") not in accounts
+    page = client.get(account_url(account)).content.decode()
+    assert "Deploy" in page and "Save groups" not in page and revoke_url(made) not in page
+    assert client.post(account_url(account), {"groups": []}).status_code == 403
+    assert client.post(revoke_url(made)).status_code == 404 and client.post(rotate_url(made)).status_code == 404
+    assert client.get(reverse("api_screens:account_new")).status_code == 403
+    mine = client.get(LIST).content.decode()
+    assert f'href="{ALL}"' in mine and ACCOUNTS in mine
+
+
 def test_people_who_are_not_staff_have_no_tokens_page(sign_in):
     answer = sign_in(make_person("approver", staff=False)).get(LIST)
     assert answer.status_code == 302 and answer["Location"].startswith("/admin/login/")

@@ -65,7 +65,8 @@ def test_import_is_all_or_nothing_per_file(admin, endpoint, simple, tmp_path):
     bad.write_text(SIMPLE.replace("slug: simple", "slug: bad").replace("endpoint: github", "endpoint: nowhere"))
     said = refused("automate_import", str(bad), simple, str(tmp_path / "none.yaml"), publish=True)
     assert said.splitlines() == [
-        f"{bad}: Line 3: triggers[0].endpoint: There is no webhook endpoint 'nowhere' whose payloads root can view.",
+        f"{bad}: Line 3: triggers[0].endpoint: There is no webhook endpoint 'nowhere' whose payloads root can view. "
+        "Choose a webhook.",
         f"{tmp_path / 'none.yaml'}: The file cannot be read: No such file or directory",
     ]
     assert list(Workflow.objects.values_list("slug", flat=True)) == ["simple"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from automate_core.authoring import workflows
+from automate_core.authoring import usability, workflows
 from automate_core.authoring.drafts import commands, parsing, rows
 from automate_core.definition import yaml_files
 from automate_core.definition.validation import find_problems as faults_of
@@ -150,3 +151,14 @@ def test_what_people_sign_in_to_needs_a_connection(editor):
     label = editor.do("add", kind="action", action="gmail.list_labels").done.selected
     missing = {(found.step or found.trigger, found.field) for found in editor.state.problems if found.missing}
     assert missing == {("poll", "connection"), (label, "connection")}
+
+
+def test_a_webhook_that_two_people_cannot_read_is_one_problem(triage, owner, colleague, admin):
+    triage.run_as = colleague
+    triage.save(update_fields=["run_as"])
+    definition = workflows.load_definition(triage)
+    gone = msgspec.structs.replace(definition.triggers[0], endpoint="gone")
+    definition = msgspec.structs.replace(definition, triggers=[gone])
+    people = sorted([admin, colleague], key=str)
+    [problem] = [each for each in usability.unusable(definition, people) if each.path == "triggers[0].endpoint"]
+    assert "whose payloads colleague, root can view. Choose a webhook." in problem.reason

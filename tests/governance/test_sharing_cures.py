@@ -146,3 +146,12 @@ def test_the_role_of_viewers_reaches_nothing_by_itself():
     held = Permission.objects.filter(group__name="Viewers").values_list("codename", flat=True)
     assert set(held) >= {"view_workflow", "view_connection", "view_webhookendpoint"}
     assert not [name for name in held if "_any_" in name or name.startswith(("add_", "change_", "use_"))]
+
+
+def test_a_link_to_the_builder_leads_viewers_to_the_page(flow, sign_in, owner, colleague, stranger):
+    builder = reverse("studio:builder", args=[flow.pk])
+    page = reverse("admin:automate_core_workflow_change", args=[flow.pk])
+    sharing.grant(flow, colleague, ["view"], by=owner)
+    answer = sign_in(colleague).get(builder, follow=True)
+    assert answer.redirect_chain == [(page, 302)] and "you need the Change permission" in Page(answer).text
+    assert sign_in(owner).get(builder).status_code == 200 and sign_in(stranger).get(builder).status_code == 404

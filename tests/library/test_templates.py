@@ -23,6 +23,7 @@ from automate_governance.models import AuditEntry
 from tests.conftest import ROOT, SECRET
 from tests.support.clock import shift_clock
 from tests.support.matrix import representatives
+from tests.support.pages import Page
 from tests.support.walks import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,6 +39,7 @@ OUTSIDE = {
     "data-erasure-request": (["GET /people/ada%40example.com", "DELETE /people/ada%40example.com"], ["ada@example.com"]),
     "expense-approval": (["POST /payments"], ["ada@example.com"]),
     "failed-payment-follow-up": (["GET /v1/invoices/in_1PgafmB7WZ01zgkWqGdkSQ", SAID], ["jenny@example.com"]),
+    "form-response-to-team": ([], ["ada@example.com", "team@example.com"]),
     "github-issue-triage": ([ASKED, "POST /repos/acme/payments-api/issues/1347/labels", SAID], []),
     "lead-enrichment": (["GET /companies", ASKED, "POST /leads", SAID], []),
     "leaver-checklist": (["POST /people/ada%40example.com/disable", SAID], []),
@@ -103,6 +105,12 @@ def _start(template, workflow, client):
                 User.objects.create_user(template.sample.payload["username"], "ada@example.com")
             fields = {f"form-{name}": value for name, value in template.sample.payload.items()}
             assert client.post(reverse("studio:workflow_start", args=[workflow.pk]), fields).status_code == 303
+        case "form":
+            path = reverse("automate_forms:form", args=[trigger.slug])
+            page = client.get(path)
+            [token] = [each["value"] for each in Page(page).all(name="token")]
+            fields = {f"form-{name}": value for name, value in template.sample.payload.items()}
+            assert client.post(path, {**fields, "token": token}).status_code == 303
         case "model":
             with transaction.atomic():
                 User.objects.create(**template.sample.payload["after"])

@@ -114,6 +114,7 @@ ELSEWHERE = {
     "jobs replay": "job.replayed",
     "review": "workflow.published",
     "review publish": "workflow.published",
+    "review exclude starters": "workflow.edited",
     "version publish": "workflow.published",
     "version restore": "workflow.restored",
     "connector review": "connector.created",

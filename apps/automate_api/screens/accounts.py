@@ -25,6 +25,7 @@ from automate_api.tokens.service_accounts import (
     find_account,
     grantable_groups,
     may_manage,
+    may_read_all,
     service_accounts,
 )
 from automate_core.navigation.admin_pages import question_response, render_page
@@ -50,14 +51,20 @@ class AccountForm(forms.Form):
 @require_safe
 def account_list(request: HttpRequest) -> HttpResponse:
     """Service accounts with their groups and numbers of valid tokens."""
-    _administrator(request)
+    by = _reader(request)
     kept = list_query(request.GET, {})
     found = _with_tokens(service_accounts()).prefetch_related("user__groups")
     if search := kept.search:
         found = found.filter(Q(**{f"user__{names.username_field()}__icontains": search}) | Q(purpose__icontains=search))
     total = found.count()
     page = build_list_page(kept, list(found[page_slice(kept, total)]), {"": total}, tabs={}, filters=[])
-    return render_page(request, "automate_api/accounts/list.html", _("Service accounts"), found=page)
+    return render_page(
+        request,
+        "automate_api/accounts/list.html",
+        _("Service accounts"),
+        found=page,
+        may_administer=can(by, "administer", SITE),
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -86,7 +93,7 @@ def account_new(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def account_page(request: HttpRequest, pk: str) -> HttpResponse:
     """A service account: its groups, which a POST changes, and its tokens."""
-    by = _administrator(request)
+    by = _administrator(request) if request.method == "POST" else _reader(request)
     account, user = _get_account(pk)
     may_change, groups = may_manage(by, user), grantable_groups(by)
     if request.method == "POST":
@@ -132,6 +139,14 @@ def _administrator(request: HttpRequest) -> Person:
     """The signed-in person, who administers the site. Raises PermissionDenied."""
     by = current_person(request)
     if not can(by, "administer", SITE):
+        raise PermissionDenied
+    return by
+
+
+def _reader(request: HttpRequest) -> Person:
+    """The signed-in person, who administers or audits the site. Raises PermissionDenied."""
+    by = current_person(request)
+    if not may_read_all(by):
         raise PermissionDenied
     return by
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
+from automate_api.tokens.service_accounts import may_read_all
 from automate_core.navigation import registry
 from automate_core.navigation.registry import Link, Page, Section
 from automate_governance.permissions import SITE, User, can
@@ -27,13 +28,13 @@ def register_pages() -> None:
                 title=_("Service accounts"),
                 icon="smart_toy",
                 view="api_screens:account_list",
-                may_open=_administers,
+                may_open=may_read_all,
             ),
         ],
         commands=[
             Link(title=_("New API token"), view="api_screens:token_new", icon="add", may_open=_may_have_tokens),
             Link(title=_("API reference"), view="api_screens:reference", icon="code", may_open=_may_have_tokens),
-            Link(title=_("All API tokens"), view="api_screens:all_tokens", icon="token", may_open=_administers),
+            Link(title=_("All API tokens"), view="api_screens:all_tokens", icon="token", may_open=may_read_all),
             Link(title=_("New service account"), view="api_screens:account_new", icon="add", may_open=_administers),
         ],
         account_links=[

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass, replace
-from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
@@ -25,7 +24,7 @@ from automate_core.navigation.lists import (
     owner_filter,
     page_slice,
 )
-from automate_governance.permissions import Person, permitted
+from automate_governance.permissions import SITE, Person, can, permitted
 from automate_plugins import text
 
 TABS = {"": text("Active"), "ended": text("Expired or revoked")}
@@ -67,10 +66,16 @@ def token_rows(tokens: list[ApiToken], by: Person, now: dt.datetime) -> list[Tok
     workflows = permitted(by, "view", Workflow.objects.filter(pk__in=keys)) if keys else Workflow.objects.none()
     known = dict(workflows.values_list("pk", "name"))
     rotatable = {by.pk, *manageable_accounts(by, (token.owner for token in tokens))}
-    return [_token_row(token, known, rotatable, now) for token in tokens]
+    administers = can(by, "administer", SITE)
+    return [
+        _token_row(token, known, now, token.owner_id in rotatable, administers or token.owner_id == by.pk)
+        for token in tokens
+    ]
 
 
-def _token_row(token: ApiToken, known: dict[int, str], rotatable: set[Any], now: dt.datetime) -> TokenRow:
+def _token_row(
+    token: ApiToken, known: dict[int, str], now: dt.datetime, may_rotate: bool, may_revoke: bool
+) -> TokenRow:
     state, word = _state(token, now)
     limited = token.workflows or []
     return TokenRow(
@@ -81,8 +86,8 @@ def _token_row(token: ApiToken, known: dict[int, str], rotatable: set[Any], now:
         workflows=sorted(known[key] for key in limited if key in known),
         others=sum(key not in known for key in limited),
         is_ended=not token.is_valid,
-        may_rotate=token.revoked_at is None and token.owner_id in rotatable,
-        may_revoke=token.revoked_at is None,
+        may_rotate=token.revoked_at is None and may_rotate,
+        may_revoke=token.revoked_at is None and may_revoke,
     )
 
 

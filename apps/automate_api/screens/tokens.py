@@ -22,7 +22,7 @@ from automate_api.screens.token_form import TokenForm, build_workflow_choice, fi
 from automate_api.screens.token_list import token_page
 from automate_api.tokens import issuing
 from automate_api.tokens.scopes import UnknownScopeError
-from automate_api.tokens.service_accounts import find_account, is_service_account, may_manage
+from automate_api.tokens.service_accounts import find_account, is_service_account, may_manage, may_read_all
 from automate_core.navigation.admin_pages import list_response, question_response, render_page
 from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
 from automate_governance.admin_site import reverse
@@ -39,16 +39,15 @@ def token_list(request: HttpRequest) -> HttpResponse:
     by = current_person(request)
     mine = ApiToken.objects.filter(owner=by)
     found = token_page(mine, by, request.GET, timezone.now())
-    may_administer = can(by, "administer", SITE)
     url = reverse("api_screens:token_list")
-    return list_response(request, LIST, _("API tokens"), url, found, is_all=False, may_administer=may_administer)
+    return list_response(request, LIST, _("API tokens"), url, found, is_all=False, may_read_all=may_read_all(by))
 
 
 @require_safe
 def all_tokens(request: HttpRequest) -> HttpResponse:
-    """The tokens of all owners, for administrators."""
+    """The tokens of all owners, for administrators, and for auditors to read."""
     by = current_person(request)
-    if not can(by, "administer", SITE):
+    if not may_read_all(by):
         raise PermissionDenied
     found = token_page(ApiToken.objects.all(), by, request.GET, timezone.now(), has_owners=True)
     url = reverse("api_screens:all_tokens")

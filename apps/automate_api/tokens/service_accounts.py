@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 
 from automate_api.models import ServiceAccount
 from automate_governance.people import names
-from automate_governance.permissions import SITE, NotPermittedError, Person, can
+from automate_governance.permissions import SITE, NotPermittedError, Person, User, can
 from automate_plugins import text
 
 
@@ -43,6 +43,11 @@ def find_account(key: Any) -> Person | None:
     except (ValueError, ValidationError, OverflowError):
         return None
     return found.user if found else None
+
+
+def may_read_all(by: User) -> bool:
+    """Whether `by` may list the tokens and service accounts of everyone: administrators and auditors."""
+    return can(by, "administer", SITE) or can(by, "audit", SITE)
 
 
 def may_manage(by: Person, account: Person) -> bool:

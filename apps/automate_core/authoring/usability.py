@@ -167,27 +167,47 @@ def unreadable(trigger: TriggerPart, place: str, people: list[Person]) -> Iterat
     if isinstance(trigger, EventTrigger) and not event_types.is_declared(trigger.event):
         yield Problem(f"{place}.event", event_types.listen_problem(people[0], trigger.event))
         return
-    for person in people:
-        match trigger:
-            case EventTrigger(event=kind) if reason := event_types.listen_problem(person, kind):
-                yield Problem(f"{place}.event", reason)
-            case WebhookTrigger(endpoint=slug) if not _may_read(person, WebhookEndpoint.objects.filter(slug=slug)):
-                reason = scope_refusal("webhookendpoint:view_payload", repr(slug)) or text(
-                    "There is no webhook endpoint %(name)s whose payloads %(person)s can view.",
-                    name=repr(slug),
-                    person=str(person),
-                )
-                yield Problem(f"{place}.endpoint", reason)
-            case RunTrigger(workflow=slug) if not _may_read(person, Workflow.objects.filter(slug=slug)):
-                reason = scope_refusal("workflow:view_payload", repr(slug)) or text(
-                    "There is no workflow %(name)s whose payloads %(person)s can view.",
-                    name=repr(slug),
-                    person=str(person),
-                )
-                yield Problem(f"{place}.workflow", reason)
-            case ModelTrigger(model=label) if not _may_view(person, label):
-                reason = text("There is no model %(name)s that %(person)s can view.", name=label, person=str(person))
-                yield Problem(f"{place}.model", reason)
+    if (forbidden := [person for person in people if not _may_listen(trigger, person)]) and (
+        found := _unreadable_problem(trigger, place, forbidden)
+    ):
+        yield found
+
+
+def _may_listen(trigger: TriggerPart, person: Person) -> bool:
+    match trigger:
+        case EventTrigger(event=kind):
+            return not event_types.listen_problem(person, kind)
+        case WebhookTrigger(endpoint=slug):
+            return _may_read(person, WebhookEndpoint.objects.filter(slug=slug))
+        case RunTrigger(workflow=slug):
+            return _may_read(person, Workflow.objects.filter(slug=slug))
+        case ModelTrigger(model=label):
+            return _may_view(person, label)
+    return True
+
+
+def _unreadable_problem(trigger: TriggerPart, place: str, people: list[Person]) -> Problem | None:
+    """One problem of a trigger whose events these people may not read: they are one cause."""
+    person = ", ".join(map(str, people))
+    match trigger:
+        case EventTrigger(event=kind):
+            return Problem(f"{place}.event", event_types.listen_problem(people[0], kind))
+        case WebhookTrigger(endpoint=slug):
+            reason = scope_refusal("webhookendpoint:view_payload", repr(slug)) or text(
+                "There is no webhook endpoint %(name)s whose payloads %(person)s can view. Choose a webhook.",
+                name=repr(slug),
+                person=person,
+            )
+            return Problem(f"{place}.endpoint", reason)
+        case RunTrigger(workflow=slug):
+            reason = scope_refusal("workflow:view_payload", repr(slug)) or text(
+                "There is no workflow %(name)s whose payloads %(person)s can view.", name=repr(slug), person=person
+            )
+            return Problem(f"{place}.workflow", reason)
+        case ModelTrigger(model=label):
+            reason = text("There is no model %(name)s that %(person)s can view.", name=label, person=person)
+            return Problem(f"{place}.model", reason)
+    return None
 
 
 def _may_view(person: Person, label: str) -> bool:

@@ -15,8 +15,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_core.authoring import workflows
-from automate_core.authoring.drafts.errors import ConflictError
+from automate_core.authoring.drafts.errors import ConflictError, EditError
 from automate_core.authoring.publishing import review as reviews
+from automate_core.authoring.publishing import starters
 from automate_core.authoring.publishing.differences import Difference, FieldChange, Line
 from automate_core.authoring.publishing.review import DRAFT
 from automate_core.authoring.workflows import Seen
@@ -31,6 +32,7 @@ from automate_studio.ui.describe import describe_condition, webhook_name
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.links import change_url
+from automate_studio.ui.request_params import get_editable_workflow
 
 MOST = 50  #: versions on a page
 LONGEST_MESSAGE = 1_000
@@ -94,6 +96,17 @@ def review_draft(request: HttpRequest, pk: int) -> HttpResponse:
     return HttpResponseSeeOther(change_url(workflow))
 
 
+@require_POST
+def exclude_starters(request: HttpRequest, pk: int) -> HttpResponse:
+    """Exclude the person who starts a run from the approvals of the draft that the review warns of."""
+    workflow = get_editable_workflow(request, pk)
+    try:
+        starters.exclude_starters(workflow, by=current_person(request))
+    except EditError as error:
+        messages.error(request, as_sentence(str(error)))
+    return HttpResponseSeeOther(reverse("studio:review", args=[pk]))
+
+
 def _show_review(
     request: HttpRequest,
     workflow: Workflow,
@@ -113,6 +126,7 @@ def _show_review(
         rows=_difference_rows(found.comparison.found) if found.comparison else [],
         lines=_visible_lines(found.comparison.lines) if found.comparison else [],
         problems=problem_lines(found.draft, found.problems),
+        starters=any(each.level == "warning" and each.field == starters.FIELD for each in found.problems),
         registered=[webhook_name(reference) for reference in found.registered],
         removed=[webhook_name(reference) for reference in found.removed],
         refusal=as_sentence(found.refusal) if found.refusal else "",

@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
@@ -26,7 +27,7 @@ from automate_core.models import Workflow
 from automate_core.navigation.http import clean_text, current_person, parse_number
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
-from automate_governance.permissions import NotPermittedError, User, permitted
+from automate_governance.permissions import NotPermittedError, User, can, permitted
 from automate_governance.texts import translated
 from automate_studio.builder.offers import palette_groups
 from automate_studio.builder.panel import generic_action, steps, wait_fields
@@ -54,7 +55,8 @@ from automate_studio.builder.triggers.waiting import capture_event, poll_event
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.json.editor import parse_json
-from automate_studio.ui.request_params import get_editable_workflow
+from automate_studio.ui.links import change_url
+from automate_studio.ui.request_params import get_editable_workflow, get_workflow_or_404
 from automate_studio.view_models.endpoint_info import build_endpoint_info as webhook_shown
 from automate_studio.view_models.step_tree import START, DraftMarks, ProblemMark, StepCard, StepTree, draft_tree
 
@@ -64,7 +66,14 @@ _JSON = {"when", "config", "inputs", "set", "unset"}
 
 @require_safe
 def builder_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """The whole builder, with the step that `?step=` names in the panel."""
+    """The whole builder, with the step that `?step=` names in the panel.
+
+    Those who may only view the workflow are redirected to its page, where they can read the draft.
+    """
+    workflow = get_workflow_or_404(request, pk)
+    if not can(request.user, "change", workflow):
+        messages.info(request, _("You can view this workflow. To edit it, you need the Change permission."))
+        return redirect(f"{change_url(workflow)}{'?show=draft' if workflow.has_unpublished_changes else ''}")
     state = commands.load_state(get_editable_workflow(request, pk))
     if action_versions.migrate_steps(state.draft.copy()):
         state = commands.migrate_actions(pk, by=current_person(request))

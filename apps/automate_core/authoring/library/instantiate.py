@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +14,9 @@ from django.utils.translation import gettext as _
 from automate_core.authoring import workflows
 from automate_core.authoring.library.files import Template
 from automate_core.authoring.library.needs import Need, find_needs, load_available
-from automate_core.definition.document import Definition
+from automate_core.definition.document import Definition, FormTrigger, Trigger
 from automate_core.definition.parsing import parse, to_document
-from automate_core.models import Workflow
+from automate_core.models import HostedForm, Workflow
 from automate_governance import audit
 from automate_governance.people.locale import person_zone
 from automate_governance.permissions import Person, scope_refusal
@@ -120,9 +121,20 @@ def create_from_template(
     definition: Definition = msgspec.structs.replace(parse(document), vars=values)
     if "timezone" not in document:
         definition = msgspec.structs.replace(definition, timezone=person_zone(owner))
+    definition = msgspec.structs.replace(definition, triggers=[*map(_with_free_address, definition.triggers)])
     workflow = workflows.start_draft(definition, owner=owner)
     audit.record(owner, "workflow.template_used", workflow, changes={"template": template.slug})
     return workflow
+
+
+def _with_free_address(trigger: Trigger) -> Trigger:
+    """A form at an address that no form of the site has; any other trigger as it is."""
+    if not isinstance(trigger, FormTrigger):
+        return trigger
+    taken = set(HostedForm.objects.filter(slug__startswith=trigger.slug).values_list("slug", flat=True))
+    numbered = (f"{trigger.slug}-{number}" for number in itertools.count(2))
+    free = next(slug for slug in itertools.chain([trigger.slug], numbered) if slug not in taken)
+    return msgspec.structs.replace(trigger, slug=free)
 
 
 def _values(template: Template, given: Mapping[str, str]) -> dict[str, Any]:

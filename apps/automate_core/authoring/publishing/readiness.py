@@ -15,6 +15,7 @@ from automate_core.authoring.drafts.parsing import ParsedDraft
 from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.authoring.drafts.values import Draft
 from automate_core.authoring.publishing.shared_triggers import shared_trigger_reasons
+from automate_core.authoring.publishing.starters import starter_warnings
 from automate_core.authoring.test_runs import results
 from automate_core.definition.document import CONNECTOR_TRIGGERS, ActionStep, PollTrigger
 from automate_core.definition.slots import walk
@@ -48,6 +49,7 @@ def publishing_problems(
         *_connection_warnings(parsed, draft),
         *_poll_warnings(workflow, parsed),
         *_trigger_warnings(workflow, parsed, viewer),
+        *starter_warnings(parsed.definition),
     ]
 
 
