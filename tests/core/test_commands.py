@@ -38,7 +38,7 @@ def simple(tmp_path):
 
 def test_import_export_and_publish(admin, endpoint, simple, capsys):
     out = run("automate_import", simple, "--publish", capsys=capsys, owner="owner")
-    assert out == f"{simple}: simple imported, v1 is published\n"
+    assert out == f"{simple}: simple imported, v1 is published (owner owner, runs as owner)\n"
     workflow = Workflow.objects.get()
     assert (workflow.owner.username, workflow.run_as.username, workflow.status) == ("owner", "owner", "active")
     assert ActiveTrigger.objects.get(kind="webhook").source == "webhook:github"
