@@ -14,7 +14,8 @@ class AutomateApiConfig(app_config.AutomateAppConfig):
         from automate_api import checks, pruning
         from automate_api.mcp.oauth import expiry
         from automate_api.screens import navigation
-        from automate_api.tokens import site_status, use
+        from automate_api.tokens import leaving, site_status, use
+        from automate_core.operations.offboarding.holdings import register_remainder
         from automate_core.operations.site_status.registry import register as register_status
         from automate_core.worker.maintenance_tasks import MaintenanceTask, register_task
         from automate_governance.people import token_limits
@@ -25,5 +26,6 @@ class AutomateApiConfig(app_config.AutomateAppConfig):
         pruning.register_erasure()
         token_limits.register_tokens(use.is_valid_token)
         expiry.register_expiry()
+        register_remainder(leaving.remaining_tokens)
         register_status(site_status.ITEM)
         navigation.register_pages()

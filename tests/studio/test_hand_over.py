@@ -8,9 +8,11 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
+from automate_api.tokens.issuing import create_token
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, NotificationRule, Wait, WaitAssignee
-from automate_governance import audit
+from automate_core.operations.offboarding import handover, holdings
+from automate_governance import audit, sharing
 from automate_governance.models import AuditEntry, StoredSecret
 from tests.support.pages import Page
 from tests.support.people import make_person
@@ -68,8 +70,15 @@ def test_all_is_shown_and_handed_over_at_once(held, leaver, admin, owner, collea
     assert refused.status == 422 and refused.ids["leaver-to"]["aria-invalid"] == "true"
     assert refused.ids["leaver-to-why"]["role"] == "alert"
     assert sign_in(owner).post(_page(leaver), {"to": "owner"}).status_code == 403
-    answer = client.post(_page(leaver), {"to": "colleague", "deactivate": "1"}, follow=True)
-    assert "Handed over from leaver to colleague" in Page(answer).text and "Nothing to hand over" in Page(answer).text
+    preview = Page(client.post(_page(leaver), {"to": "colleague", "deactivate": "1"}))
+    assert "The account is deactivated." in preview.text and "left" not in preview.ids
+    assert not AuditEntry.objects.filter(verb="user.handed_over").exists(), "nothing has happened yet"
+    answer = client.post(_page(leaver), {"to": "colleague", "deactivate": "1", "stays": "0"}, follow=True)
+    text = Page(answer).text
+    assert "Handed over from leaver to colleague: 1 secret, 1 " in text and "Nothing to hand over" in text
+    assert "1 workflow that runs as leaver" in text and "1 open approval." in text
+    assert "The account leaver was deactivated." in text
+    assert "leaver-to" not in Page(answer).ids, "no form without anything to hand over"
     assert "An approval of the workflow Holidays names leaver" in Page(answer).text
     held.refresh_from_db()
     leaver.refresh_from_db()
@@ -110,7 +119,10 @@ def test_what_another_cannot_do_stays_and_is_named(held, leaver, admin, sign_in,
         and "Ask: clerk is excluded from this approval" in said.err
     )
     held.refresh_from_db()
-    assert (held.owner.username, held.published.run_as) == ("clerk", leaver)
+    leaver.refresh_from_db()
+    assert (held.owner.username, held.published.run_as, leaver.is_active) == ("clerk", leaver, True)
+    assert "leaver was not deactivated" in str(raised.value) and "has no role that allows it" in said.err
+    get_user_model().objects.filter(pk=leaver.pk).update(is_active=False)
     shown = Page(sign_in(admin).get(reverse("studio:overview"), headers={"HX-Request": "true"})).text
     assert "Approvals without an active approver" in shown and "1 waiting" in shown
 
@@ -148,9 +160,62 @@ def test_deactivating_leads_to_what_is_still_held(held, leaver, admin, sign_in):
     client, page = sign_in(admin), reverse("admin:auth_user_change", args=[leaver.pk])
     assert reverse("admin:auth_user_hand_over", args=[leaver.pk]) in client.get(page).content.decode()
     sent = {"username": "leaver", "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00", "is_staff": "on"}
-    answer = client.post(page, sent)
+    asked = Page(client.post(page, sent))
+    assert "Holidays" in asked.text and "Hand over first" in asked.text
+    leaver.refresh_from_db()
+    assert leaver.is_active, "the question has not been answered"
+    answer = client.post(page, {**sent, "_deactivate": "1"})
     assert answer.status_code == 302 and answer["Location"] == _page(leaver)
     assert "was deactivated" in Page(client.get(_page(leaver))).text
+
+
+def test_the_page_previews_and_asks_again_when_something_stays(held, leaver, admin, sign_in):
+    make_person("clerk")
+    client, form = sign_in(admin), {"to": "clerk", "deactivate": "1"}
+    page = Page(client.post(_page(leaver), form))
+    assert "Holidays still runs as leaver" in page.text and "Hand over the rest" in page.text
+    assert "clerk has no role that allows it" in page.text
+    assert "The account stays active while something stays with it." in page.text
+    again = Page(client.post(_page(leaver), {**form, "stays": "0"}))
+    assert "preview" in again.ids, "more stays than the person confirmed"
+    assert not AuditEntry.objects.filter(verb="user.handed_over").exists()
+    done = Page(client.post(_page(leaver), {**form, "stays": "1"}, follow=True))
+    leaver.refresh_from_db()
+    held.refresh_from_db()
+    assert "was not deactivated, because some objects stay" in done.text and leaver.is_active
+    assert (held.owner.username, held.published.run_as) == ("clerk", leaver)
+
+
+def test_a_second_handover_moves_what_runs_as_the_first_person(held, leaver, admin, colleague):
+    clerk = make_person("clerk")
+    assert handover.hand_over(leaver, clerk, by=admin, deactivate=True).left
+    get_user_model().objects.filter(pk=leaver.pk).update(is_active=False)
+    titles = [each.title for each in holdings.find_holdings(clerk)]
+    assert "Owned workflows whose run-as user is not active" in titles
+    handover.hand_over(clerk, get_user_model().objects.get(pk=colleague.pk), by=admin)
+    held.refresh_from_db()
+    assert (held.owner, held.run_as, held.published.run_as) == (colleague,) * 3
+    assert not holdings.find_holdings(clerk)
+
+
+def test_tokens_and_shares_stay_and_the_page_says_what_happens(leaver, held, owner, admin, sign_in, capsys):
+    create_token(leaver, name="nightly", scopes=["workflow:view"], by=None)
+    sharing.grant(held, owner, ["view"], by=leaver)
+    text = Page(sign_in(admin).get(_page(leaver))).text
+    assert "Stays with this person" in text and "nightly" in text and "are refused while it is not active" in text
+    assert "Shared by this person" in text and "These permissions stay." in text
+    call_command("automate_handover", "leaver", "owner", dry_run=True)
+    assert "API tokens: 1. They stay with the account" in capsys.readouterr().out
+
+
+def test_a_token_alone_is_asked_for_before_a_deactivation(leaver, admin, sign_in):
+    create_token(leaver, name="nightly", scopes=["workflow:view"], by=None)
+    page = reverse("admin:auth_user_change", args=[leaver.pk])
+    sent = {"username": "leaver", "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+    assert "nightly" in Page(sign_in(admin).post(page, sent)).text
+    assert sign_in(admin).post(page, {**sent, "is_active": "on"}).status_code == 302
+    leaver.refresh_from_db()
+    assert leaver.is_active
 
 
 def test_no_code_deletes_a_person_whom_an_open_approval_waits_for(run_that_waits, stranger):

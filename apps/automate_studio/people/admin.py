@@ -6,20 +6,26 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.utils import flatten_fieldsets
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
+from automate_core.models import Workflow
 from automate_core.operations.offboarding import holdings
-from automate_studio.people.hand_over import hand_over_url
+from automate_studio.people.hand_over import hand_over_url, object_url, remainder_views
+from automate_studio.ui.admin_page import render_page
 
 
 class HandOverMixin:
     """Put it before `ModelAdmin`: `class ClerkAdmin(HandOverMixin, ModelAdmin)`.
 
     Deleting an account that owns something, or that the history names, leads to the page Hand over; so does
-    deactivating one that owns something. With Unfold's `ModelAdmin` the account's page has a button for it.
+    deactivating one that owns something, which asks first if workflows or programs would stop. With Unfold's
+    `ModelAdmin` the account's page has a button for it.
     """
 
     actions_detail: Iterable[Any] = ("hand_over",)
@@ -32,6 +38,48 @@ class HandOverMixin:
 
     def has_hand_over_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return bool(request.user.is_superuser)
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Django's own page. Deactivating an account for which workflows run is confirmed first."""
+        person = self.get_object(request, object_id) if object_id else None  # type: ignore[attr-defined]
+        if person is not None and self._deactivates(request, person):
+            stopping = holdings.workflows_to_stop(person)
+            remainders = remainder_views(person)
+            if stopping or remainders:
+                return self._ask_deactivation(request, person, stopping, remainders)
+        answer: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)  # type: ignore[misc]
+        return answer
+
+    def _deactivates(self, request: HttpRequest, person: Any) -> bool:
+        """Whether the request asks for that, and has not been confirmed."""
+        return bool(
+            request.method == "POST"
+            and person.is_active
+            and "is_active" not in request.POST
+            and "_deactivate" not in request.POST
+            and not request.FILES
+            and "is_active" in flatten_fieldsets(self.get_fieldsets(request, person))  # type: ignore[attr-defined]
+            and "is_active" not in self.get_readonly_fields(request, person)  # type: ignore[attr-defined]
+            and self.has_change_permission(request, person)  # type: ignore[attr-defined]
+        )
+
+    def _ask_deactivation(
+        self, request: HttpRequest, person: Any, stopping: QuerySet[Workflow], remainders: list[dict[str, Any]]
+    ) -> HttpResponse:
+        fields = [(name, value) for name, values in request.POST.lists() for value in values]
+        return render_page(
+            request,
+            "automate_studio/people/deactivate.html",
+            gettext("Deactivate %(person)s?") % {"person": person.get_username()},
+            person=person,
+            workflows=[(workflow.name, object_url(workflow)) for workflow in stopping],
+            remainders=remainders,
+            fields=[field for field in fields if field[0] != "csrfmiddlewaretoken"],
+            hand_over=hand_over_url(person) if request.user.is_superuser else "",
+            back=request.get_full_path(),
+        )
 
     def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> HttpResponse:
         """Django's own page for an account without a history, else the page Hand over."""

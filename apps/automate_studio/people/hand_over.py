@@ -14,10 +14,11 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from automate_core.models import NotificationRule, Wait
-from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
+from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person, parse_number
 from automate_core.operations.offboarding import handover, holdings
 from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
+from automate_governance.models import AuditEntry
 from automate_governance.people import names
 from automate_governance.permissions import Person
 from automate_governance.texts import translated
@@ -32,34 +33,51 @@ MOST_TOLD = 10  #: that could not be handed over
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def hand_over(request: HttpRequest, pk: str) -> HttpResponse:
-    """A person's objects, for superusers; a POST hands them over and deactivates the account if requested."""
+    """A person's objects, for superusers. A POST shows what handing them over would do; a confirmed one does it."""
     by = current_person(request)
     if not by.is_superuser:
         raise PermissionDenied
-    leaver, name, problem = _get_person(pk), clean_text(request.POST.get("to")), ""
+    leaver, name = _get_person(pk), clean_text(request.POST.get("to"))
+    deactivate = bool(request.POST.get("deactivate"))
+    problem, preview = "", None
     if request.method == "POST":
         try:
-            deactivate = bool(request.POST.get("deactivate"))
-            result = handover.hand_over(leaver, handover.find_active_person(name), by=by, deactivate=deactivate)
+            to = handover.find_active_person(name)
+            preview = handover.preview_hand_over(leaver, to, by=by, deactivate=deactivate)
+            if parse_number(request.POST.get("stays")) == len(preview.left):
+                result = handover.hand_over(leaver, to, by=by, deactivate=deactivate)
+                _report_hand_over(request, leaver, name, result, deactivate=deactivate)
+                return HttpResponseSeeOther(request.path)
         except handover.HandoverError as error:
             problem = translated(str(error))
-        else:
-            _report_hand_over(request, leaver, name, result)
-            return HttpResponseSeeOther(request.path)
     return render_page(
         request,
         "automate_studio/people/hand_over.html",
-        _("Hand over the work of %(person)s") % {"person": leaver.get_username()},
+        _("Hand over from %(person)s") % {"person": leaver.get_username()},
         status=422 if problem else 200,
         leaver=leaver,
         kinds=[_holding_view(each) for each in holdings.find_holdings(leaver)],
+        remainders=remainder_views(leaver),
         naming=[(workflow.name, object_url(workflow)) for workflow in holdings.workflows_naming(leaver)],
         may_be_deleted=holdings.may_be_deleted(leaver),
         names=_proposed_names(leaver),
         given=name,
+        deactivate=deactivate,
+        preview=_preview_view(preview) if preview else None,
         problem=problem,
         back=object_url(leaver),
     )
+
+
+def _preview_view(preview: handover.Handover) -> dict[str, Any]:
+    return {
+        "moved": [translated(phrase) for phrase in preview.phrases],
+        "stays": len(preview.left),
+        "left": [as_sentence(translated(line)) for line in preview.left[:SHOWN]],
+        "more": max(len(preview.left) - SHOWN, 0),
+        "cautions": [as_sentence(translated(line)) for line in preview.cautions[:SHOWN]],
+        "is_deactivated": preview.is_deactivated,
+    }
 
 
 def hand_over_url(person: Person) -> str:
@@ -94,7 +112,7 @@ def _proposed_names(leaver: Person) -> list[str]:
     return list(active.order_by(names.username_field()).values_list(names.username_field(), flat=True)[:MOST_PEOPLE])
 
 
-def _holding_view(held: holdings.Holding) -> dict[str, Any]:
+def _holding_view(held: holdings.Holding | holdings.Remainder) -> dict[str, Any]:
     number = held.objects.count()
     objects = held.objects.select_related("run") if held.objects.model is Wait else held.objects
     return {
@@ -105,17 +123,32 @@ def _holding_view(held: holdings.Holding) -> dict[str, Any]:
     }
 
 
+def remainder_views(person: Person) -> list[dict[str, Any]]:
+    """What stays with the person, by kind, and what happens to it."""
+    return [{**_holding_view(each), "effect": translated(each.effect)} for each in holdings.find_remainders(person)]
+
+
 def _object_name(obj: Any) -> str:
+    if isinstance(obj, AuditEntry):
+        return obj.object
     return approvals.approval_name(obj) if isinstance(obj, Wait) else str(obj)
 
 
-def _report_hand_over(request: HttpRequest, leaver: Person, name: str, result: handover.Handover) -> None:
-    kinds = ", ".join(f"{number} {translated(kind)}" for kind, number in result.done.items())
-    given = {"leaver": leaver.get_username(), "person": name, "objects": kinds}
-    if kinds:
+def _report_hand_over(
+    request: HttpRequest, leaver: Person, name: str, result: handover.Handover, *, deactivate: bool
+) -> None:
+    given = {
+        "leaver": leaver.get_username(),
+        "person": name,
+        "objects": ", ".join(translated(phrase) for phrase in result.phrases),
+    }
+    if result.phrases:
         messages.success(request, _("Handed over from %(leaver)s to %(person)s: %(objects)s.") % given)
-    else:
-        messages.success(request, _("%(leaver)s had nothing to hand over.") % given)
+    if result.is_deactivated:
+        messages.success(request, _("The account %(leaver)s was deactivated.") % given)
+    elif deactivate:
+        said = _("The account %(leaver)s was not deactivated, because some objects stay with it.")
+        messages.warning(request, said % given)
     for line in [*result.cautions[:MOST_TOLD], *result.left[:MOST_TOLD]]:
         messages.warning(request, as_sentence(line))
     if len(result.left) > MOST_TOLD:

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from automate_core.management import lookups
 from automate_core.operations.offboarding import handover, holdings
-from automate_governance.permissions import NotPermittedError
+from automate_governance.permissions import NotPermittedError, Person
 
 MOST = 20  #: objects of a kind that a dry run names
 
@@ -16,39 +16,49 @@ MOST = 20  #: objects of a kind that a dry run names
 class Command(BaseCommand):
     help = (
         "Hand over the open approvals, workflows, connections, webhooks, secrets and run-as versions of a person, all "
-        "or nothing. Exit code 1 when some could not be handed over, 2 when nothing was."
+        "or nothing. Exit code 1 when something stays with the person, 2 when nothing was handed over."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("leaver", metavar="FROM", help="user name of the person who leaves")
         parser.add_argument("to", metavar="TO", help="user name of an active person")
-        parser.add_argument("--deactivate", action="store_true", help="also deactivate the account FROM")
-        parser.add_argument("--dry-run", action="store_true", help="only list what FROM owns")
+        parser.add_argument("--deactivate", action="store_true", help="also deactivate FROM, unless something stays")
+        parser.add_argument("--dry-run", action="store_true", help="only list what FROM holds, and what would stay")
         parser.add_argument("--as", dest="user", metavar="USER", help="acting superuser; default: the only one")
 
     def handle(self, *args: Any, **options: Any) -> None:
         leaver, to, by = (lookups.find_person(options[name]) for name in ("leaver", "to", "user"))
+        act = handover.preview_hand_over if options["dry_run"] else handover.hand_over
         if options["dry_run"]:
-            held = holdings.find_holdings(leaver)
-            for each in held:
-                self.stdout.write(f"{each}")
-                for holding in each.objects[:MOST]:
-                    self.stdout.write(f"  {holding}")
-                if (more := each.objects.count() - MOST) > 0:
-                    self.stdout.write(f"  and {more} more")
-            if not held:
-                self.stdout.write(f"{leaver.get_username()} owns nothing")
-            return
+            self._list_holdings(leaver)
         try:
-            result = handover.hand_over(leaver, to, by=by, deactivate=options["deactivate"])
+            result = act(leaver, to, by=by, deactivate=options["deactivate"])
         except (handover.HandoverError, NotPermittedError) as error:
             raise CommandError(str(error), returncode=2) from error
+        if options["dry_run"]:
+            for line in [*result.cautions, *result.left]:
+                self.stderr.write(line)
+            return
         for kind, number in result.done.items():
             self.stdout.write(f"{kind}: {number}")
         self.stdout.write(f"{result.number} handed over from {leaver.get_username()} to {to.get_username()}")
-        if options["deactivate"]:
+        if result.is_deactivated:
             self.stdout.write(f"the account of {leaver.get_username()} is deactivated")
         for line in [*result.cautions, *result.left]:
             self.stderr.write(line)
         if result.left:
-            raise CommandError(f"{len(result.left)} could not be handed over, see above", returncode=1)
+            kept = f" {leaver.get_username()} was not deactivated." if options["deactivate"] else ""
+            raise CommandError(f"{len(result.left)} could not be handed over, see above.{kept}", returncode=1)
+
+    def _list_holdings(self, leaver: Person) -> None:
+        held = holdings.find_holdings(leaver)
+        for each in held:
+            self.stdout.write(f"{each}")
+            for holding in each.objects[:MOST]:
+                self.stdout.write(f"  {holding}")
+            if (more := each.objects.count() - MOST) > 0:
+                self.stdout.write(f"  and {more} more")
+        if not held:
+            self.stdout.write(f"{leaver.get_username()} owns nothing")
+        for rest in holdings.find_remainders(leaver):
+            self.stdout.write(f"{rest.title}: {rest.objects.count()}. {rest.effect}")

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import translation
 
+from automate_connectors.models import Connection
 from automate_core.authoring import usability
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import parse
@@ -17,7 +18,8 @@ from automate_governance import audit
 from automate_governance.models import StoredSecret
 from automate_governance.people import names
 from automate_governance.permissions import SITE, NotPermittedError, Person, can, holds_anywhere
-from automate_plugins import text
+from automate_governance.roles import BUILDERS
+from automate_plugins import ntext, text
 from automate_plugins.texts import joined, marked, verbatim
 
 
@@ -27,11 +29,16 @@ class HandoverError(ValueError):
 
 @dataclass
 class Handover:
-    """The number of objects of each kind that were handed over, and a sentence for each that was not."""
+    """The number of objects of each kind that were handed over, and a sentence for each that was not.
+
+    `phrases` name these numbers for people: "2 workflows".
+    """
 
     done: dict[str, int] = field(default_factory=dict)
+    phrases: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     cautions: list[str] = field(default_factory=list)
+    is_deactivated: bool = False
 
     @property
     def number(self) -> int:
@@ -44,25 +51,46 @@ class Handover:
 def hand_over(leaver: Person, to: Person, *, by: Person, deactivate: bool = False) -> Handover:
     """Make `to` owner, run-as user and approver in place of `leaver`, audited on each object.
 
-    What `to` may not act for, or may not decide, stays and is named in `left`. Raises HandoverError.
+    What `to` may not act for, or may not decide, stays and is named in `left`; then the account is not deactivated.
+    Raises HandoverError.
     """
     _check(leaver, to, by, deactivate)
     result = Handover()
-    if deactivate:
-        leaver.is_active = False
-        leaver.save(update_fields=["is_active"])
+    stopped = list(holdings.workflows_stopped_for_owner(leaver).values_list("pk", flat=True))  # while it is the owner
     for model in holdings.governed_models():
-        with translation.override(None):  # a marked text, and the same in every language in the audit trail
-            kinds = str(model._meta.verbose_name_plural)
-        _count(result, kinds, _hand_over_owned(model, leaver, to, by))
+        kind, kinds = str(model._meta.verbose_name), str(model._meta.verbose_name_plural)
+        number = _hand_over_owned(model, leaver, to, by)
+        _count(
+            result, kinds, number, text("%(count)s %(kind)s", count=number, kind=marked(kind if number == 1 else kinds))
+        )
         verb = "replace" if model is StoredSecret else "change"
         if result.done.get(kinds) and not holds_anywhere(to, verb, model):
             result.cautions.append(_missing_permission(to, model, kinds))
-    _count(result, text("run-as users"), _hand_over_run_as(leaver, to, by, result))
-    _count(result, text("notification rules"), _hand_over_rules(leaver, to, by))
-    _count(result, text("drafts of connectors"), _hand_over_drafts(leaver, to, by, result))
+    number = _hand_over_run_as(leaver, to, by, result, stopped)
+    phrase = ntext(
+        "%(count)s workflow that runs as %(person)s",
+        "%(count)s workflows that run as %(person)s",
+        number,
+        person=leaver.get_username(),
+    )
+    _count(result, text("run-as users"), number, phrase)
+    number = _hand_over_rules(leaver, to, by)
+    _count(
+        result,
+        text("notification rules"),
+        number,
+        ntext("%(count)s notification rule", "%(count)s notification rules", number),
+    )
+    number = _hand_over_drafts(leaver, to, by, result)
+    _count(
+        result,
+        text("drafts of connectors"),
+        number,
+        ntext("%(count)s draft of a connector", "%(count)s drafts of connectors", number),
+    )
     approvals = tasks.hand_over_approvals(leaver, by=by, users=[to])
-    _count(result, text("open approvals"), approvals.done)
+    number = approvals.done
+    _count(result, text("open approvals"), number, ntext("%(count)s open approval", "%(count)s open approvals", number))
     result.left += [joined([verbatim(name), why], ": ") for name, why in approvals.refused]
     result.cautions += [
         text(
@@ -72,8 +100,22 @@ def hand_over(leaver: Person, to: Person, *, by: Person, deactivate: bool = Fals
         )
         for workflow in holdings.workflows_naming(leaver)
     ]
+    if deactivate and not result.left:
+        leaver.is_active = False
+        leaver.save(update_fields=["is_active"])
+        result.is_deactivated = True
     changes = {"to": to.get_username(), "left": len(result.left), **result.done}
     audit.record(by, "user.handed_over", leaver, changes=changes)
+    return result
+
+
+def preview_hand_over(leaver: Person, to: Person, *, by: Person, deactivate: bool = False) -> Handover:
+    """The result that `hand_over` would have now; nothing is changed. Raises HandoverError."""
+    was_active = leaver.is_active
+    with transaction.atomic():
+        result = hand_over(leaver, to, by=by, deactivate=deactivate)
+        transaction.set_rollback(True)
+    leaver.is_active = was_active
     return result
 
 
@@ -103,9 +145,10 @@ def _missing_permission(person: Person, model: type[Any], kinds: str) -> str:
     return text("%(person)s does not have permission to change %(kinds)s.", **given)
 
 
-def _count(result: Handover, title: Any, number: int) -> None:
+def _count(result: Handover, title: Any, number: int, phrase: str) -> None:
     if number:
         result.done[str(title)] = number
+        result.phrases.append(phrase)
 
 
 def _hand_over_owned(model: type[Any], leaver: Person, to: Person, by: Person) -> int:
@@ -118,27 +161,43 @@ def _hand_over_owned(model: type[Any], leaver: Person, to: Person, by: Person) -
     return len(rows)
 
 
-def _hand_over_run_as(leaver: Person, to: Person, by: Person, result: Handover) -> int:
-    """Make drafts and versions run as another: open runs go on, and no old version runs as the leaver."""
-    changes, done = audit.difference("run_as", leaver.get_username(), to.get_username()), 0
-    for workflow in holdings.workflows_running_as(leaver).select_for_update(no_key=True):
-        if problem := _run_as_problem(workflow, leaver, to):
-            result.left.append(
-                text(
-                    "The workflow %(workflow)s still runs as %(person)s: %(reason)s",
-                    workflow=str(workflow),
-                    person=leaver.get_username(),
-                    reason=problem,
-                )
-            )
+def _hand_over_run_as(leaver: Person, to: Person, by: Person, result: Handover, stopped: list[int]) -> int:
+    """Make drafts and versions run as another: open runs go on, and no old version runs as the leaver.
+
+    So do the workflows `stopped`, which run as people who left before.
+    """
+    done = 0
+    running = holdings.workflows_running_as(leaver).select_for_update(no_key=True)
+    others = Workflow.objects.filter(pk__in=stopped).select_for_update(no_key=True, of=("self",)).order_by("pk")
+    former = [(workflow, leaver) for workflow in running]
+    former += [(each, each.published.run_as) for each in others.select_related("published__run_as") if each.published]
+    for workflow, person in former:
+        if problem := _run_as_problem(workflow, person, to):
+            result.left.append(_kept_run_as(workflow, person, to, problem))
             continue
-        WorkflowVersion.snapshots.filter(workflow=workflow, run_as=leaver).update(run_as=to)
-        if workflow.run_as_id == leaver.pk:
+        WorkflowVersion.snapshots.filter(workflow=workflow, run_as=person).update(run_as=to)
+        if workflow.run_as_id == person.pk:
             workflow.run_as = to
             workflow.save(update_fields=["run_as"])
+        changes = audit.difference("run_as", person.get_username(), to.get_username())
         audit.record(by, "workflow.run_as_handed_over", workflow, changes=changes)
         done += 1
     return done
+
+
+def _kept_run_as(workflow: Workflow, person: Person, to: Person, problem: str) -> str:
+    stays = text(
+        "The workflow %(workflow)s still runs as %(person)s: %(reason)s",
+        workflow=str(workflow),
+        person=person.get_username(),
+        reason=problem,
+    )
+    if holds_anywhere(to, "use", Connection) or holds_anywhere(to, "change", Workflow):
+        return joined([stays, text("Share these objects with %(person)s first.", person=to.get_username())])
+    role = text(
+        "%(person)s has no role that allows it, such as %(role)s.", person=to.get_username(), role=marked(BUILDERS)
+    )
+    return joined([stays, role])
 
 
 def _run_as_problem(workflow: Workflow, leaver: Person, to: Person) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,15 @@ WHERE jsonb_path_exists(
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remainder:
+    """Objects of one kind that stay with a person who leaves; `effect` says what happens to them."""
+
+    title: str
+    effect: str
+    objects: QuerySet[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Holding:
     """Objects of one kind that a person holds, such as the workflows that they own."""
 
@@ -51,10 +60,36 @@ def find_holdings(person: Person) -> list[Holding]:
             for model in governed_models()
         ),
         Holding(title=text("Workflows that run as this person"), objects=workflows_running_as(person)),
+        Holding(
+            title=text("Owned workflows whose run-as user is not active"), objects=workflows_stopped_for_owner(person)
+        ),
         Holding(title=text("Notification rules that name this person"), objects=rules_naming(person)),
         Holding(title=text("Drafts of connectors"), objects=connector_drafts(person)),
     ]
     return [each for each in found if each.objects.exists()]
+
+
+_remainders: list[Callable[[Person], Remainder]] = []
+
+
+def register_remainder(find: Callable[[Person], Remainder]) -> None:
+    """Register objects of another app that stay with a person who leaves."""
+    _remainders.append(find)
+
+
+def find_remainders(person: Person) -> list[Remainder]:
+    """The objects that no handover moves, by kind; empty kinds are left out."""
+    found = [*(find(person) for find in _remainders), _given_shares(person)]
+    return [each for each in found if each.objects.exists()]
+
+
+def _given_shares(person: Person) -> Remainder:
+    shared = AuditEntry.objects.filter(actor_id=str(person.pk), verb__endswith=".shared").order_by("-id")
+    return Remainder(
+        title=text("Shared by this person"),
+        effect=text("These permissions stay. The owners of the objects can revoke them."),
+        objects=shared,
+    )
 
 
 def governed_models() -> Iterator[type[Governed]]:
@@ -78,6 +113,18 @@ def workflows_running_as(person: Person) -> QuerySet[Workflow]:
     """The workflows whose draft or any version runs as the person: a version may be published again."""
     versions = WorkflowVersion.snapshots.filter(workflow=OuterRef("pk"), run_as=person)
     return Workflow.objects.filter(Q(run_as=person) | Exists(versions)).order_by("pk")
+
+
+def workflows_stopped_for_owner(person: Person) -> QuerySet[Workflow]:
+    """The workflows that the person owns and that are stopped, because their run-as user has left."""
+    stopped = Workflow.objects.filter(owner=person, published__run_as__is_active=False)
+    return stopped.exclude(published__run_as=person).order_by("pk")
+
+
+def workflows_to_stop(person: Person) -> QuerySet[Workflow]:
+    """The published workflows that stop when the account is deactivated."""
+    published = [Workflow.Status.ACTIVE, Workflow.Status.PAUSED]
+    return Workflow.objects.filter(published__run_as=person, status__in=published).order_by("name", "pk")
 
 
 def rules_naming(person: Person) -> QuerySet[NotificationRule]:
