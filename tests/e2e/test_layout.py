@@ -15,7 +15,7 @@ from automate_core.runs.waits import approvals
 from tests.e2e.places import EXTENTS, sign_in_as_root, within
 from tests.support.editors import Editor
 from tests.support.icons import ICONS
-from tests.support.runs import ended_runs
+from tests.support.runs import ended_runs, published_workflows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -176,6 +176,63 @@ def test_panels_of_the_builder_keep_their_fields_inside(workflow, root, site, ad
             if faults:
                 found[f"{step} at {width}"] = faults
     assert found == {}
+
+
+def _pass(page: Page) -> None:
+    """Let the time of each message be over, without waiting for it."""
+    ended = "document.getAnimations().filter((each) => each.animationName === 'da-toast').map((each) => each.finish())"
+    page.evaluate(ended)
+    expect(page.locator(".da-toast")).to_have_count(0)
+
+
+def test_nothing_that_has_gone_takes_a_click(builder, shot):
+    """A message covers no control while it is there; neither it nor a menu, a dialog or a list covers one afterwards."""
+    page, found = builder, {}
+    page.evaluate(MEASURES)
+
+    def look(name: str) -> None:
+        found.update({name: faults} if (faults := page.evaluate("layout.covered()")) else {})
+
+    page.locator("#card-look").focus()
+    page.keyboard.press("Control+d")
+    page.locator("#card-look_2").click()
+    page.get_by_role("button", name="Insert data").first.click()
+    expect(page.locator("#picker footer")).to_be_visible()
+    expect(page.locator(".da-toast")).to_be_visible()
+    shot(page, "layout-message")
+    look("message")
+    _pass(page)
+    look("message that has gone")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+d")
+    page.locator(".da-toast").get_by_role("button", name="Dismiss").click()
+    expect(page.locator(".da-toast")).to_have_count(0)
+    look("message that was closed")
+    page.get_by_role("button", name="Step actions").click()
+    expect(page.get_by_role("menu")).to_be_visible()
+    page.keyboard.press("Escape")
+    look("menu")
+    page.locator("button[data-insert]").first.click()
+    expect(page.get_by_role("combobox", name="Search steps")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#palette")).to_be_hidden()
+    look("dialog")
+    assert found == {}
+
+
+@pytest.mark.extended
+def test_nothing_of_a_list_that_has_gone_takes_a_click(root, site, owner):
+    published_workflows(owner, *(f"Workflow {number}" for number in range(20)))
+    page = root
+    sign_in_as_root(page)
+    _open(page, f"{site}/admin/automate_core/workflow/")
+    page.get_by_role("checkbox", name="Select Workflow 3").check()
+    page.get_by_role("toolbar", name="Selected workflows").get_by_role("button", name="Pause").click()
+    expect(page.locator(".da-toast")).to_be_visible()
+    page.get_by_role("button", name="Undo").blur()
+    _pass(page)
+    assert _measured(page, "covered") == []
 
 
 @pytest.mark.extended

@@ -5,5 +5,6 @@ import "./dialogs.js";
 import "./menus.js";
 import "./tabs.js";
 import "./canvas.js";
+import "./messages.js";
 import "./sidebar.js";
 import "./shortcuts.js";

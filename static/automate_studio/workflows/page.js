@@ -11,5 +11,5 @@ document.addEventListener("da:picked", (event) => {
 // What was pressed is gone with the old list: the focus goes on to Undo, or to the list itself.
 document.addEventListener("htmx:afterSettle", (event) => {
   if (event.detail.elt.id !== "list" || document.activeElement !== document.body) return;
-  (document.querySelector("#said button") ?? document.getElementById("list")).focus();
+  (document.querySelector("#said form button") ?? document.getElementById("list")).focus();
 });
