@@ -72,19 +72,23 @@ def test_different_fields_merge(editor, anna, do, fields, meanwhile):
     assert editor.draft == between, "undo takes back the one edit alone"
 
 
-def test_nobody_conflicts_with_what_they_typed_just_now(editor, anna):
-    """A page that is loaded anew may not know yet what the one before it sent."""
+def test_a_tab_does_not_conflict_with_what_was_typed_in_it_just_now(editor, anna):
+    """A page that is loaded anew may not know yet what the one before it sent. Another tab of the same person does
+    conflict: it shows what it read before."""
     seen, rule = editor.rev_of("edit", {"key": "route"}), {"==": [{"var": "steps.look.output.title"}, ""]}
     for typed in ("d", "de", "def"):
-        editor.do("edit_condition", rev=seen, key="route", arm="bug", when={"==": [rule["=="][0], typed]})
+        editor.do("edit_condition", rev=seen, tab="one", key="route", arm="bug", when={"==": [rule["=="][0], typed]})
     assert editor.draft.steps["route"].named_slots[0]["when"]["=="][1] == "def"
     assert DraftCommand.objects.filter(kind="edit_condition").count() == 1, "typing in one value is one edit"
+    for other in ("two", ""):
+        with pytest.raises(ConflictError):
+            editor.do("edit_condition", rev=seen, tab=other, key="route", arm="bug", when=rule)
     DraftCommand.objects.update(changed_at=timezone.now() - dt.timedelta(minutes=1))
     with pytest.raises(ConflictError):
-        editor.do("edit_condition", rev=seen, key="route", arm="bug", when=rule)
+        editor.do("edit_condition", rev=seen, tab="one", key="route", arm="bug", when=rule)
     anna.do("edit_condition", key="route", arm="bug", when=rule)
     with pytest.raises(ConflictError):
-        editor.do("edit_condition", rev=seen, key="route", arm="bug", when=True)
+        editor.do("edit_condition", rev=seen, tab="one", key="route", arm="bug", when=True)
 
 
 def test_a_field_beside_the_same_field_is_a_conflict(editor, anna):

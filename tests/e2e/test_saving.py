@@ -262,6 +262,25 @@ def test_two_people_in_different_fields_of_a_step(opened, made, colleague, fault
 
 
 @pytest.mark.extended
+def test_two_tabs_of_one_person_conflict_and_a_page_loaded_anew_does_not(opened, made):
+    page = opened("mail")
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    page.locator("[name='inputs.subject']").fill("One")
+    stored("mail", "subject", "One")
+    page.reload()
+    page.locator("[name='inputs.subject']").fill("One again")
+    stored("mail", "subject", "One again")
+    other.locator("[name='inputs.subject']").fill("Two")
+    note = other.get_by_role("alert").filter(has_text="You changed this step in another tab.")
+    expect(note).to_be_visible()
+    assert step("mail").inputs["subject"] == "One again"
+    note.get_by_role("button", name="Keep my change").click()
+    stored("mail", "subject", "Two")
+
+
+@pytest.mark.extended
 def test_data_is_put_into_a_field_that_takes_any_json(opened, faults):
     came_to("github", type="issues", payload={"mail": "ada@example.com", "number": 7})
     page = opened("mail")

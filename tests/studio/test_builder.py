@@ -286,6 +286,21 @@ def test_the_other_ones_edit_is_shown_and_one_may_go_on(builder, made, sign_in, 
     assert Step.objects.get(key="look").notes == "mine"
 
 
+def test_two_tabs_of_one_person_conflict(builder):
+    """However soon after one another: neither shows what the other stored."""
+    rev = builder.panel("look").ids["rev-look"]["value"]
+
+    def save(tab, notes):
+        fields = {"rev": rev, "notes": notes}
+        return builder.client.post(builder.url("builder_step", "look"), fields, headers={"X-Automate-Tab": tab})
+
+    assert save("one", "first").status_code == 200
+    assert save("one", "first, more").status_code == 200, "the tab that was loaded anew"
+    answer = save("two", "second")
+    assert answer.status_code == 409 and "in another tab. Your change here is not saved." in Page(answer).text
+    assert Step.objects.get(key="look").notes == "first, more"
+
+
 @pytest.mark.extended
 def test_a_stale_tree_is_a_conflict_too(builder, made, sign_in, colleague):
     assign_perm("change_workflow", colleague, made)

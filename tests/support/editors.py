@@ -29,10 +29,10 @@ class Editor:
             return workflow.triggers.get(key=fields["key"]).rev
         return workflow.settings_rev if do == "edit_settings" else workflow.structure_rev
 
-    def do(self, do, rev=None, **fields):
+    def do(self, do, rev=None, tab="", **fields):
         rev = self.rev_of(do, fields) if rev is None else rev
         return commands.run_command(
-            self.workflow.pk, requests.read_request({"do": do, "rev": rev, **fields}), by=self.by
+            self.workflow.pk, requests.read_request({"do": do, "rev": rev, **fields}), by=self.by, tab=tab
         )
 
     def undo(self, last=None):

@@ -184,7 +184,7 @@ class DraftCommand(models.Model):
     `words` say what was edited, in English; `message` is the same as a text that can be translated.
 
     `number` is the workflow's `rev` that it created; `rev` is the one at which it was last applied or undone, by
-    `changed_by`.
+    `changed_by`, in the browser tab `tab` ("" elsewhere).
     """
 
     class Status(models.TextChoices):
@@ -209,6 +209,7 @@ class DraftCommand(models.Model):
     rev = models.PositiveIntegerField()
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     changed_at = models.DateTimeField(default=timezone.now)
+    tab = models.CharField(max_length=36, blank=True, default="", db_default="", editable=False)
 
     class Meta:
         verbose_name = _("edit")

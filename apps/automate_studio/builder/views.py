@@ -126,9 +126,13 @@ def run_command(request: HttpRequest, pk: int) -> HttpResponse:
                 workflow.pk,
                 last=parse_number(request.POST.get("last")) or 0,
                 by=current_person(request),
+                tab=_tab(request),
             )
         return commands.run_command(
-            workflow.pk, requests.read_request(_command_document(request), lax=True), by=current_person(request)
+            workflow.pk,
+            requests.read_request(_command_document(request), lax=True),
+            by=current_person(request),
+            tab=_tab(request),
         )
 
     return _edit_response(request, act, selected)
@@ -142,7 +146,9 @@ def store_condition(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     def act() -> DraftState:
         rev = parse_number(request.POST.get("rev")) or 0
         document = condition_command(rows.load_draft(workflow), path, request.POST, rev)
-        return commands.run_command(workflow.pk, requests.read_request(document), by=current_person(request))
+        return commands.run_command(
+            workflow.pk, requests.read_request(document), by=current_person(request), tab=_tab(request)
+        )
 
     return _edit_response(request, act, path, template="condition_saved.html")
 
@@ -159,6 +165,11 @@ def copy_step(request: HttpRequest, pk: int) -> HttpResponse:
     node = state.draft.steps.get(key)
     said = _("Copied %(step)s") % {"step": node.label} if node else _("Copied the trigger")
     return HttpResponse(render_to_string("automate_studio/builder/toast.html", {"said": said}, request))
+
+
+def _tab(request: HttpRequest) -> str:
+    """The browser tab that sent a request, by the name that it gave itself."""
+    return clean_text(request.headers.get("X-Automate-Tab"))[:36]
 
 
 def _command_document(request: HttpRequest) -> dict[str, Any]:
@@ -235,7 +246,9 @@ def _store_fields(request: HttpRequest, pk: int, path: str) -> HttpResponse:
         document, refused = _changed_command(request, before, path)
         unread = list(refused)
         if document:
-            state = commands.run_command(pk, requests.read_request(document), by=current_person(request))
+            state = commands.run_command(
+                pk, requests.read_request(document), by=current_person(request), tab=_tab(request)
+            )
         else:
             state = commands.load_state(workflow)
     except NotPermittedError as error:

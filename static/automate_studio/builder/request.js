@@ -5,11 +5,19 @@ import { keepForLater } from "./unsaved.js";
 const builder = document.getElementById("builder");
 export const csrfToken = JSON.parse(builder.closest("[hx-headers]").getAttribute("hx-headers"))["X-CSRFToken"];
 
+// This tab by name, so that edits of two tabs conflict and those of a page loaded anew do not. The name is stored only
+// while no page has it: a tab that is duplicated takes another one.
+const TAB = "automate-tab";
+const tab = sessionStorage.getItem(TAB) ?? crypto.randomUUID?.() ?? String(Math.random()).slice(2);
+sessionStorage.removeItem(TAB);
+window.addEventListener("pagehide", () => sessionStorage.setItem(TAB, tab));
+window.addEventListener("pageshow", () => sessionStorage.removeItem(TAB));
+
 const form = (values) => (values instanceof FormData ? values : Object.entries(values).reduce((made, [name, value]) => (made.set(name, value), made), new FormData()));
 
 // A POST of `values`, without them a GET. Raises a TypeError when the server cannot be reached.
 export const request = async (url, values = null, options = {}) => {
-  const headers = { "X-CSRFToken": csrfToken, "HX-Request": "true", "HX-Current-URL": location.href };
+  const headers = { "X-CSRFToken": csrfToken, "X-Automate-Tab": tab, "HX-Request": "true", "HX-Current-URL": location.href };
   const answer = await fetch(url, { ...options, headers, ...(values && { method: "POST", body: form(values) }) });
   if (answer.status === 401) {
     keepForLater();

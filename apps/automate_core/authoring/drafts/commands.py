@@ -83,11 +83,11 @@ def _build_state(
 
 
 @transaction.atomic
-def run_command(workflow_id: int, request: requests.Request, *, by: Person) -> DraftState:
-    """Make one edit. One that changes nothing is not kept."""
+def run_command(workflow_id: int, request: requests.Request, *, by: Person, tab: str = "") -> DraftState:
+    """Make one edit, in that browser tab if it is one's. An edit that changes nothing is not kept."""
     workflow = _lock_workflow(workflow_id, by)
     before = rows.load_draft(workflow)
-    merged = _merged_edits(workflow, before, request, by)
+    merged = _merged_edits(workflow, before, request, tab)
     after = before.copy()
     done = _apply_edit(after, request, by, workflow)
     edits.check_limits(after)
@@ -98,7 +98,7 @@ def run_command(workflow_id: int, request: requests.Request, *, by: Person) -> D
     after = _store(workflow, before, after, found, by)
     acting = _run_as_difference(before, after)
     kind = str(request.__struct_config__.tag)
-    command, is_new = history.record_edit(workflow, kind, done.words, found, by, undo_stack)
+    command, is_new = history.record_edit(workflow, kind, done.words, found, by, undo_stack, tab)
     _save_revisions(workflow, found, structural=command.structural)
     if is_new or acting:
         audit.record(by, "workflow.edited", workflow, changes={"what": marked(done.words), **acting})
@@ -114,23 +114,23 @@ def migrate_actions(workflow_id: int, *, by: Person) -> DraftState:
 
 
 @transaction.atomic
-def undo(workflow_id: int, *, last: int, by: Person) -> DraftState:
+def undo(workflow_id: int, *, last: int, by: Person, tab: str = "") -> DraftState:
     """Undo the last edit, by any author. `last` is the number of the edit that the person saw as the last one."""
     workflow = _lock_workflow(workflow_id, by)
     undo_stack = _checked_undo_stack(workflow, last)
     if undo_stack.undo is None:
         raise RefusedError(text("There is nothing to undo."))
-    return _replay_recorded(workflow, undo_stack.undo, DraftCommand.Status.UNDONE, by)
+    return _replay_recorded(workflow, undo_stack.undo, DraftCommand.Status.UNDONE, by, tab)
 
 
 @transaction.atomic
-def redo(workflow_id: int, *, last: int, by: Person) -> DraftState:
+def redo(workflow_id: int, *, last: int, by: Person, tab: str = "") -> DraftState:
     """Make the edit again that was taken back last."""
     workflow = _lock_workflow(workflow_id, by)
     undo_stack = _checked_undo_stack(workflow, last)
     if undo_stack.redo is None:
         raise RefusedError(text("There is nothing to redo."))
-    return _replay_recorded(workflow, undo_stack.redo, DraftCommand.Status.APPLIED, by)
+    return _replay_recorded(workflow, undo_stack.redo, DraftCommand.Status.APPLIED, by, tab)
 
 
 def _checked_undo_stack(workflow: Workflow, last: int) -> UndoStack:
@@ -141,14 +141,16 @@ def _checked_undo_stack(workflow: Workflow, last: int) -> UndoStack:
     return undo_stack
 
 
-def _replay_recorded(workflow: Workflow, command: DraftCommand, status: DraftCommand.Status, by: Person) -> DraftState:
+def _replay_recorded(
+    workflow: Workflow, command: DraftCommand, status: DraftCommand.Status, by: Person, tab: str
+) -> DraftState:
     """Apply an edit's changes forwards or backwards."""
     found = history.changes_of(command)
     if status == DraftCommand.Status.UNDONE:
         found = [change.inverse for change in found]
     before = rows.load_draft(workflow)
     after = _store(workflow, before, changes.apply_changes(before, found), found, by)
-    history.set_status(command, workflow, by, status)
+    history.set_status(command, workflow, by, status, tab)
     _save_revisions(workflow, found, structural=command.structural)
     is_undo = status == DraftCommand.Status.UNDONE
     words = _undo_words(command.label) if is_undo else _redo_words(command.label)
@@ -184,7 +186,7 @@ def _lock_workflow(workflow_id: int, by: Person) -> Workflow:
     return workflow
 
 
-def _merged_edits(workflow: Workflow, draft: Draft, request: requests.Request, by: Person) -> tuple[OtherChange, ...]:
+def _merged_edits(workflow: Workflow, draft: Draft, request: requests.Request, tab: str) -> tuple[OtherChange, ...]:
     """The edits since `request.rev` that the request goes together with: those of other fields of the same row.
 
     Raises ConflictError when the same field was changed since, or the tree was where the request changes the tree.
@@ -194,7 +196,7 @@ def _merged_edits(workflow: Workflow, draft: Draft, request: requests.Request, b
         return ()
     fields = changed_fields(draft, request)
     found = fields and history.find_conflicts(
-        workflow, request.rev, fields, table=table, key=key, present=present, by=by
+        workflow, request.rev, fields, table=table, key=key, present=present, tab=tab
     )
     if not found:
         raise ConflictError(present, history.row_edits_since(workflow, request.rev, table=table, key=key))

@@ -45,7 +45,7 @@ def load_undo_stack(workflow: Workflow) -> UndoStack:
 
 
 def record_edit(
-    workflow: Workflow, kind: str, words: str, changes: list[Change], by: Person, before: UndoStack
+    workflow: Workflow, kind: str, words: str, changes: list[Change], by: Person, before: UndoStack, tab: str = ""
 ) -> tuple[DraftCommand, bool]:
     """(the edit, whether it is one of its own). What was undone is cut, what is too old is forgotten.
 
@@ -55,8 +55,8 @@ def record_edit(
     if last is not None and before.redo is None and _continues(last, kind, changes, by):
         whole = merge_changes(changes_of(last), changes)
         last.changes, last.rev, last.changed_at = [change.document() for change in whole], workflow.rev, timezone.now()
-        last.words, last.message = words, stored(words)
-        last.save(update_fields=["changes", "rev", "changed_at", "words", "message"])
+        last.words, last.message, last.tab = words, stored(words), tab
+        last.save(update_fields=["changes", "rev", "changed_at", "words", "message", "tab"])
         return last, False
     if before.redo is not None:
         workflow.commands.filter(status=_Status.UNDONE).update(status=_Status.DROPPED)
@@ -71,6 +71,7 @@ def record_edit(
         structural=any(change.moves for change in changes) or kind in _SLOT_KINDS,
         rev=workflow.rev,
         changed_by=by,
+        tab=tab,
     )
     if workflow.rev % 10 == 0:  # now and then is enough
         oldest = workflow.commands.order_by("-number").values_list("number", flat=True)[MAX_EDITS : MAX_EDITS + 1]
@@ -147,10 +148,13 @@ def changes_of(command: DraftCommand) -> list[Change]:
     return [Change(**document) for document in command.changes]
 
 
-def set_status(command: DraftCommand, workflow: Workflow, by: Person, status: DraftCommand.Status) -> None:
+def set_status(
+    command: DraftCommand, workflow: Workflow, by: Person, status: DraftCommand.Status, tab: str = ""
+) -> None:
     """Note that an edit was undone, or made again."""
     command.status, command.rev, command.changed_by, command.changed_at = status, workflow.rev, by, timezone.now()
-    command.save(update_fields=["status", "rev", "changed_by", "changed_at"])
+    command.tab = tab
+    command.save(update_fields=["status", "rev", "changed_by", "changed_at", "tab"])
 
 
 def row_edits_since(workflow: Workflow, rev: int, *, table: str = "", key: str = "") -> list[OtherChange]:
@@ -167,12 +171,12 @@ def row_edits_since(workflow: Workflow, rev: int, *, table: str = "", key: str =
 
 
 def find_conflicts(
-    workflow: Workflow, rev: int, fields: set[str], *, table: str, key: str, present: int, by: Person
+    workflow: Workflow, rev: int, fields: set[str], *, table: str, key: str, present: int, tab: str
 ) -> tuple[list[OtherChange], list[OtherChange]] | None:
     """Edits after `rev` of these fields of the row, and edits of its other fields; newest first, at most five each.
 
-    Edits that the same person made just now are not conflicts: a page that reloads while an edit is being saved would
-    otherwise conflict with itself. None when the answer is unknown: the row was created or deleted since, or the edits
+    Edits that the same tab of a browser made just now are not conflicts: a page that reloads while an edit is being
+    saved would otherwise conflict with itself. None when the answer is unknown: the row was created or deleted since, or the edits
     since `rev` are no longer stored.
 
     `present` is the row's current revision.
@@ -192,7 +196,7 @@ def find_conflicts(
     same = [
         command
         for command, change in found
-        if _overlap(_names(change), fields) and not (command.changed_by_id == by.pk and command.changed_at > just_now)
+        if _overlap(_names(change), fields) and not (tab and command.tab == tab and command.changed_at > just_now)
     ]
     rest = [command for command, change in found if not _overlap(_names(change), fields)]
     return [as_other_change(command) for command in same[:5]], [as_other_change(command) for command in rest[:5]]
