@@ -42,7 +42,7 @@ from automate_plugins.registry import PluginNotFoundError
 from automate_plugins.texts import marked, relabelled
 
 SETTING_PREFIX = "config_"  #: of the names of fields of a connector's settings
-SIGN_IN = text("Sign-in")  #: the section of a form where people let a provider grant access
+SIGN_IN = text("Sign-in with OAuth 2")  #: the section of a form where people let a provider grant access
 EXECUTOR_POOL = text("Executor pool")  #: the section of a form where its pool is chosen
 
 

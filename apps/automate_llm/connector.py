@@ -44,6 +44,24 @@ _ACTIONS = {
 }
 
 
+_SETTINGS = (
+    FieldSpec(
+        name="base_url",
+        label=text("Base URL"),
+        kind=FieldKind.URL,
+        help=text("Leave empty for the provider's default. Set it for compatible or self-hosted servers."),
+    ),
+    FieldSpec(name="api_key", label=text("API key"), kind=FieldKind.SECRET),
+    FieldSpec(
+        name="structured_output",
+        label=text("Structured output"),
+        kind=FieldKind.BOOLEAN,
+        default=True,
+        help=text("Turn off if the model does not support it. Answers are always validated."),
+    ),
+)
+
+
 class LLMConnector(ConnectorAdapter):
     """Returns text or a validated document: a model is given no tools and decides nothing else."""
 
@@ -52,28 +70,6 @@ class LLMConnector(ConnectorAdapter):
     description = text("Ask a language model, extract data, classify and summarise")
     icon = "auto_awesome"
     hue = 290
-    config_fields = (
-        FieldSpec(
-            name="provider",
-            label=text("Provider"),
-            default=DEFAULT_PROVIDER,
-            help=text("openai, anthropic, ollama or the name of a plug-in"),
-        ),
-        FieldSpec(
-            name="base_url",
-            label=text("Base URL"),
-            kind=FieldKind.URL,
-            help=text("Leave empty for the provider's default. Set it for compatible or self-hosted servers."),
-        ),
-        FieldSpec(name="api_key", label=text("API key"), kind=FieldKind.SECRET),
-        FieldSpec(
-            name="structured_output",
-            label=text("Structured output"),
-            kind=FieldKind.BOOLEAN,
-            default=True,
-            help=text("Turn off if the model does not support it. Answers are always validated."),
-        ),
-    )
     actions = (
         Action(
             name="chat",
@@ -138,6 +134,16 @@ class LLMConnector(ConnectorAdapter):
             ),
         ),
     )
+
+    @property
+    def config_fields(self) -> tuple[FieldSpec, ...]:  # type: ignore[override] # the providers are plug-ins
+        """The settings; the providers to choose from are those that are installed."""
+        installed = [(name, providers.get(name).name) for name in providers.names()]
+        choices = tuple(sorted(installed, key=lambda choice: choice[0] != DEFAULT_PROVIDER))
+        provider = FieldSpec(
+            name="provider", label=text("Provider"), kind=FieldKind.CHOICE, choices=choices, default=DEFAULT_PROVIDER
+        )
+        return (provider, *_SETTINGS)
 
     def validate_config(self, config: dict[str, Any]) -> None:
         """Check that the provider is installed. Raises ValueError."""

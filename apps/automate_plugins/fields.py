@@ -72,8 +72,8 @@ class FieldSpec:
     mapping. `columns` are the fields of each item, where the value is a list of mappings. `language` is that of
     `FieldKind.CODE`: html, json or sql; a mapping whose language is json is edited as such, one whose language is
     json-schema as a table of fields, a JSON value whose language is text as a text. A `shown` field stands among those
-    that are required. A setting with `when`, the name of an earlier choice and values of it, is asked for and required
-    only where that choice has one of them.
+    that are required. A field with `when`, the name of an earlier choice and values of it, is asked for and required
+    only where that choice has one of them; `with_choices_made` adds the choices that follow from what is set.
     """
 
     name: str
@@ -127,6 +127,21 @@ class FieldSpec:
         """Return why its value among these does not fit, or None; one that is not asked for may be missing."""
         value = values.get(self.name)
         return None if value is None and not self.is_asked(values) else self.problem(value)
+
+
+def with_choices_made(specs: Iterable[FieldSpec], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values with the choices that nobody made, where other fields depend on one without a default.
+
+    It is the choice that asks for a field that is set, else the first one.
+    """
+    specs = list(specs)
+    asking = {spec.when[0] for spec in specs if spec.when}
+    first = {spec.name: spec.choices[0][0] for spec in specs if spec.name in asking and spec.default is None}
+    made = dict(values)
+    for spec in specs:
+        if spec.when and spec.when[0] in first and values.get(spec.name) not in (None, "", [], {}):
+            made.setdefault(spec.when[0], spec.when[1][0])
+    return {**first, **made}
 
 
 _NUMBERS = {FieldKind.NUMBER, FieldKind.INTEGER}

@@ -26,8 +26,8 @@ def test_one_chooses_the_connector_first(probe, sign_in, owner):
 def test_an_app_to_which_people_sign_in_begins_with_that(sign_in, owner):
     headings = re.compile(r"<(h2|summary)\b[^>]*>(Sign-in|Settings)<")
     for connector, expected in (
-        ("google_sheets", [("h2", "Sign-in"), ("h2", "Settings")]),
-        ("http", [("h2", "Settings"), ("summary", "Sign-in")]),
+        ("google_sheets", [("h2", "Sign-in with OAuth 2"), ("h2", "Settings")]),
+        ("http", [("h2", "Settings"), ("summary", "Sign-in with OAuth 2")]),
     ):
         html = sign_in(owner).get(reverse(CONNECTION_ADD), {"connector": connector}).content.decode()
         assert headings.findall(html) == expected, connector

@@ -43,6 +43,14 @@ def test_bodies(server, call, kind):
     assert (asked.body, asked.headers["content-type"]) == (body, content_type)
 
 
+def test_the_chosen_kind_of_body_is_sent_alone(server, call):
+    """What was filled in before another choice stays in the step, and out of the request."""
+    filled = {"method": "POST", "url": server.url, "json": {"a": 1}, "body": "hello"}
+    for chosen in ("json", "text", "none"):
+        call(http, "request", {**filled, "body_type": chosen})
+    assert [asked.body for asked in server.asked] == [b'{"a": 1}', b"hello", b""]
+
+
 def test_multipart(server, call):
     files = [
         {"name": "picture", "filename": "a.png", "content_type": "image/png", "base64": base64.b64encode(PNG).decode()},

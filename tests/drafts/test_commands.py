@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.core.management import CommandError, call_command
+from guardian.shortcuts import assign_perm
 
 from automate_core.authoring import workflows
 from automate_core.authoring.drafts.errors import RefusedError
@@ -312,8 +313,6 @@ def test_triggers(editor):
 
 
 def test_an_endpoint_has_to_be_theirs_to_read(editor_of, owner, stranger, triage):
-    from guardian.shortcuts import assign_perm
-
     assign_perm("change_workflow", stranger, triage)
     assert "whose payloads you can view" in refused(
         editor_of(stranger).do, "add_trigger", kind="webhook", config={"endpoint": "github"}
@@ -339,8 +338,6 @@ def test_settings(editor):
 
 
 def test_run_as_is_oneself_or_a_superusers_choice(editor, editor_of, colleague, admin, triage):
-    from guardian.shortcuts import assign_perm
-
     assign_perm("change_workflow", colleague, triage)
     assert "can only run as you" in refused(editor.do, "edit_settings", set={"run_as": "colleague"})
     editor_of(colleague).do("edit_settings", set={"run_as": "colleague"})
@@ -355,8 +352,6 @@ def test_run_as_is_oneself_or_a_superusers_choice(editor, editor_of, colleague, 
 
 
 def test_it_takes_the_permission_to_change(editor_of, colleague, stranger, triage):
-    from guardian.shortcuts import assign_perm
-
     assign_perm("view_workflow", colleague, triage)
     for person in (colleague, stranger):
         for call in (
@@ -389,19 +384,21 @@ def test_a_new_step_is_called_as_its_action_and_no_two_are_called_the_same(edito
     assert names == {"request": "Send request", "request_2": "Send request 2", "request_3": "Send request 3"}
 
 
-def test_the_only_connection_of_a_kind_is_chosen_in_a_new_step(editor, colleague):
+def test_the_only_connection_that_a_person_made_is_chosen_where_one_is_needed(editor, colleague):
     from automate_connectors.models import Connection
 
-    def added():
-        state = editor.do("add", kind="action", action="http.request", index=0)
+    def added(action="slack.post_message"):
+        state = editor.do("add", kind="action", action=action, index=0)
         return state.draft.steps[state.done.selected].connection
 
-    Connection.objects.create(name="Theirs", slug="theirs", connector="http", owner=colleague)
-    Connection.objects.create(name="Chat", slug="chat", connector="slack", owner=editor.by)
+    theirs = Connection.objects.create(name="Theirs", slug="theirs", connector="slack", owner=colleague)
+    assign_perm("use_connection", editor.by, theirs)
+    Connection.objects.create(name="ERP", slug="erp", connector="http", owner=editor.by)
     assert added() == "", "the only one is another person's"
-    Connection.objects.create(name="Mine", slug="mine", connector="http", owner=editor.by)
+    assert added("http.request") == "", "a request goes nowhere but where somebody says"
+    Connection.objects.create(name="Mine", slug="mine", connector="slack", owner=editor.by)
     assert added() == "mine"
-    Connection.objects.create(name="Second", slug="second", connector="http", owner=editor.by)
+    Connection.objects.create(name="Second", slug="second", connector="slack", owner=editor.by)
     assert added() == "", "two to choose from"
 
 

@@ -80,7 +80,7 @@ def test_the_sign_in_fields_come_with_the_provider(signed_in, site, faults):
     page = signed_in
     page.goto(f"{site}/admin/automate_connectors/connection/add/")
     page.get_by_role("link", name="HTTP").click()
-    page.get_by_text("Sign-in", exact=True).click()
+    page.get_by_text("Sign-in with OAuth 2", exact=True).click()
     expect(page.get_by_label("Client ID")).to_be_hidden()
     page.get_by_label("OAuth 2 sign-in").select_option("github")
     expect(page.get_by_label("Client ID")).to_be_visible()

@@ -136,7 +136,7 @@ def test_a_connection_is_tested_connected_and_not_deleted_while_in_use(things, s
     form.get_by_label("Name", exact=False).first.press_sequentially("Shop Zwei")
     expect(page.locator("#id_slug")).to_have_value("shop-zwei")
     form.get_by_label("Base URL").fill(things.config["base_url"])
-    form.get_by_text("Sign-in", exact=True).click()
+    form.get_by_text("Sign-in with OAuth 2", exact=True).click()
     expect(form.get_by_label("Client ID")).to_be_hidden()
     form.get_by_label("OAuth 2 sign-in").select_option(index=1)
     expect(form.get_by_label("Client ID")).to_be_visible()

@@ -54,6 +54,26 @@ def test_each_kind_has_its_control(builder):
     assert http.all(role="tab", aria_controls="step-errors") and "Waits are randomised" in http.text
 
 
+def _asked(page):
+    """The fields of a panel that depend on a choice, and are shown."""
+    return {found["data-field"] for _, found in page.tags if found.get("data-when") and "hidden" not in found}
+
+
+def test_the_kind_of_a_body_is_a_choice_as_soon_as_the_method_has_one(builder):
+    assert _asked(builder.panel("ask")) == set(), "a GET has no body"
+    assert builder.save("ask", **{"inputs.method": "POST"}).status_code == 200
+    page = builder.panel("ask")
+    assert _asked(page) == {"inputs.body_type"} and "Form fields" not in page.text.partition("More options")[2]
+    builder.save("ask", **{"inputs.body_type": "form"})
+    assert _asked(builder.panel("ask")) == {"inputs.body_type", "inputs.form", "inputs.files"}
+    Step.objects.filter(key="ask").update(inputs={"url": "/", "json": {"a": 1}, "body": ""})
+    assert _asked(builder.panel("ask")) == {"inputs.body_type", "inputs.json"}, "what is set is what was chosen"
+    assert builder.save("ask", **{"inputs.body_type": "json", "inputs.url": "/x"}).status_code == 200
+    assert inputs("ask") == {"url": "/x", "json": {"a": 1}, "body": ""}, "nothing is stored that nobody chose"
+    Step.objects.filter(key="ask").update(inputs={"url": "/", "method": "{{ event.payload.verb }}"})
+    assert _asked(builder.panel("ask")) == {"inputs.body_type"}
+
+
 def test_a_file_is_the_one_of_an_earlier_step(builder):
     page = builder.panel("ask")
     assert page.ids["field-inputs-file"]["data-takes-expression"], "nothing is typed but where it comes from"

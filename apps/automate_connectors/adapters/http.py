@@ -45,7 +45,24 @@ _PAGINATION = (
     ("cursor", text("Cursor")),
     ("page", text("Page number")),
 )
-_BODIES = ("json", "form", "files", "body", "file", "binary")
+#: The fields of each kind of body.
+_BODIES = {
+    "none": (),
+    "json": ("json",),
+    "form": ("form", "files"),
+    "text": ("body",),
+    "file": ("file",),
+    "binary": ("binary",),
+}
+_BODY_TYPES = (
+    ("none", text("None")),
+    ("json", "JSON"),
+    ("form", text("Form")),
+    ("text", text("Text")),
+    ("file", text("File")),
+    ("binary", text("Binary, as base64")),
+)
+_WITH_BODY = ("POST", "PUT", "PATCH", "DELETE")
 _STATUS = re.compile(r"[1-5](\d\d|xx)")
 _TEXTUAL = re.compile(r"text/|application/(.*\+)?(json|xml|javascript|yaml|x-www-form-urlencoded|graphql)")
 _FORM = "application/x-www-form-urlencoded"
@@ -55,24 +72,45 @@ _REQUEST = (
     FieldSpec(
         name="url", label=text("URL"), required=True, help=text("Full URL, or a path below the connection's base URL")
     ),
-    FieldSpec(name="query", label=text("Query parameters"), kind=FieldKind.MAPPING),
-    FieldSpec(name="headers", label=text("Headers"), kind=FieldKind.MAPPING),
-    FieldSpec(name="json", label=text("JSON body"), kind=FieldKind.JSON),
+    FieldSpec(
+        name="body_type",
+        label=text("Body"),
+        kind=FieldKind.CHOICE,
+        choices=_BODY_TYPES,
+        when=("method", _WITH_BODY),
+    ),
+    FieldSpec(name="json", label=text("JSON body"), kind=FieldKind.JSON, when=("body_type", ("json",))),
     FieldSpec(
         name="form",
         label=text("Form fields"),
         kind=FieldKind.MAPPING,
         help=text("Sent as a form; with files, as multipart"),
+        when=("body_type", ("form",)),
     ),
     FieldSpec(
         name="files",
         label=text("Files"),
         kind=FieldKind.LIST,
         help=text("Each item: a file of an earlier step, or name and file"),
+        when=("body_type", ("form",)),
     ),
-    FieldSpec(name="body", label=text("Text body"), kind=FieldKind.LONG_TEXT),
-    FieldSpec(name="file", label=text("File body"), kind=FieldKind.FILE, help=text("Sends the file as the whole body")),
-    FieldSpec(name="binary", label=text("Binary body"), kind=FieldKind.LONG_TEXT, help=text("Base64-encoded")),
+    FieldSpec(name="body", label=text("Text body"), kind=FieldKind.LONG_TEXT, when=("body_type", ("text",))),
+    FieldSpec(
+        name="file",
+        label=text("File body"),
+        kind=FieldKind.FILE,
+        help=text("Sends the file as the whole body"),
+        when=("body_type", ("file",)),
+    ),
+    FieldSpec(
+        name="binary",
+        label=text("Binary body"),
+        kind=FieldKind.LONG_TEXT,
+        help=text("Base64-encoded"),
+        when=("body_type", ("binary",)),
+    ),
+    FieldSpec(name="query", label=text("Query parameters"), kind=FieldKind.MAPPING),
+    FieldSpec(name="headers", label=text("Headers"), kind=FieldKind.MAPPING),
     FieldSpec(name="answer", label=text("Response format"), kind=FieldKind.CHOICE, choices=_ANSWERS, default="auto"),
     FieldSpec(
         name="success_statuses",
@@ -314,7 +352,8 @@ class _Call:
             self._headers[name] = value
 
     def _add_body(self, params: Mapping[str, Any]) -> None:
-        given = [name for name in _BODIES if params.get(name) not in (None, "", [])]
+        kinds = [params["body_type"]] if params.get("body_type") else _BODIES  # without a choice, what is given
+        given = [name for kind in kinds for name in _BODIES[kind] if params.get(name) not in (None, "", [])]
         if len(given) > 1 and set(given) != {"form", "files"}:
             raise invalid_input(text("A request has only one body. Keep one of: %(fields)s.", fields=", ".join(given)))
         if not given:

@@ -1,9 +1,10 @@
 /* Lists and forms of objects: fields that some choices need, a short name after the name, and narrowing a list. */
 
-// data-when="name=value|other name=value": all of them have to hold.
+// data-when="name=value|other name=value": all of them have to hold. An expression may give any value.
 const holds = (form, term) => {
   const [name, values] = term.split("=");
-  return values.split("|").includes(form.elements[name]?.value ?? "");
+  const value = form.elements[name]?.value ?? "";
+  return value.includes("{{") || values.split("|").includes(value);
 };
 const holdsAll = (form, part) => (part.dataset.when ?? "").split(" ").filter(Boolean).every((term) => holds(form, term));
 document.addEventListener("change", (event) => {

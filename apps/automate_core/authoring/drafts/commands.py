@@ -224,7 +224,7 @@ def _apply_edit(draft: Draft, request: requests.Request, by: Person, workflow: W
     allowed = AllowedNames(
         connections=lambda slugs: _slugs(permitted(by, "use", Connection.objects.filter(slug__in=slugs))),
         endpoints=lambda slugs: _slugs(permitted(by, "view_payload", WebhookEndpoint.objects.filter(slug__in=slugs))),
-        only_connection=lambda reference: _only_connection(reference, {by, workflow.run_as}),
+        only_connection=lambda reference: _own_connection(reference, by, workflow.run_as),
     )
     make, may_name = _EDITS[type(request)]
     done: EditResult = make(draft, request, allowed) if may_name else make(draft, request)
@@ -254,15 +254,16 @@ _EDITS: dict[type[Any], tuple[Callable[..., EditResult], bool]] = {
 }
 
 
-def _only_connection(reference: str, people: set[Person]) -> str:
-    """The connection that all of them may use, where there is one alone and the action or trigger takes one."""
+def _own_connection(reference: str, by: Person, runs_as: Person) -> str:
+    """The only connection that the person made, where the action or trigger cannot do without one.
+
+    Where it can, a chosen connection would send to a place that nobody named. Another person's is never chosen.
+    """
     adapter = _find_adapter(reference)
-    if adapter is None:
+    if adapter is None or not adapter.needs_connection:
         return ""
-    if not adapter.takes_connection:
-        return ""
-    usable = [_slugs(permitted(who, "use", Connection.objects.filter(connector=adapter.code))) for who in people]
-    found = set.intersection(*usable)
+    own = Connection.objects.filter(connector=adapter.code, owner_id=by.pk)
+    found = _slugs(permitted(by, "use", own)) & _slugs(permitted(runs_as, "use", own))
     return found.pop() if len(found) == 1 else ""
 
 

@@ -35,7 +35,7 @@ class EditResult:
 class AllowedNames:
     """Names that the person may use: the usable ones of these connections, the readable ones of these endpoints.
 
-    `only_connection` gives the one that there is for an action, a poll or a webhook, or nothing.
+    `only_connection` gives the only one that they made for an action, a poll or a webhook that needs one, or nothing.
     """
 
     connections: Callable[[set[str]], set[str]]

@@ -176,8 +176,8 @@ def find_conflicts(
     """Edits after `rev` of these fields of the row, and edits of its other fields; newest first, at most five each.
 
     Edits that the same tab of a browser made just now are not conflicts: a page that reloads while an edit is being
-    saved would otherwise conflict with itself. None when the answer is unknown: the row was created or deleted since, or the edits
-    since `rev` are no longer stored.
+    saved would otherwise conflict with itself. None when the answer is unknown: the row was created or deleted since,
+    or the edits since `rev` are no longer stored.
 
     `present` is the row's current revision.
     """

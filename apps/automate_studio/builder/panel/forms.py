@@ -100,6 +100,7 @@ class FieldView:
     placeholder: str = ""
     marks_missing: bool = True
     choices_are_names: bool = False  #: of things, which are not translated
+    is_absent: bool = False  #: until the choice that asks for it is made
     is_live = True  #: what is wrong with it is told while it is edited
 
     @property
@@ -133,7 +134,11 @@ class FieldView:
     @property
     def attributes(self) -> SafeString:
         """Attributes of the element around it."""
-        return flatatt({"data-field": self.name})
+        condition = ""
+        if self.spec.when:
+            choice, values = self.spec.when
+            condition = f"{self.name.removesuffix(self.spec.name)}{choice}={'|'.join(values)}"
+        return flatatt({"data-field": self.name, "data-when": condition or None, "hidden": self.is_absent})
 
     @property
     def kind(self) -> str:
@@ -196,8 +201,9 @@ class FieldView:
 
     @property
     def is_main(self) -> bool:
-        """Whether it is among the first fields: required, or set."""
-        return bool(self.spec.required or self.spec.shown or self.is_set or self.message or self.cells)
+        """Whether it is among the first fields: required, set, or asked for by a choice."""
+        spec = self.spec
+        return bool(spec.required or spec.shown or spec.when or self.is_set or self.message or self.cells)
 
     @cached_property
     def choices(self) -> list[tuple[str, str]]:
@@ -254,7 +260,17 @@ def build_field_views(
     specs: Iterable[FieldSpec], values: Mapping[str, Any], messages: Mapping[str, FieldMessage], prefix: str = ""
 ) -> list[FieldView]:
     """The fields with their current values; messages are keyed by full name, `inputs.url`."""
-    return [build_field_view(spec, f"{prefix}{spec.name}", values.get(spec.name, MISSING), messages) for spec in specs]
+    specs = list(specs)
+    defaults = {spec.name: spec.default for spec in specs}
+    choices = {spec.when[0] for spec in specs if spec.when}
+    computed = {name for name in choices if is_lone_expression(values.get(name))}
+    found = []
+    for spec in specs:
+        view = build_field_view(spec, f"{prefix}{spec.name}", values.get(spec.name, MISSING), messages)
+        is_chosen = spec.name in choices and view.text != spec.choices[0][0]
+        is_kept = bool(view.message) or is_chosen or (spec.when is not None and spec.when[0] in computed)
+        found.append(replace(view, is_absent=not (is_kept or spec.is_asked({**defaults, **values}))))
+    return found
 
 
 def build_field_view(
@@ -316,16 +332,6 @@ def find_field(specs: Iterable[FieldSpec], name: str, prefix: str = "") -> Field
             part = find_field(spec.parts, name, f"{full}.") if isinstance(spec, FieldGroup) else None
             return part or FieldView(spec=spec, name=full, widget="")
     return None
-
-
-def specs_with_choices(
-    specs: Iterable[FieldSpec], name: str, choices: Iterable[tuple[str, str]]
-) -> tuple[FieldSpec, ...]:
-    """The specs, one of them with these choices."""
-    return tuple(
-        replace(spec, kind=_K.CHOICE, choices=(("", _("Choose")), *choices)) if spec.name == name else spec
-        for spec in specs
-    )
 
 
 def build_cell(spec: FieldSpec, name: str, value: Any) -> FieldView:

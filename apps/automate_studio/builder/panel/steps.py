@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -12,10 +13,10 @@ from automate_connectors.registry import find_action
 from automate_core.authoring.drafts.values import Draft, StepNode
 from automate_governance.permissions import User, permitted
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.fields import FieldKind, FieldSpec, with_choices_made
 from automate_studio.builder.panel import fields as builder_fields
 from automate_studio.builder.panel import generic_action, wait_fields
-from automate_studio.builder.panel.forms import FreeInput, is_lone_expression, specs_with_choices
+from automate_studio.builder.panel.forms import FreeInput, is_lone_expression
 from automate_studio.builder.panel.generic_action import generic_field_specs
 from automate_studio.builder.panel.pool_choice import FIELD, with_pool_choice
 
@@ -60,7 +61,8 @@ def step_field_specs(
         if generic_action.is_generic(node):
             yield from generic_field_specs(node)
         else:
-            yield _input_specs(node, drawn or {}), node.inputs, "inputs."
+            specs = _input_specs(node, drawn or {})
+            yield specs, with_choices_made(specs, node.inputs), "inputs."
     if node.kind == "wait":
         yield wait_fields.wait_specs(node.settings), wait_fields.wait_values(node.settings), ""
     else:
@@ -79,6 +81,14 @@ def takes_connection(node: StepNode) -> bool:
     return bool(node.connection) or adapter.takes_connection
 
 
+def needs_connection(node: StepNode) -> bool:
+    """Whether the step cannot do without a connection."""
+    try:
+        return find_action(node.action)[0].needs_connection
+    except LookupError:
+        return True
+
+
 def takes_free_inputs(node: StepNode) -> bool:
     """Whether the action takes inputs of any name."""
     try:
@@ -94,7 +104,8 @@ def _connection_spec(node: StepNode, user: User) -> FieldSpec:
         choices.append(
             (node.connection, _("%(connection)s (no permission to use it)") % {"connection": node.connection})
         )
-    return specs_with_choices([_CONNECTION], "connection", choices)[0]
+    none = _("Choose") if needs_connection(node) else _("No connection")
+    return replace(_CONNECTION, kind=FieldKind.CHOICE, choices=(("", none), *choices))
 
 
 def _input_specs(node: StepNode, drawn: Mapping[str, FieldKind]) -> tuple[FieldSpec, ...]:
