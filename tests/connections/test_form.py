@@ -24,7 +24,7 @@ def test_one_chooses_the_connector_first(probe, sign_in, owner):
 
 
 def test_an_app_to_which_people_sign_in_begins_with_that(sign_in, owner):
-    headings = re.compile(r"<(h2|summary)\b[^>]*>(Sign-in|Settings)<")
+    headings = re.compile(r"<(h2|summary)\b[^>]*>(Sign-in with OAuth 2|Settings)<")
     for connector, expected in (
         ("google_sheets", [("h2", "Sign-in with OAuth 2"), ("h2", "Settings")]),
         ("http", [("h2", "Settings"), ("summary", "Sign-in with OAuth 2")]),

@@ -40,6 +40,22 @@ def test_a_form_from_the_builder_to_its_run(workflow, signed_in, browser, site, 
         trigger.get_by_label("Label").last.fill(label)
         trigger.locator("[data-cell=kind] select").last.select_option(kind)
     names = trigger.locator("[data-cell=name]")
+    for label, name in (
+        ("Your e-mail address", "your_e_mail_address"),
+        ("Größe 2", "grosse_2"),
+        ("Größe 2", "grosse_2_2"),
+    ):
+        trigger.get_by_role("button", name="Add to Fields").click()
+        trigger.get_by_label("Label").last.press_sequentially(label)
+        expect(names.last.get_by_role("textbox")).to_have_value(name)
+    trigger.locator("[data-cell=kind] select").last.select_option("email")
+    expect(trigger.locator("[data-cell=minimum]").last).to_be_hidden()
+    names.last.get_by_role("textbox").fill("size")
+    trigger.get_by_label("Label").last.fill("Size")
+    expect(names.last.get_by_role("textbox")).to_have_value("size")
+    wait_for(lambda: len(made.triggers.get().config.get("inputs", [])) == 5)
+    for _ in range(3):
+        trigger.get_by_role("button", name="Remove", exact=True).last.click()
     names.first.get_by_label("Name").fill("Which item")
     expect(names.first.get_by_role("alert")).to_be_visible()  # at the cell, not below all rows
     expect(names.last.get_by_role("alert")).to_have_count(0)

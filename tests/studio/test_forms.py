@@ -98,6 +98,7 @@ def test_an_answer_is_an_event_with_typed_values(workflow, sign_in, drain):
     made, client = workflow(claim()), sign_in()
     page = client.get("/forms/claim-form/")
     assert page.status_code == 200 and "&lt;b&gt;what" in page.content.decode() and not page.cookies
+    assert "Allowed types: PNG, JPEG. At most 1 MB." in page.content.decode(), "before somebody chooses another file"
     photo = SimpleUploadedFile("door.png", PNG, "image/png")
     answers = {**GOOD, "form-amount": "12.5", "form-parts": ["roof", "door"], "form-photo": photo}
     answer = send(client, answers)

@@ -10,6 +10,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from automate_core.conf import setting
 from automate_governance.texts import translated
 from automate_plugins.files import FileValue
 from automate_plugins.texts import relabelled
@@ -22,6 +23,7 @@ type Documents = Iterable[Mapping[str, Any]]
 
 PREFIX = "form-"
 KEPT = "-kept"  #: ends the name of what refers to a file that was sent before
+MEGABYTE = 1_000_000
 REMOVED = "-removed"  #: ends the name of the box that leaves that file out
 _CHECKS = frozenset({"boolean", "consent"})
 
@@ -104,10 +106,11 @@ def _build_field(
         bool(document.get("required")),
     )
     error = translated(relabelled(errors[name], name=label)) if name in errors else ""
+    help_text = " ".join(filter(None, (document.get("help", ""), _file_facts(document) if kind == "file" else "")))
     attrs: dict[str, Any] = {
         "id": id_,
         "required": is_required and kept is None,
-        **({"aria-describedby": f"{id_}-why"} if document.get("help") or error else {}),
+        **({"aria-describedby": f"{id_}-why"} if help_text or error else {}),
         **({"aria-invalid": "true"} if error else {}),
         **_limits(document),
     }
@@ -123,12 +126,31 @@ def _build_field(
         kind="check" if kind in _CHECKS else "file" if kind == "file" else "text",
         id=id_,
         controls=[control],
-        help=document.get("help", ""),
+        help=help_text,
         message=FieldMessage(error) if error else None,
         mark=required_mark(widget, is_required),
         options=options,
         kept=kept,
     )
+
+
+def _file_facts(document: Mapping[str, Any]) -> str:
+    """The kinds and the size of files that a field accepts."""
+    limits = (document.get("maximum"), setting("AUTOMATE_FORM_FILE_BYTES") / MEGABYTE)
+    size = f"{min(limit for limit in limits if limit is not None):.12g}"
+    if not (accepted := document.get("accept")):
+        return _("One file of any type, at most %(size)s MB.") % {"size": size}
+    types = ", ".join(map(_type_name, accepted))
+    return _("Allowed types: %(types)s. At most %(size)s MB.") % {"types": types, "size": size}
+
+
+def _type_name(accepted: str) -> str:
+    """A file type such as `.pdf`, `image/png` or `image/*` as people know it."""
+    kind, __, subtype = accepted.lower().rpartition("/")
+    if subtype != "*":
+        return subtype.lstrip(".").upper()
+    names = {"image": _("images"), "audio": _("audio"), "video": _("videos"), "text": _("text files")}
+    return names.get(kind, accepted)
 
 
 def _widget(document: Mapping[str, Any], kind: str, attrs: dict[str, Any]) -> forms.Widget:

@@ -19,10 +19,8 @@ from automate_core.files.store import FileOwner, store_file, value_of
 from automate_core.models import StoredFile
 from automate_plugins import text
 from automate_plugins.files import FileValue
-from automate_studio.forms.fields import KEPT, PREFIX, REMOVED, Documents
+from automate_studio.forms.fields import KEPT, MEGABYTE, PREFIX, REMOVED, Documents
 from automate_studio.forms.kept_files import read_kept
-
-_MEGABYTE = 1_000_000
 
 
 class QuotaHandler(FileUploadHandler):
@@ -76,7 +74,7 @@ def store_uploads(
         size = (upload.size or 0) if isinstance(upload, UploadedFile) else kept["size"] if kept else 0
         left -= size
         if field in dropped or (size and left < 0):
-            megabytes = f"{setting('AUTOMATE_FORM_FILE_BYTES') / _MEGABYTE:.12g}"
+            megabytes = f"{setting('AUTOMATE_FORM_FILE_BYTES') / MEGABYTE:.12g}"
             errors[name] = text("The files are too large: together at most %(size)s MB.", size=megabytes)
         elif isinstance(upload, UploadedFile):
             try:
@@ -94,7 +92,7 @@ def _store(upload: UploadedFile[bytes], document: Mapping[str, Any], owner: File
     most = document.get("maximum")
     if not size:
         raise ConnectorError(text("The file %(name)s is empty.", name=name), code="file_empty")
-    if most is not None and size > most * _MEGABYTE:
+    if most is not None and size > most * MEGABYTE:
         message = text("The file %(name)s is too large: at most %(size)s MB.", name=name, size=float(most))
         raise ConnectorError(message, code="file_too_large")
     accepted = document.get("accept", [])

@@ -140,7 +140,7 @@ inspector.addEventListener("focusin", (event) => {
 
 // --- what stands only with a choice, and what is wrong ----------------------------------------------------------------
 
-const LIMITED = ["text", "long_text", "number", "email", "choices"];
+const LIMITED = ["text", "long_text", "number", "choices"];
 const CONDITIONS = [
   ["[name='on_error.value']", "[name='on_error.then']", ["value"]],
   // the columns of a form's fields

@@ -7,6 +7,7 @@ import "./triggers.js";
 import "../shared/object-forms.js";
 import "../shared/json-tree.js";
 import "./fields.js";
+import "./field-names.js";
 import "./required.js";
 import "./schema.js";
 import "./options.js";

@@ -19,8 +19,12 @@ def _choice(name: str, label: str, *choices: tuple[str, str]) -> FieldSpec:
 
 SPAN = text("In seconds, or for example 15m, 2h 30m or 2d.")
 FORM_COLUMNS = (
-    FieldSpec(name="name", label=text("Name"), help=text("Used in expressions: lowercase letters and underscores.")),
     FieldSpec(name="label", label=text("Label")),
+    FieldSpec(
+        name="name",
+        label=text("Name in expressions"),
+        help=text("Follows the label until you edit it: lowercase letters, digits and underscores."),
+    ),
     FieldSpec(
         name="kind",
         label=text("Type"),
