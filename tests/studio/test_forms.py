@@ -225,6 +225,7 @@ def test_errors_stand_at_their_fields_and_nothing_is_lost(workflow, sign_in):
         "parts": "Parts: choose at most 2.",
         "level": "Level must be one of: low, high.",
         "since": "Since must be a date such as 2026-12-24.",
+        "photo": "Allowed types: PNG, JPEG. At most 1 MB.",
         "terms": "I agree is required.",
     }
     assert 'value="Anna"' in html and 'value="9000"' in html and html.count("checked") == 3
