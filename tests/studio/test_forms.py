@@ -98,7 +98,7 @@ def test_an_answer_is_an_event_with_typed_values(workflow, sign_in, drain):
     made, client = workflow(claim()), sign_in()
     page = client.get("/forms/claim-form/")
     assert page.status_code == 200 and "&lt;b&gt;what" in page.content.decode() and not page.cookies
-    assert "Allowed types: PNG, JPEG. At most 1 MB." in page.content.decode(), "before somebody chooses another file"
+    assert "Allowed types: PNG, JPEG. At most 1.0 MB." in page.content.decode(), "before somebody chooses another file"
     photo = SimpleUploadedFile("door.png", PNG, "image/png")
     answers = {**GOOD, "form-amount": "12.5", "form-parts": ["roof", "door"], "form-photo": photo}
     answer = send(client, answers)
@@ -225,7 +225,7 @@ def test_errors_stand_at_their_fields_and_nothing_is_lost(workflow, sign_in):
         "parts": "Parts: choose at most 2.",
         "level": "Level must be one of: low, high.",
         "since": "Since must be a date such as 2026-12-24.",
-        "photo": "Allowed types: PNG, JPEG. At most 1 MB.",
+        "photo": "Allowed types: PNG, JPEG. At most 1.0 MB.",
         "terms": "I agree is required.",
     }
     assert 'value="Anna"' in html and 'value="9000"' in html and html.count("checked") == 3

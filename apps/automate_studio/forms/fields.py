@@ -137,11 +137,11 @@ def _build_field(
 def _file_facts(document: Mapping[str, Any]) -> str:
     """The kinds and the size of files that a field accepts."""
     limits = (document.get("maximum"), setting("AUTOMATE_FORM_FILE_BYTES") / MEGABYTE)
-    size = f"{min(limit for limit in limits if limit is not None):.12g}"
+    size = format_bytes(MEGABYTE * min(limit for limit in limits if limit is not None))
     if not (accepted := document.get("accept")):
-        return _("One file of any type, at most %(size)s MB.") % {"size": size}
+        return _("One file of any type, at most %(size)s.") % {"size": size}
     types = ", ".join(map(_type_name, accepted))
-    return _("Allowed types: %(types)s. At most %(size)s MB.") % {"types": types, "size": size}
+    return _("Allowed types: %(types)s. At most %(size)s.") % {"types": types, "size": size}
 
 
 def _type_name(accepted: str) -> str:

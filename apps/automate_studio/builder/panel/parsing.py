@@ -143,6 +143,8 @@ def parse_entry(kind: str, text: str) -> Any:
 def _parse_records(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> list[dict[str, Any]]:
     """The records, without rows that hold nothing but choices."""
     columns = [posted.get(f"{name}::{column.name}", []) for column in spec.columns]
+    count = max(map(len, columns))
+    columns = [texts or [""] * count for texts in columns]  # a page that was drawn before the column was there
     found = []
     for number, texts in enumerate(zip(*columns, strict=False), 1):
         given = list(zip(spec.columns, texts, strict=True))
