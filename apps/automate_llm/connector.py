@@ -36,6 +36,7 @@ _LIMITS = (
         help=text("Budgets reserve this amount"),
     ),
 )
+_USAGE = FieldSpec(name="usage", kind=FieldKind.MAPPING)
 _ACTIONS = {
     "chat": actions.chat,
     "extract": actions.extract,
@@ -87,6 +88,7 @@ class LLMConnector(ConnectorAdapter):
                 ),
                 *_LIMITS,
             ),
+            outputs=(FieldSpec(name="text"), FieldSpec(name="cut_off", kind=FieldKind.BOOLEAN), _USAGE),
         ),
         Action(
             name="extract",
@@ -106,6 +108,11 @@ class LLMConnector(ConnectorAdapter):
                 _INSTRUCTIONS,
                 *_LIMITS,
             ),
+            outputs=(
+                FieldSpec(name="data", kind=FieldKind.MAPPING, language="json-schema"),
+                FieldSpec(name="repaired", kind=FieldKind.BOOLEAN),
+                _USAGE,
+            ),
         ),
         Action(
             name="classify",
@@ -118,6 +125,7 @@ class LLMConnector(ConnectorAdapter):
                 _INSTRUCTIONS,
                 *_LIMITS,
             ),
+            outputs=(FieldSpec(name="label"), _USAGE),
         ),
         Action(
             name="summarise",
@@ -132,6 +140,7 @@ class LLMConnector(ConnectorAdapter):
                 FieldSpec(name="max_calls", label=text("Maximum calls"), kind=FieldKind.INTEGER, default=10),
                 *_LIMITS,
             ),
+            outputs=(FieldSpec(name="text"), FieldSpec(name="pieces", kind=FieldKind.INTEGER), _USAGE),
         ),
     )
 

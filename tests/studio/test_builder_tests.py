@@ -10,6 +10,7 @@ from django.core import mail
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
+from automate_connectors.models import Connection
 from automate_core.authoring import workflows
 from automate_core.definition import yaml_files
 from automate_core.models import ExecutionRun, StepRun, StepSample, Wait, Workflow
@@ -243,3 +244,67 @@ def test_a_hostile_payload_is_inert_text(tester, drain):
     drain()
     content = tester.client.get(tester.url("builder_test"), {"step": "look"}).content.decode()
     assert "<script>window" not in content and "<img src=x" not in content and "\u202e" not in content
+
+
+CALLS = """
+name: Calls
+slug: calls
+triggers: [{kind: manual}]
+steps:
+  - {key: tell, action: email.send, inputs: {to: a@example.com, subject: Hi, text: Hello}}
+  - {kind: wait, key: later, duration: 2h}
+  - {key: last, action: data.set, inputs: {a: 1}}
+"""
+
+
+def test_a_step_that_was_only_described_is_not_called_tested(workflow, sign_in, owner, drain):
+    bench = Bench(sign_in(owner), workflow(CALLS, publish=False))
+    bench.test(payload="{}")
+    drain()
+    assert "Not called in a dry run" in bench.badge("tell") and "Tested" not in bench.badge("tell")
+    assert bench.badge("later").endswith("Not waited for in a dry run")
+    assert ", Tested " in bench.badge("last")
+    page = bench.result("tell")
+    assert "Not called in a dry run" in page.text and "Test passed" not in page.text
+    assert page.all(data_test_real="") and page.all(data_st="skipped")
+    assert "Not waited for in a dry run" in bench.result("later").text
+    assert "Test passed" in bench.result("last").text and not bench.result("last").all(data_test_real="")
+    asked = Page(bench.test("tell", "real", payload="{}"))
+    assert asked.status == 200 or asked.status == 422, "a real run asks first"
+    assert mail.outbox == []
+
+
+EXTRACTS = """
+name: Extracts
+slug: extracts
+triggers: [{kind: manual}]
+steps:
+  - key: read
+    action: llm.extract
+    connection: model
+    inputs:
+      model: m
+      text: Disk full
+      schema:
+        properties:
+          severity: {type: string}
+          hours: {type: number}
+          place: {type: object, properties: {city: {type: string}}}
+        required: [severity]
+  - {key: keep, action: data.set, inputs: {a: ''}}
+  - {kind: branch, key: route, arms: [{key: one, when: {'==': [{var: event.payload.x}, 1]}}]}
+"""
+
+
+@pytest.mark.parametrize("is_tested", [False, True])
+def test_declared_fields_of_a_model_step_are_chosen_before_any_call(workflow, sign_in, owner, drain, is_tested):
+    Connection.objects.create(name="Model", slug="model", connector="llm", owner=owner, config={})
+    bench = Bench(sign_in(owner), workflow(EXTRACTS, publish=False))
+    if is_tested:
+        bench.test("read", payload="{}")
+        drain()
+        assert StepRun.objects.filter(path="read", status="succeeded").exists()
+    page = Page(bench.client.get(bench.url("builder_data", "keep"), {"q": "severity"}))
+    assert page.all(data_insert="{{ steps.read.output.data.severity }}")
+    names = {found.get("data-value") for _, found in bench.panel("route").tags}
+    assert {"steps.read.output.data.severity", "steps.read.output.data.place.city", "steps.read.output.usage"} <= names

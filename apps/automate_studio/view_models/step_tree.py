@@ -150,14 +150,16 @@ class ProblemMark:
 
 @dataclass(frozen=True, kw_only=True)
 class TestBadge:
-    """Test state of a step in a draft: `kind` is `tested`, `failed`, `changed` or `mocked`."""
+    """Test state of a step in a draft: `kind` is `tested`, `described`, `failed`, `changed` or `mocked`."""
 
     kind: str
     text: str
 
     @property
     def icon(self) -> str:
-        return {"tested": "check", "failed": "close", "changed": "edit", "mocked": "swap_horiz"}[self.kind]
+        return {"tested": "check", "described": "remove", "failed": "close", "changed": "edit", "mocked": "swap_horiz"}[
+            self.kind
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -140,7 +140,10 @@ builder.addEventListener("click", (event) => {
   if (past) fetchResult(past.dataset.testRun);
   else if (act) keep({ act: act.dataset.testKeep, ...(act.dataset.run && { run: act.dataset.run }) });
   else if (event.target.closest("[data-test-cancel]")) fetchResult().then(() => document.getElementById("test-start")?.focus());
-  else if (event.target.closest("#test-whole")) choose(WHOLE, { focus: true });
+  else if (event.target.closest("[data-test-real]")) {
+    document.getElementById("test-form").elements.mode.value = "real"; // which asks before it starts
+    start();
+  } else if (event.target.closest("#test-whole")) choose(WHOLE, { focus: true });
 });
 
 document.addEventListener("keydown", (event) => {
@@ -175,7 +178,7 @@ const edited = () => {
   if (!place?.querySelector(".da-status") || place.dataset.testPoll || key() === "") return;
   const kind = builder.querySelector(`.da-flow [data-key="${CSS.escape(key())}"] .da-badge`)?.dataset.test;
   const isChanged = kind === "changed";
-  if (!["changed", "tested", "failed"].includes(kind) || place.dataset.testChanged === String(isChanged)) return;
+  if (!["changed", "tested", "described", "failed"].includes(kind) || place.dataset.testChanged === String(isChanged)) return;
   place.dataset.testChanged = isChanged; // asked for once
   fetchResult(place.querySelector("[data-test-run][aria-current]")?.dataset.testRun).catch(() => say(gettext("The server cannot be reached.")));
 };

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import F, Func, QuerySet, TextField, Value
+from django.db.models.fields.json import KeyTextTransform
 from django.utils.translation import gettext as _
 
 from automate_core.authoring.drafts import parsing, rows
 from automate_core.authoring.drafts.values import Draft
-from automate_core.authoring.test_runs.samples import MAX_ROWS
+from automate_core.authoring.test_runs.samples import HELD_BACK, MAX_ROWS, is_held_back
 from automate_core.authoring.test_runs.start import KEPT
 from automate_core.authoring.test_runs.workflow_part import step_digests
 from automate_core.definition.document import Definition
@@ -57,6 +58,11 @@ class StepResult:
         return error
 
     @property
+    def is_described(self) -> bool:
+        """Whether a description stands in place of the step's call."""
+        return any(effect.get("kind") in HELD_BACK for effect in self.effects)
+
+    @property
     def seconds(self) -> float | None:
         """Duration of the step."""
         if self.step is None or self.step.finished_at is None:
@@ -71,6 +77,7 @@ class LatestTest:
     at: dt.datetime
     passed: bool
     changed: bool
+    performed: bool = True  # whether it did what it says, rather than only say so
 
 
 def runs_of_tests(workflow: Workflow) -> QuerySet[ExecutionRun]:
@@ -123,9 +130,11 @@ def _rows(key: str) -> QuerySet[StepRun]:
 def latest_tests(workflow: Workflow, definition: Definition) -> dict[str, LatestTest]:
     """The latest test of each step of the draft's definition, by key, without previews. One query.
 
-    Tests of what it now says come before later ones of what it said then, whichever way it went from one to the other.
+    Tests of what it now says come before later ones of what it said then, whichever way it went from one to the other;
+    and tests that performed the step before later ones that only described it.
     """
     present = step_digests(definition.steps)
+    kinds = {step.key: str(step.__struct_config__.tag) for _, step in walk(definition.steps)}
     rows = StepRun.objects.filter(
         run__workflow=workflow,
         run__cause=ExecutionRun.Cause.TEST,
@@ -140,12 +149,31 @@ def latest_tests(workflow: Workflow, definition: Definition) -> dict[str, Latest
         function="jsonb_extract_path_text",
         output_field=TextField(),
     )
-    rows = rows.annotate(key=key_in("path"), content=content).order_by("-id")
-    for key, status, at, tested in rows.values_list("key", "status", "finished_at", "content")[:MAX_ROWS]:
-        changed = tested != present.get(key)
-        if at is not None and key in present and (key not in found or (found[key].changed and not changed)):
-            found[key] = LatestTest(at=at, passed=status == StepStatus.SUCCEEDED, changed=changed)
+    rows = rows.annotate(
+        key=key_in("path"),
+        content=content,
+        mode=KeyTextTransform("mode", F("run__version__test")),
+        is_held_back=is_held_back(),
+    ).order_by("-id")
+    columns = ("key", "status", "finished_at", "content", "mode", "is_held_back")
+    for key, status, at, tested, mode, described in rows.values_list(*columns)[:MAX_ROWS]:
+        if at is None or key not in present:
+            continue
+        passed, changed = status == StepStatus.SUCCEEDED, tested != present[key]
+        held_back = passed and (described or is_passed_over(kinds[key], mode))
+        each = LatestTest(at=at, passed=passed, changed=changed, performed=not held_back)
+        if key not in found or _precedence(each) > _precedence(found[key]):
+            found[key] = each
     return found
+
+
+def is_passed_over(kind: str, mode: str) -> bool:
+    """Whether tests of that mode do not perform steps of that kind: only a real run waits and starts workflows."""
+    return mode != "real" and kind in {"wait", "workflow"}
+
+
+def _precedence(test: LatestTest) -> tuple[bool, bool]:
+    return not test.changed, test.performed
 
 
 def is_outdated(workflow: Workflow, result: StepResult, key: str) -> bool:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import F, Func, IntegerField, QuerySet
+from django.db.models import Exists, F, Func, IntegerField, JSONField, OuterRef, Q, QuerySet, Value
 
 from automate_connectors.mail.message import SAMPLE
 from automate_connectors.registry import find_poll, find_webhook
@@ -28,12 +28,13 @@ from automate_core.definition.document import (
 )
 from automate_core.definition.step_paths import key_of
 from automate_core.events.endpoints import source_condition
-from automate_core.models import Event, ExecutionRun, StepRun, StepSample, Workflow
+from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, StepSample, Workflow
 from automate_core.states import StepStatus
 from automate_governance.permissions import Person
 
 MAX_OUTPUT = 200_000  # bytes as they are stored: a larger output is no sample
 MAX_ROWS = 1_000
+HELD_BACK = ("call", "unknown")  #: the kinds of effects of a dry run that describe a call in place of making it
 
 
 # --- events -----------------------------------------------------------------------------------------------------------
@@ -137,11 +138,19 @@ def _read(rows: QuerySet[StepRun], keys: set[str]) -> dict[str, Any]:
     size = Func(F("output"), function="pg_column_size", output_field=IntegerField())
     good = rows.filter(status=StepStatus.SUCCEEDED, output__isnull=False, output_file=None)
     good = good.alias(size=size).filter(size__lt=MAX_OUTPUT)
+    good = good.exclude(is_held_back(), output=Value(None, JSONField()))  # a call that was not made gave nothing
     found: dict[str, Any] = {}
     for path, output in good.order_by("-id").values_list("path", "output")[:MAX_ROWS]:
         if (key := key_of(path)) in keys:
             found.setdefault(key, output)
     return found
+
+
+def is_held_back() -> Exists:
+    """Whether a dry run described the call of an attempt in place of making it."""
+    described = Q(*[Q(effects__contains=[{"kind": kind}]) for kind in HELD_BACK], _connector=Q.OR)
+    of_attempt = {"run": OuterRef("run"), "path": OuterRef("path"), "attempt": OuterRef("attempt")}
+    return Exists(ForeseenEffect.objects.filter(described, **of_attempt))
 
 
 def keep_sample(

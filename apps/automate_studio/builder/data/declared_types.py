@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from automate_connectors.adapters.base import Action
 from automate_connectors.mail.message import SAMPLE
 from automate_connectors.registry import find_action
 from automate_core.authoring.drafts.commands import DraftState
@@ -29,6 +30,7 @@ from automate_core.expressions.json_path import Path
 from automate_core.triggers.model_registry import watched_models
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_studio.builder.panel.schema_table import LANGUAGE as SCHEMA_LANGUAGE
 from automate_studio.ui.json.expressions import A_FILE
 
 
@@ -57,6 +59,7 @@ _KINDS = {
     FieldKind.FILE: FILE,
 }
 _MODEL_FIELDS = {"Integer": NUMBER, "Float": NUMBER, "AutoField": NUMBER, "Boolean": YES_NO}
+MAX_SCHEMA_DEPTH = 5
 _EVENT = {"headers": MAPPING, "type": TEXT, "source": TEXT, "id": TEXT, "time": TEXT}
 _ERROR = {"details": MAPPING, "retryable": YES_NO, "retry_after": NUMBER}
 
@@ -151,7 +154,35 @@ def _action_output(node: StepNode) -> Any:
         _, action = find_action(node.action)
     except LookupError:
         return ANYTHING
-    return {spec.name: type_of_spec(spec) for spec in action.outputs} or ANYTHING
+    return {spec.name: _output_type(spec, action, node) for spec in action.outputs} or ANYTHING
+
+
+def _output_type(spec: FieldSpec, action: Action, node: StepNode) -> Any:
+    """The type of an output; one in JSON Schema has the fields that the action's input of that language names."""
+    if spec.language != SCHEMA_LANGUAGE:
+        return type_of_spec(spec)
+    names = [field.name for field in action.fields or () if field.language == SCHEMA_LANGUAGE]
+    return _schema_shape(node.inputs.get(names[0])) if names else MAPPING
+
+
+def _schema_shape(schema: Any, depth: int = 1) -> Any:
+    """The shape of what a schema describes, as far as it is plain."""
+    if not isinstance(schema, dict):
+        return MAPPING if depth == 1 else ANYTHING
+    properties = schema.get("properties")
+    if isinstance(properties, dict) and properties and depth <= MAX_SCHEMA_DEPTH:
+        return {str(name): _schema_shape(each, depth + 1) for name, each in properties.items()}
+    return _SCHEMA_TYPES.get(str(schema.get("type")), MAPPING if depth == 1 else ANYTHING)
+
+
+_SCHEMA_TYPES = {
+    "string": TEXT,
+    "number": NUMBER,
+    "integer": NUMBER,
+    "boolean": YES_NO,
+    "array": LIST,
+    "object": MAPPING,
+}
 
 
 def has_declared(shape: Any, path: Path) -> bool:

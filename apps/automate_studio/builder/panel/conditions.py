@@ -12,10 +12,12 @@ from django.utils.translation import gettext as _
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import Draft, StepNode, TriggerNode
+from automate_core.definition.scope import scope_at_condition
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_governance.permissions import Person, User
 from automate_governance.texts import translated
+from automate_studio.builder.data.declared_types import declared_output
 from automate_studio.builder.panel.field_messages import message_at
 from automate_studio.ui.condition_rows import (
     GROUPS,
@@ -157,7 +159,18 @@ def step_conditions(state: DraftState, node: StepNode, user: User, messages: Map
         key: _condition_view(node.key, {about: key}, label, rule, faults[key], sample, needed=True)
         for key, rule in rules.items()
     }
-    return Conditions(views, _sample_names(samples.known_paths(state, node), sample))
+    known = [*samples.known_paths(state, node), *_declared_paths(state, node)]
+    return Conditions(views, _sample_names(known, sample))
+
+
+def _declared_paths(state: DraftState, node: StepNode) -> list[str]:
+    """The paths in the outputs that earlier steps declare, before any of them has run."""
+    found: list[str] = []
+    for available in scope_at_condition(state.parsed.definition, node.key).steps:
+        key = available.step.key
+        shape = declared_output(state.draft.steps[key])
+        found += [path for path, _ in walk_paths(shape, f"steps.{key}.output") if isinstance(shape, dict)]
+    return found
 
 
 def trigger_conditions(

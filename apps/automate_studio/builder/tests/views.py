@@ -89,6 +89,7 @@ class TestResultView:
 
     workflow: Workflow
     key: str
+    kind: str = ""  # of the step
     past: list[StepResult]
     shown: StepResult | None
     effects: list[EffectView]
@@ -121,6 +122,8 @@ class TestResultView:
             return _("Not tested yet")
         if self.changed and self.shown.has_ended:
             return _("Changed since test")
+        if self.is_held_back:
+            return _not_performed_text(self.kind)
         state = self.shown.run.status if not self.key else self.shown.state
         known = {
             "succeeded": _("Previewed") if self.shown.terms["mode"] == "preview" else _("Test passed"),
@@ -132,12 +135,22 @@ class TestResultView:
         return known.get(state, _("Running"))
 
     @property
+    def is_held_back(self) -> bool:
+        """Whether the test did not perform the step: a dry run describes a call, and does not wait."""
+        shown = self.shown
+        if shown is None or not self.key or shown.state != "succeeded" or shown.terms["mode"] != "dry":
+            return False
+        return shown.is_described or results.is_passed_over(self.kind, "dry")
+
+    @property
     def state(self) -> str:
         """State of the title."""
         if self.shown is None:
             return ""
         if self.changed and self.shown.has_ended:
             return "waiting"
+        if self.is_held_back:
+            return "skipped"
         return str(self.shown.state if self.key else self.shown.run.status)
 
     @property
@@ -197,15 +210,22 @@ def test_badges(workflow: Workflow, definition: Definition) -> dict[str, TestBad
     """Badges of the steps from their tests. Two queries."""
     found: dict[str, TestBadge] = {}
     now = timezone.localtime()
+    kinds = {step.key: str(step.__struct_config__.tag) for _, step in walk(definition.steps)}
     for key, last in results.latest_tests(workflow, definition).items():
         at = format_clock(timezone.localtime(last.at), now)
         if last.changed:
             found[key] = TestBadge(kind="changed", text=_("Changed since test"))
+        elif not last.performed:
+            found[key] = TestBadge(kind="described", text=_not_performed_text(kinds[key]))
         elif last.passed:
             found[key] = TestBadge(kind="tested", text=_("Tested %(time)s") % {"time": at})
         else:
             found[key] = TestBadge(kind="failed", text=_("Test failed %(time)s") % {"time": at})
     return found | {key: TestBadge(kind="mocked", text=_("Mocked")) for key in results.mocked_keys(workflow)}
+
+
+def _not_performed_text(kind: str) -> str:
+    return _("Not waited for in a dry run") if kind == "wait" else _("Not called in a dry run")
 
 
 # --- starting ---------------------------------------------------------------------------------------------------------
@@ -325,6 +345,7 @@ def _result_view(
     return TestResultView(
         workflow=workflow,
         key=key,
+        kind=workflow.steps.filter(key=key).values_list("kind", flat=True).first() or "" if key else "",
         past=past,
         shown=shown,
         effects=list(_effect_views(shown)) if shown else [],
