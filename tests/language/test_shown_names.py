@@ -56,6 +56,7 @@ def test_a_group_form_offers_permissions_and_the_list_groups_in_german(in_german
     assert "Darf eigene und freigegebene Workflows veröffentlichen" in form and "Can publish" not in form
     listed = read(client, reverse("admin:auth_group_changelist"))
     assert "Ersteller" in listed and "Builders" not in listed
+    assert "Builders" not in form, "the title and the breadcrumbs name it as the list does"
 
 
 def test_a_user_form_and_filter_name_shipped_groups_in_german(in_german, admin, owner):

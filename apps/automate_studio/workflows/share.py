@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from automate_connectors.models import Connection
@@ -34,10 +35,10 @@ _INCLUDES = {
     "publish": text("Includes pausing and resuming"),
 }
 _PRESET_NAMES = {
-    "viewer": text("Viewer"),
-    "user": text("User"),
-    "operator": text("Operator"),
-    "editor": text("Editor"),
+    "viewer": pgettext_lazy("permissions", "Viewer"),
+    "user": pgettext_lazy("permissions", "User"),
+    "operator": pgettext_lazy("permissions", "Operator"),
+    "editor": pgettext_lazy("permissions", "Editor"),
 }
 
 
