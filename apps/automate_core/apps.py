@@ -26,6 +26,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         from automate_core.events import event_types
         from automate_core.expressions import plugin_filters
         from automate_core.models import NotificationRule, WebhookEndpoint, Workflow
+        from automate_core.operations import audit_checks
         from automate_core.operations.erasure import kinds
         from automate_core.operations.site_status import access, operation, registry
         from automate_core.runs.waits import rate_limits, reconnection
@@ -40,7 +41,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
             activation,
             rules,  # noqa: F401 - it registers its checks
         )
-        from automate_governance import reference_registry
+        from automate_governance import audit, reference_registry
         from automate_governance.models import StoredSecret
 
         reference_registry.register_referrers(StoredSecret, references.endpoints_of_secrets)
@@ -59,6 +60,8 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         calls.admitted.connect(rate_limits.resume_admitted_steps)
         registry.register(*operation.ITEMS, *access.ITEMS)
         kinds.register()
+        audit.register_check("workflow.published", audit_checks.check_versions)
+        audit.register_check("approval.decided", audit_checks.check_decisions)
         checks.register_all()
         plugin_filters.install()
         register(model_registry.check_model_triggers, "automate")

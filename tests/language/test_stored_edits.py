@@ -44,7 +44,7 @@ def test_an_edit_is_recorded_in_english_and_shown_translated(workflow, owner, re
         editor.undo()
     undone, renamed = AuditEntry.objects.filter(verb="workflow.edited")[:2]
     assert renamed.changes["what"].startswith("Renamed ") and undone.changes["what"].startswith("Undid: Renamed ")
-    assert audit.readable_changes(renamed).keys() == {"what"}
+    assert audit.readable_changes(renamed).keys() == {"what", "edits"}
     page = read(reverse("admin:automate_governance_auditentry_changelist"), make_person("auditor", "Auditors"))
     with translation.override("de"):
         shown = translated(audit.readable_changes(undone)["what"])

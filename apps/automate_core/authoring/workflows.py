@@ -11,13 +11,14 @@ import msgspec
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
-from automate_core.authoring import usability
+from automate_core.authoring import recorded_changes, usability
 from automate_core.authoring.drafts import action_versions, history, insertion, parsing, rows
 from automate_core.authoring.drafts.changes import Change, find_changes
 from automate_core.authoring.drafts.errors import ConflictError, OtherChange, RefusedError
 from automate_core.authoring.drafts.values import GAP, OWN_FIELDS, Draft, draft_document
 from automate_core.authoring.run_as import may_choose
 from automate_core.definition import validation
+from automate_core.definition.digests import DIGEST, definition_digest
 from automate_core.definition.document import (
     Definition,
     DefinitionError,
@@ -54,11 +55,11 @@ def save_definition(definition: Definition, *, owner: Person, rev: int | None = 
         raise ConflictError(workflow.rev, history.edits_since(workflow, rev))
     if _says(workflow, definition):
         return workflow
-    changes = _replace(workflow, definition)
+    changes, edited = _replace(workflow, definition)
     history.record_edit(
         workflow, "replace", text("Imported a workflow definition"), changes, owner, history.load_undo_stack(workflow)
     )
-    audit.record(owner, "workflow.changed", workflow)
+    audit.record(owner, "workflow.changed", workflow, changes=edited)
     return workflow
 
 
@@ -110,19 +111,20 @@ def create_from_draft(draft: Draft, owner: Person) -> Workflow:
     return workflow
 
 
-def _replace(workflow: Workflow, definition: Definition) -> list[Change]:
-    """Make the draft say what `definition` says."""
+def _replace(workflow: Workflow, definition: Definition) -> tuple[list[Change], dict[str, Any]]:
+    """Make the draft say what `definition` says; (changes, their audit values)."""
     before = rows.load_draft(workflow)
     return _write(workflow, before, _drafted(definition, before))
 
 
-def _write(workflow: Workflow, before: Draft, after: Draft) -> list[Change]:
+def _write(workflow: Workflow, before: Draft, after: Draft) -> tuple[list[Change], dict[str, Any]]:
+    """Make the draft `after`; (changes, their audit values)."""
     changes = find_changes(before, after)
     workflow.rev += 1
     workflow.structure_rev = workflow.settings_rev = workflow.rev
     rows.write_changes(workflow, before, after, changes, workflow.rev)
     workflow.save()
-    return changes
+    return changes, recorded_changes.draft_changes(before, after, changes)
 
 
 def _says(workflow: Workflow, definition: Definition) -> bool:
@@ -231,10 +233,10 @@ def restore(workflow: Workflow, number: int, *, by: Person, rev: int | None = No
     definition = parse(workflow.versions.get(number=number).definition)
     if _says(workflow, definition):
         return False
-    changes = _replace(workflow, definition)
+    changes, edited = _replace(workflow, definition)
     words = text("Restored v%(number)s", number=str(number))
     history.record_edit(workflow, "replace", words, changes, by, history.load_undo_stack(workflow))
-    audit.record(by, "workflow.restored", workflow, changes={"version": number})
+    audit.record(by, "workflow.restored", workflow, changes=edited, facts={"version": number})
     return True
 
 
@@ -332,7 +334,11 @@ def publish_version(
     workflow.save(update_fields=["published", "published_rev", "status", "updated_at"])
     _activate(workflow, version, definition)
     acting = audit.difference("run_as", present.run_as.get_username() if present else "", run_as.get_username())
-    audit.record(author, "workflow.published", workflow, changes={"version": number, "message": message, **acting})
+    before = present.definition if present is not None else None
+    edited = recorded_changes.version_changes(before, definition)
+    facts = {"version": number, DIGEST: definition_digest(document)}
+    facts |= {"previous": present.number} if present else {}
+    audit.record(author, "workflow.published", workflow, changes={"message": message, **acting, **edited}, facts=facts)
     return version
 
 

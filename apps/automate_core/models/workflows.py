@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pgtrigger
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
@@ -228,6 +229,21 @@ class DraftCommand(models.Model):
         return restored(self.message, self.words)
 
 
+# What was published stays. Its run-as user can be handed over, and its message, which may name a person, be erased.
+_KEEP_PUBLISHED = """
+    IF (NEW.id, NEW.workflow_id, NEW.number, NEW.author_id, NEW.created_at)
+            = (OLD.id, OLD.workflow_id, OLD.number, OLD.author_id, OLD.created_at)
+        AND NEW.definition::text = OLD.definition::text
+        AND NEW.test IS NOT DISTINCT FROM OLD.test
+        AND (NEW.message = OLD.message AND NEW.message_text::text IS NOT DISTINCT FROM OLD.message_text::text
+            OR NEW.message = '' AND NEW.message_text IS NULL)
+    THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'versions of workflows are append-only';
+"""
+
+
 class Published(models.Manager["WorkflowVersion"]):
     """Published versions, without the snapshots of test runs."""
 
@@ -243,6 +259,8 @@ class WorkflowVersion(models.Model):
 
     With `test`, the `engine.test_options.TestOptions`, it is a snapshot of a draft, number 0, for one test run:
     `snapshots` includes these, `objects` and a workflow's `versions` do not.
+
+    The database keeps it as it is, but for `run_as` and an erased message.
     """
 
     governed_by = "workflow"
@@ -268,6 +286,11 @@ class WorkflowVersion(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["workflow", "number"], condition=Q(test__isnull=True), name="one_version_per_number"
+            )
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="append_only", operation=pgtrigger.Update, when=pgtrigger.Before, func=_KEEP_PUBLISHED
             )
         ]
 

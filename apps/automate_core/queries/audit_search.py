@@ -28,6 +28,8 @@ class AuditSearch:
         found, kept = AuditEntry.objects.all(), self.params
         if who := kept.get("who"):
             found = found.filter(actor__iexact=who)
+        if number := kept.get("entry"):
+            found = found.filter(pk=int(number)) if number.isdecimal() and len(number) < 19 else found.none()
         if verb := kept.get("verb"):
             found = found.filter(verb__startswith=verb)
         if about := kept.get("about"):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from automate_governance.audit.checks import record_faults
 from automate_governance.audit.content import DIGESTS, PARTS, canonical_text, columns_of, digest_of
 from automate_governance.audit.erasure import Erasure, erasures
 from automate_governance.models import AuditEntry, AuditLink
@@ -32,8 +33,9 @@ def verify(*, head: str = "", seconds: float | None = None) -> Iterator[str]:
     """Yield a sentence for every fault of the chain; nothing for an intact one.
 
     Positions follow each other, each link holds the hash of its predecessor and of its entry, each entry has one link
-    and its columns match its text, values are missing only where an erasure in the chain names them, and the hash of an
-    earlier `head` is still there. Raises VerificationTimeout after `seconds`.
+    and its columns match its text, values are missing only where an erasure in the chain names them, the records that
+    entries hold digests of match these, and the hash of an earlier `head` is still there. Raises VerificationTimeout
+    after `seconds`.
     """
     ends = None if seconds is None else time.monotonic() + seconds
     previous: AuditLink | None = None
@@ -47,6 +49,7 @@ def verify(*, head: str = "", seconds: float | None = None) -> Iterator[str]:
             yield from _link_faults(link, previous, known)
             found_head = found_head or link.hash == head
             previous = link
+        yield from record_faults([link.entry for link in batch])
     yield from _unlinked()
     if not found_head:
         yield text("the head %(head)s is not in the chain: entries at its end were removed", head=head)

@@ -26,6 +26,7 @@ from automate_core.models import Workflow, WorkflowVersion
 from automate_core.navigation.http import HttpResponseSeeOther, current_person, parse_number
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
+from automate_governance.texts import translated
 from automate_studio.builder.panel.problem_messages import problem_lines
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.describe import describe_condition, webhook_name
@@ -52,12 +53,12 @@ class DifferenceRow:
 
     @property
     def name(self) -> str:
-        return escape_invisible(self.difference.name)
+        return escape_invisible(translated(self.difference.name))
 
     @property
     def words(self) -> str:
         """Kind of change in words."""
-        return escape_invisible(self.difference.words)
+        return escape_invisible(translated(self.difference.words))
 
 
 _SIGNS = {
@@ -141,7 +142,10 @@ def _difference_rows(found: Iterable[Difference]) -> list[DifferenceRow]:
     return [
         DifferenceRow(
             each,
-            [(field.name, _value_text(field, field.was), _value_text(field, field.now)) for field in each.fields],
+            [
+                (translated(field.name), _value_text(field, field.was), _value_text(field, field.now))
+                for field in each.fields
+            ],
         )
         for each in found
     ]

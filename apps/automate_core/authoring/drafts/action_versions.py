@@ -7,6 +7,7 @@ from typing import Any
 
 from automate_connectors.adapters.base import Action, ActionVersionError
 from automate_connectors.registry import find_action
+from automate_core.authoring import recorded_changes
 from automate_core.authoring.drafts import changes, history, rows
 from automate_core.authoring.drafts.values import Draft, StepNode
 from automate_core.models import Workflow
@@ -33,7 +34,8 @@ def migrate_draft(workflow: Workflow, draft: Draft, *, by: Person) -> str:
     words = _words([after.steps[key].label for key in keys])
     history.record_edit(workflow, "replace", words, found, by, undo_stack)
     workflow.save(update_fields=["rev", "updated_at"])
-    audit.record(by, "workflow.edited", workflow, changes={"what": marked(words)})
+    edited = recorded_changes.draft_changes(draft, after, found)
+    audit.record(by, "workflow.edited", workflow, changes={"what": marked(words), **edited})
     return words
 
 

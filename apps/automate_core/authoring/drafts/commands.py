@@ -15,7 +15,7 @@ from django.db import transaction
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.models import Connection
 from automate_connectors.registry import find_action, find_poll, find_webhook
-from automate_core.authoring import run_as
+from automate_core.authoring import recorded_changes, run_as
 from automate_core.authoring.drafts import (
     action_versions,
     changes,
@@ -100,8 +100,9 @@ def run_command(workflow_id: int, request: requests.Request, *, by: Person, tab:
     kind = str(request.__struct_config__.tag)
     command, is_new = history.record_edit(workflow, kind, done.words, found, by, undo_stack, tab)
     _save_revisions(workflow, found, structural=command.structural)
-    if is_new or acting:
-        audit.record(by, "workflow.edited", workflow, changes={"what": marked(done.words), **acting})
+    edited = recorded_changes.draft_changes(before, after, found)
+    if is_new or acting or edited:
+        audit.record(by, "workflow.edited", workflow, changes={"what": marked(done.words), **acting, **edited})
     return replace(_build_state(workflow, after, UndoStack(command, None), done, changed=True), merged=merged)
 
 
@@ -154,7 +155,8 @@ def _replay_recorded(
     _save_revisions(workflow, found, structural=command.structural)
     is_undo = status == DraftCommand.Status.UNDONE
     words = _undo_words(command.label) if is_undo else _redo_words(command.label)
-    audit.record(by, "workflow.edited", workflow, changes={"what": marked(words), **_run_as_difference(before, after)})
+    edited = {**_run_as_difference(before, after), **recorded_changes.draft_changes(before, after, found)}
+    audit.record(by, "workflow.edited", workflow, changes={"what": marked(words), **edited})
     if command.author and command.author_id != by.pk:
         words = text("%(edit)s (by %(who)s)", edit=words, who=command.author.get_username())
     done = EditResult(words, _present_key(found, after))

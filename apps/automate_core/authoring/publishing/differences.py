@@ -1,6 +1,7 @@
 """Differences between two definitions of a workflow: in words, row by row, and as texts side by side.
 
-Values in, values out. Steps and triggers are the same when their keys are; names are labels.
+Values in, values out. Steps and triggers are the same when their keys are; names are labels. All texts are marked:
+`automate_governance.texts.translated` shows them in a language.
 """
 
 from __future__ import annotations
@@ -12,15 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from automate_core.authoring.drafts.values import TRIGGER_LABELS
 from automate_core.authoring.field_labels import field_label
 from automate_core.definition.document import OTHERWISE, TIMEOUT, ActionStep, Definition, Step, Trigger
 from automate_core.definition.slots import StepIndex, StepPosition, slots, walk
-from automate_governance.texts import translated
-from automate_plugins import text
+from automate_plugins import ntext, text
+from automate_plugins.texts import Text, joined, marked, verbatim
 
 type Table = Literal["step", "trigger", "workflow"]
 type Values = Mapping[str, Any]
@@ -35,6 +34,16 @@ _SLOT_LABELS = {
 }
 
 
+_NAMED_LABELS = {
+    "route": (text("route %(name)s"), text("order of routes")),
+    "branch": (text("parallel branch %(name)s"), text("order of parallel branches")),
+    "outcome": (text("outcome %(name)s"), text("order of outcomes")),
+    "form": (text("question %(name)s"), text("order of questions")),
+}
+WORKFLOW = marked(text("Workflow"))
+_TOP = marked(text("the top level"))
+
+
 @dataclass(frozen=True)
 class _Condition:
     """A condition among the values of fields."""
@@ -46,12 +55,14 @@ class _Condition:
 class FieldChange:
     """One field. `was` and `now` are its values as texts, None where it was not, or is no longer, given.
 
-    The values of a condition are JSON.
+    The values of a condition are JSON. `before` and `after` are the values themselves.
     """
 
     name: str
     was: str | None
     now: str | None
+    before: Any = None
+    after: Any = None
     is_condition: bool = False
 
 
@@ -76,8 +87,8 @@ def find_differences(before: Definition, after: Definition, *, run_as: tuple[str
 
     `run_as` are the names of the people that each runs as.
     """
-    was, now = ({translated(field_label("run as")): name} for name in run_as)
-    own = _changed("workflow", "", _("Workflow"), {**_own_fields(before), **was}, {**_own_fields(after), **now})
+    was, now = ({field_label("run as"): name} for name in run_as)
+    own = changed_fields("workflow", "", WORKFLOW, {**_own_fields(before), **was}, {**_own_fields(after), **now})
     return [*own, *_triggers(before, after), *_steps(before, after)]
 
 
@@ -91,21 +102,21 @@ def with_authors(found: list[Difference], authors: Mapping[tuple[str, str], tupl
 
 def _own_fields(definition: Definition) -> Values:
     document = msgspec.to_builtins(definition)
-    return _flat_fields({name: value for name, value in document.items() if name not in {"steps", "triggers", "slug"}})
+    return flat_fields({name: value for name, value in document.items() if name not in {"steps", "triggers", "slug"}})
 
 
 def _triggers(before: Definition, after: Definition) -> Iterator[Difference]:
     old, new = ({part.key: part for part in each.triggers} for each in (before, after))
     for key, part in old.items():
         if key not in new or new[key].matches[0] != part.matches[0]:
-            yield _trigger("removed", part, _("trigger removed"))
+            yield _trigger("removed", part, text("trigger removed"))
     for key, part in new.items():
         present = old.get(key)
         if present is None or present.matches[0] != part.matches[0]:
-            yield _trigger("added", part, _("trigger added"))
+            yield _trigger("added", part, text("trigger added"))
         else:
-            fields = (_flat_fields(msgspec.to_builtins(each)) for each in (present, part))
-            yield from _changed("trigger", key, trigger_name(part), *fields)
+            fields = (flat_fields(msgspec.to_builtins(each)) for each in (present, part))
+            yield from changed_fields("trigger", key, trigger_name(part), *fields)
 
 
 def _trigger(kind: Literal["added", "removed"], part: Trigger, words: str) -> Difference:
@@ -116,7 +127,7 @@ def trigger_name(part: Trigger) -> str:
     """The label of a trigger: `Webhook github`."""
     kind = str(part.__struct_config__.tag)
     source = part.matches[0].partition(":")[2] or part.matches[1]
-    return f"{translated(TRIGGER_LABELS.get(kind, kind.capitalize()))} {source}".strip()
+    return joined([TRIGGER_LABELS.get(kind, kind.capitalize()), verbatim(source) if source else ""])
 
 
 # --- steps ------------------------------------------------------------------------------------------------------------
@@ -127,29 +138,31 @@ def _steps(before: Definition, after: Definition) -> Iterator[Difference]:
     for key, was in old.items():
         if key not in new and (was.parent is None or was.parent.key in new):  # else its parent's difference covers it
             place = _where(was)
-            words = _("removed from %(place)s") % {"place": place} if place else _("removed")
-            yield _step_difference("removed", was, f"{words} {_with_inner(was)}".strip())
+            words = text("removed from %(place)s", place=place) if place else text("removed")
+            yield _step_difference("removed", was, joined([words, _with_inner(was)]))
     shifted = _reordered_keys(old, new)
     for key, now in new.items():
         present = old.get(key)
         if present is None:
             if now.parent is None or now.parent.key in old:
                 place = _where(now)
-                words = _("added to %(place)s") % {"place": place} if place else _("added")
-                yield _step_difference("added", now, f"{words} {_with_inner(now)}".strip())
+                words = text("added to %(place)s", place=place) if place else text("added")
+                yield _step_difference("added", now, joined([words, _with_inner(now)]))
             continue
         if _list_of(present) != _list_of(now):
-            top = _("the top level")
-            places = {"old": _where(present) or top, "new": _where(now) or top}
-            yield _step_difference("moved", now, _("moved from %(old)s to %(new)s") % places)
+            places = {"old": _where(present) or _TOP, "new": _where(now) or _TOP}
+            yield _step_difference("moved", now, text("moved from %(old)s to %(new)s", **places))
         elif key in shifted:
-            place = _where(now) or _("the top level")
-            yield _step_difference("moved", now, _("moved within %(place)s") % {"place": place})
-        yield from _changed("step", key, _label(now.step), _step_fields(present.step), _step_fields(now.step))
+            yield _step_difference("moved", now, text("moved within %(place)s", place=_where(now) or _TOP))
+        yield from changed_fields("step", key, _name(now.step), _step_fields(present.step), _step_fields(now.step))
 
 
 def _label(step: Step) -> str:
     return step.name or step.key.replace("_", " ").capitalize()
+
+
+def _name(step: Step) -> str:
+    return verbatim(_label(step))
 
 
 def _list_of(position: StepPosition) -> tuple[str, str]:
@@ -162,8 +175,13 @@ def _where(position: StepPosition) -> str:
     if position.parent is None or position.slot is None:
         return ""
     slot = position.slot
-    label = slot.name or translated(_SLOT_LABELS.get(slot.key, "")) or slot.key.replace("_", " ").capitalize()
-    return _("%(slot)s of %(step)s") % {"slot": label, "step": _label(position.parent)}
+    return place_name(slot.key, slot.name, _label(position.parent))
+
+
+def place_name(slot: str, name: str, step: str) -> str:
+    """A list of steps, in words: `slot` is its key and `name` its own name, `step` the label of the step around it."""
+    label = name or marked(_SLOT_LABELS.get(slot, "")) or slot.replace("_", " ").capitalize()
+    return text("%(slot)s of %(step)s", slot=label, step=step)
 
 
 def _reordered_keys(old: Mapping[str, StepPosition], new: Mapping[str, StepPosition]) -> set[str]:
@@ -183,14 +201,14 @@ def _reordered_keys(old: Mapping[str, StepPosition], new: Mapping[str, StepPosit
 
 
 def _step_difference(kind: Literal["added", "removed", "moved"], position: StepPosition, words: str) -> Difference:
-    return Difference(kind=kind, table="step", key=position.step.key, name=_label(position.step), words=words)
+    return Difference(kind=kind, table="step", key=position.step.key, name=_name(position.step), words=words)
 
 
 def _with_inner(position: StepPosition) -> str:
     count = sum(1 for slot in slots(position.step) for __ in walk(slot.steps))
     if not count:
         return ""
-    return ngettext("(with %(count)s step inside)", "(with %(count)s steps inside)", count) % {"count": count}
+    return ntext("(with %(count)s step inside)", "(with %(count)s steps inside)", count)
 
 
 def _step_fields(step: Step) -> Values:
@@ -202,49 +220,52 @@ def _step_fields(step: Step) -> Values:
         document[name] = [{**named_slot, "steps": None} for named_slot in document.get(name, ())]
     if isinstance(step, ActionStep) and isinstance(document.get("on_error"), dict):
         document["on_error"] = {name: value for name, value in document["on_error"].items() if name != "steps"} or True
-    return _flat_fields(document)
+    return flat_fields(document)
 
 
 # --- fields -----------------------------------------------------------------------------------------------------------
 
 
-def _flat_fields(document: Mapping[str, Any]) -> Values:
+def flat_fields(document: Mapping[str, Any]) -> Values:
     """Fields by their labels: `title` of the inputs, `condition of Bug` of the routes."""
     found: dict[str, Any] = {}
     for name, value in document.items():
         if name in _NAMED and isinstance(value, list):
             found |= _named_values(name, value, str(document.get("kind", "")))
         elif name in _SPREAD and isinstance(value, dict):
-            section = "" if name == "inputs" else f" ({translated(field_label(name))})"
-            found |= {f"{inner}{section}": given for inner, given in value.items()}
+            found |= {_spread_name(name, inner): given for inner, given in value.items()}
         else:
-            found[translated(field_label(name))] = _Condition(value) if name == "filter" else value
+            found[field_label(name)] = _Condition(value) if name == "filter" else value
     return found
 
 
+def _spread_name(section: str, name: str) -> str:
+    """`url` of the inputs, `currency (variables)` of the others."""
+    if section == "inputs":
+        return verbatim(name)
+    return text("%(name)s (%(section)s)", name=verbatim(name), section=field_label(section))
+
+
 def _named_values(name: str, named_slots: list[dict[str, Any]], kind: str) -> Values:
-    label, order = {
-        "route": (_("route %(name)s"), _("order of routes")),
-        "branch": (_("parallel branch %(name)s"), _("order of parallel branches")),
-        "outcome": (_("outcome %(name)s"), _("order of outcomes")),
-        "form": (_("question %(name)s"), _("order of questions")),
-    }["branch" if kind == "parallel" else {"arms": "route", "outcomes": "outcome", "form": "form"}[name]]
+    label, order = _NAMED_LABELS[
+        "branch" if kind == "parallel" else {"arms": "route", "outcomes": "outcome", "form": "form"}[name]
+    ]
     found: dict[str, Any] = {}
     for named_slot in named_slots:
         key = str(named_slot.get("key") or named_slot.get("name"))
         if name == "form":
-            found[label % {"name": key}] = named_slot
+            found[Text(label, {"name": key})] = named_slot
             continue
-        found[label % {"name": key}] = named_slot.get("name") or key
+        found[Text(label, {"name": key})] = named_slot.get("name") or key
         if "when" in named_slot:
-            condition = _("condition of %(name)s") % {"name": named_slot.get("name") or key}
-            found[condition] = _Condition(named_slot["when"])
+            found[text("condition of %(name)s", name=named_slot.get("name") or key)] = _Condition(named_slot["when"])
     if len(named_slots) > 1:
-        found[order] = [named_slot.get("key") or named_slot.get("name") for named_slot in named_slots]
+        found[marked(order)] = [named_slot.get("key") or named_slot.get("name") for named_slot in named_slots]
     return found
 
 
-def _changed(table: Table, key: str, name: str, before: Values, after: Values) -> Iterator[Difference]:
+def changed_fields(table: Table, key: str, name: str, before: Values, after: Values) -> Iterator[Difference]:
+    """The difference of one row by fields, as `flat_fields` gives them; none where they are equal."""
     names = [each for each in {**before, **after} if _text(before, each) != _text(after, each)]
     if names:
         fields = tuple(
@@ -252,20 +273,24 @@ def _changed(table: Table, key: str, name: str, before: Values, after: Values) -
                 name=each,
                 was=_text(before, each),
                 now=_text(after, each),
+                before=_raw(before.get(each)),
+                after=_raw(after.get(each)),
                 is_condition=isinstance(after.get(each, before.get(each)), _Condition),
             )
             for each in names
         )
-        words = _("changed: %(fields)s") % {"fields": ", ".join(names)}
+        words = text("changed: %(fields)s", fields=joined(names, ", "))
         yield Difference(kind="changed", table=table, key=key, name=name, words=words, fields=fields)
+
+
+def _raw(value: Any) -> Any:
+    return value.rule if isinstance(value, _Condition) else value
 
 
 def _text(values: Values, name: str) -> str | None:
     if name not in values:
         return None
-    value = values[name]
-    if isinstance(value, _Condition):
-        value = value.rule
+    value = _raw(values[name])
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=False)
 
 

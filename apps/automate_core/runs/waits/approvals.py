@@ -14,7 +14,7 @@ from automate_core.definition import form_validation
 from automate_core.definition.step_names import shown_name, title_of_key
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
-from automate_core.runs.waits import resolution
+from automate_core.runs.waits import decisions, resolution
 from automate_core.states import FINAL_RUN_STATES, StepStatus, WaitStatus
 from automate_governance import audit
 from automate_governance.people.labels import group_label
@@ -157,8 +157,11 @@ def decide_approval(
     wait.decided_by = by
     wait.save(update_fields=["decided_by"])
     _answer(wait, run, by, outcome=outcome, form=filled, remark=remark)
+    wait.refresh_from_db(fields=["data", "outcome"])  # the digest is over the values as they are stored
     changes = {"step": wait.path, "outcome": outcome, "form": filled, **({"reason": remark} if remark else {})}
-    audit.record(by, "approval.decided", run, changes=changes, trace_id=run.trace_id)
+    changes |= decisions.shown_values(data) | {"digest": decisions.decision_digest(wait.data or {}, wait.outcome or {})}
+    facts = {"wait": str(wait.pk)}
+    audit.record(by, "approval.decided", run, changes=changes, facts=facts, trace_id=run.trace_id)
     return wait
 
 

@@ -25,7 +25,7 @@ from automate_plugins import text
 from automate_plugins.texts import Text
 from automate_studio.ui.audit.actions import action_label
 from automate_studio.ui.audit.filters import KINDS, AuditFilters
-from automate_studio.ui.formatting import permission_word
+from automate_studio.ui.formatting import format_exact, permission_word
 from automate_studio.ui.keyset_pages import KeysetPage, keyset_links
 
 ON_A_PAGE = 50
@@ -40,10 +40,14 @@ _VALUE_NAMES = {
     "connection": text("connection"),
     "connector": text("connector"),
     "days": text("days"),
+    "definition_sha256": text("SHA-256 of the definition"),
+    "details": text("details"),
+    "digest": text("SHA-256 of what was shown and decided"),
     "decisions": text("decisions"),
     "edited": text("edited"),
     "enabled": text("enabled"),
     "encrypted": text("encrypted"),
+    "entries": text("entries"),
     "event": text("event"),
     "faults": text("faults"),
     "file": text("file"),
@@ -67,9 +71,11 @@ _VALUE_NAMES = {
     "outcome": text("outcome"),
     "owner": text("owner"),
     "part": text("part"),
+    "parts": text("parts"),
     "payload": text("payload"),
     "places": text("places"),
     "position": text("position"),
+    "previous": text("previous version"),
     "provider": text("provider"),
     "reason": text("reason"),
     "reference": text("reference"),
@@ -104,6 +110,7 @@ _VALUE_NAMES = {
 }
 
 
+_HIDDEN = {"wait"}  # keys that mean nothing to people
 _RUN = "automate_core.executionrun"
 _REVIEWED = {"succeeded": text("succeeded"), "failed": text("failed"), "again": text("run again")}
 
@@ -120,7 +127,9 @@ class ValueChange:
 @dataclass(frozen=True, kw_only=True)
 class EntryRow:
     """An entry. `url` is empty without a page, or once the object is deleted; `history` lists all entries of the
-    object; `source` is empty for a browser.
+    object; `source` is empty for a browser; `comparison` is the URL of the comparison with the version before.
+
+    `erased` says what was erased of it, when and by whom, and `erasure` lists the entry about it.
     """
 
     entry: AuditEntry
@@ -130,6 +139,9 @@ class EntryRow:
     url: str
     history: str
     changes: list[ValueChange]
+    comparison: str = ""
+    erased: str = ""
+    erasure: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,8 +180,9 @@ def empty_page(question: AuditFilters) -> EntryPage:
 
 
 def build_entry_rows(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:
-    """Rows of the entries. At most two queries, for the names of steps."""
+    """Rows of the entries. At most three queries, for the names of steps and for erasures."""
     listed = list(entries)
+    known = audit.erasures(listed)
     steps = find_step_names(
         entry.object_id for entry in listed if entry.object_type == _RUN and (entry.changes or {}).get("step")
     )
@@ -182,8 +195,47 @@ def build_entry_rows(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:
             kind=translated(KINDS.get(entry.object_type, "")) or _kind_name(entry.object_type),
             url=_object_url(entry.object_type, entry.object_id),
             history=query_string({"about": f"{entry.object_type}:{entry.object_id}"}),
-            changes=[_value_change(entry.object_type, name, value) for name, value in changes.items()],
+            changes=[
+                shown
+                for name, value in changes.items()
+                if name not in _HIDDEN
+                for shown in (_edited(value) if name == "edits" else [_value_change(entry.object_type, name, value)])
+            ],
+            comparison=_comparison_url(entry),
+            **_erasure(entry, known),
         )
+
+
+def _erasure(entry: AuditEntry, known: Mapping[int, audit.Erasure]) -> dict[str, str]:
+    found = [known[key] for key in dict.fromkeys(entry.erased.values()) if key in known]
+    if not found:
+        return {}
+    last = max(found, key=lambda each: each.entry_id)
+    says = _("Erased on %(time)s by %(person)s") % {"time": format_exact(last.at), "person": last.by}
+    return {"erased": says, "erasure": query_string({"entry": str(last.entry_id)})}
+
+
+def _comparison_url(entry: AuditEntry) -> str:
+    """The page that compares a published version with the one before; empty for the first."""
+    version = entry.changes.get("version")
+    if entry.verb != "workflow.published" or not isinstance(version, int):
+        return ""
+    before = entry.changes.get("previous", version - 1)
+    if not before or not entry.object_id.isdecimal():
+        return ""
+    return f"{reverse('studio:versions_compare', args=[entry.object_id])}?from={before}&to={version}"
+
+
+def _edited(lines: Any) -> Iterator[ValueChange]:
+    """Fields of steps, triggers and the workflow, as `recorded_changes` records them."""
+    for line in lines if isinstance(lines, list) else ():
+        where = translated(line.get("in", ""))
+        if "what" in line:
+            yield ValueChange(name=where, before=None, after=_value_text(line["what"]))
+            continue
+        name = f"{where}: {translated(line.get('field', ''))}"
+        before = _value_text(line["from"]) if "from" in line else None
+        yield ValueChange(name=name, before=before, after=_value_text(line.get("to")))
 
 
 def _source_text(entry: AuditEntry) -> str:

@@ -1,0 +1,23 @@
+"""What an approver was shown and decided, as the audit trail records it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from automate_governance import audit
+
+
+def decision_digest(data: Mapping[str, Any], outcome: Mapping[str, Any]) -> str:
+    """SHA-256 of the message, the details and the decision of a wait, as they are stored."""
+    shown = {name: data.get(name) for name in ("message", "context")}
+    decided = {name: outcome.get(name) for name in ("outcome", "form", "by")}
+    return hashlib.sha256(audit.canonical_text(shown | decided).encode()).hexdigest()
+
+
+def shown_values(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The message and the details, long ones shortened."""
+    message = audit.shown_value(data.get("message") or "")
+    details = {str(line.get("label")): audit.shown_value(line.get("value")) for line in data.get("context") or ()}
+    return ({"message": message} if message else {}) | ({"details": details} if details else {})
