@@ -87,12 +87,12 @@ def test_data_is_picked_shown_as_tokens_and_previewed(opened, faults, shot):
     page.keyboard.press("Control+z")
 
     # the text behind it, with an error in it
-    page.get_by_role("button", name="Edit as formula").click()
+    page.get_by_role("button", name="Show source").click()
     formula = page.locator("textarea[name='inputs.message']")
     expect(formula).to_have_value(both.replace("login }}", "login | upper }}"))
     formula.fill("{{ steps.look.output.titel }}")
     expect(page.locator("#preview-field-inputs-message .error")).to_contain_text("Did you mean 'title'?")
-    page.get_by_role("button", name="Edit as formula").click()
+    page.get_by_role("button", name="Show source").click()
 
     # an undo of the draft draws the panel anew: tokens stay tokens
     page.locator("#undo").click()

@@ -88,10 +88,10 @@ def test_a_second_place_a_sum_and_functions(opened, faults, shot):
     expect(page.locator("#preview-field-inputs-message mark")).to_have_text("BUG")
 
     # a sum outside the braces is told, and becomes one expression
-    page.get_by_role("button", name="Edit as formula").click()
+    page.get_by_role("button", name="Show source").click()
     page.locator("textarea[name='inputs.message']").fill("{{ event.payload.number }} * 2")
     expect(page.locator("#preview-field-inputs-message")).to_contain_text("The result is text")
-    expect(page.locator("#field-inputs-message-why")).to_contain_text("This sum produces text")
+    expect(page.locator("#field-inputs-message-why")).to_contain_text("This text is not calculated")
     shot(page, "expressions-sum")
     page.get_by_role("button", name="Use as number").click()
     wait_for(lambda: saved("tell", "message") == "{{ (event.payload.number | to_number) * 2 }}")

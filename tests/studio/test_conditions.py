@@ -321,6 +321,12 @@ def test_the_newest_run_says_what_a_route_comes_to(builder, deliver, drain):
     assert "steps.look.output.title" in options
 
 
+def test_a_condition_on_an_untested_step_has_no_result(builder, deliver):
+    deliver({"title": "bug", "labels": []})
+    said = " ".join(builder.panel("route").text.split())
+    assert "Not known: title of Look was not tested." in said and "False" not in said
+
+
 @pytest.mark.extended
 def test_payloads_are_for_those_who_may_see_them(builder, deliver, drain, sign_in, colleague):
     deliver({"title": "hush-hush", "labels": []})

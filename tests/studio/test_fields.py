@@ -256,3 +256,28 @@ def test_a_conflict_keeps_all_rows(builder):
     answer = builder.save("values", rev="0", **rows("inputs.tags", item=["x", "y"]))
     again = [(found["name"], found["value"]) for tag, found in Page(answer).tags if tag == "input"]
     assert answer.status_code == 409 and [text for name, text in again if name == "inputs.tags::item"] == ["x", "y"]
+
+
+def test_an_emptied_number_is_not_set_and_can_be_typed_again(builder):
+    builder.save("values", **{"inputs.count": "", "inputs.count::drawn": "number"})
+    assert "count" not in inputs("values")
+    builder.save("values", **{"inputs.count": "7", "inputs.count::drawn": "number"})
+    assert inputs("values")["count"] == 7
+
+
+def test_an_expression_among_named_values_keeps_its_type(builder):
+    typed = rows("inputs.more", key=["x"], value=["{{ event.payload.n }}"], type=["number"])
+    builder.save("values", **typed)
+    assert inputs("values")["more"] == {"x": "{{ event.payload.n }}"}
+    page = builder.panel("values")
+    chosen = [found["value"] for tag, found in page.tags if tag == "option" and "selected" in found]
+    assert "expression" in chosen
+    builder.save("values", **rows("inputs.more", key=["x"], value=["{{ event.payload.m }}"], type=["expression"]))
+    assert inputs("values")["more"] == {"x": "{{ event.payload.m }}"}
+
+
+def test_a_number_does_not_go_along_into_an_expression(builder):
+    """Data that is inserted would stand before it: `{{ item.quantity }}0`."""
+    content = builder.client.get(builder.url("builder_step", "values")).content.decode()
+    part = content.partition('id="field-inputs-count"')[2].partition("</template>")[0]
+    assert part.count('value="3"') <= 1 and ">3<" not in part

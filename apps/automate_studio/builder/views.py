@@ -29,6 +29,7 @@ from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import NotPermittedError, User, can, permitted
 from automate_governance.texts import translated
+from automate_plugins.fields import FieldKind
 from automate_studio.builder.offers import palette_groups
 from automate_studio.builder.panel import generic_action, steps, wait_fields
 from automate_studio.builder.panel.conditions import condition_command
@@ -317,10 +318,9 @@ def _changed_command(request: HttpRequest, draft: Draft, path: str) -> tuple[dic
         all_unset += unset
         all_errors |= errors
     free = steps.free_inputs(node, drawn)
-    all_found |= {
-        name: empty_value(free[name].kind, node.inputs.get(free[name].name)) for name in all_unset if name in free
-    }
-    all_unset = [name for name in all_unset if name not in free]
+    kept = [name for name in all_unset if name in free and free[name].kind is not FieldKind.NUMBER]
+    all_found |= {name: empty_value(free[name].kind, node.inputs.get(free[name].name)) for name in kept}
+    all_unset = [name for name in all_unset if name not in kept]
     if node.kind == "wait":
         wait_fields.complete_wait(node, all_found, all_unset, all_errors)
     if generic_action.is_generic(node):

@@ -282,7 +282,7 @@ const tools = (holder) => {
   const made = Object.assign(document.createElement("span"), { className: "da-expression-tools" });
   const current = () => { const all = inside(holder); return all.includes(latest) ? latest : all[0]; };
   made.append(
-    button(gettext("Edit as formula"), (self) => { const editor = current(); editor.formula = !editor.isFormula; self.setAttribute("aria-pressed", editor.isFormula); }),
+    button(gettext("Show source"), (self) => { const editor = current(); editor.formula = !editor.isFormula; self.setAttribute("aria-pressed", editor.isFormula); }),
     button(gettext("Functions"), () => openFunctions(current())),
     button(gettext("Insert data"), () => open(current()), "data_object"),
   );

@@ -38,7 +38,9 @@ export const switchTo = async (button) => {
     if (isPressed() || !field.isConnected) return;
   }
   if (isLiteral(text) && isRows(template.content)) { choose(selected, { focus: true, field: controlIn(control).id }); return; } // drawn as it was read
-  if (isLiteral(text) || (button.dataset.mode === "value" && !isRows(template.content))) put(template.content, isLiteral(text) ? text : "");
+  const isNumber = controlIn(control).inputMode === "decimal"; // data that is inserted comes in its place
+  const goesAlong = isLiteral(text) && !isNumber;
+  if (goesAlong || isNumber || (text && button.dataset.mode === "value" && !isRows(template.content))) put(template.content, goesAlong ? text : "");
   const shown = [...control.childNodes];
   control.replaceChildren(template.content);
   template.content.replaceChildren(...shown);

@@ -174,7 +174,7 @@ def _adds_texts(step: ActionStep, place: str) -> Iterator[Problem]:
     for name, value in step.inputs.items():
         for found in filter(None, map(read_sum, expressions(value))):
             if found.certain:
-                reason = text("This sum produces text. Write %(expression)s instead.", expression=found.whole)
+                reason = text("This text is not calculated. Write %(expression)s instead.", expression=found.whole)
                 yield Problem(f"{place}.inputs.{name}", reason)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import Draft, StepNode, TriggerNode
 from automate_core.definition.scope import scope_at_condition
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
+from automate_core.definition.step_names import title_of_key
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_governance.permissions import Person, User
 from automate_governance.texts import translated
@@ -241,12 +242,26 @@ def evaluate_on_sample(rule: Any, sample: Sample | WithheldSample | None) -> Con
     if sample is None:
         return ConditionResult(hint=_("No event yet. The result appears after the first event."))
     try:
-        explained = read_rule(rule).explain(sample.scope)
+        parsed = read_rule(rule)
+        if untested := _untested_field(parsed.paths, sample.scope):
+            return ConditionResult(sample=sample, hint=untested)
+        explained = parsed.explain(sample.scope)
     except RuleError as error:
         return ConditionResult(
             sample=sample, hint=_("Cannot evaluate the condition. %(problem)s") % {"problem": as_sentence(str(error))}
         )
     return ConditionResult(sample=sample, line=explanation_lines(explained))
+
+
+def _untested_field(paths: Iterable[str], scope: Mapping[str, Any]) -> str:
+    """Why the condition has no result: a field of a step that has no output in the sample. Empty when there is none."""
+    for path in paths:
+        name, _dot, rest = path.partition(".")
+        key, _dot, field = rest.partition(".")
+        if name == "steps" and key and key not in scope.get("steps", {}):
+            values = {"field": field.rpartition(".")[2] or "output", "step": title_of_key(key)}
+            return _("Not known: %(field)s of %(step)s was not tested.") % values
+    return ""
 
 
 # --- what a form asks for ---------------------------------------------------------------------------------------------

@@ -227,6 +227,11 @@ class FieldView:
         return tuple((value, translated(label)) for value, label in TYPES)
 
     @property
+    def entry_types(self) -> tuple[tuple[str, str], ...]:
+        """Types of an entry's value, among them that of an expression alone, which gives any."""
+        return (*self.types, ("expression", _("Expression")))
+
+    @property
     def new_row(self) -> ValueRow:
         """An empty row."""
         return ValueRow(number=0, cells=self.columns)
@@ -308,7 +313,7 @@ def build_field_view(
         return replace(drawn, alternative=_literal_view(found, spec.default))
     drawn = _literal_view(found, spec.default if value is MISSING else value)
     if found.takes_expression and drawn.widget not in _TYPE_OF_VALUE:
-        written = "" if drawn.rows or drawn.widget in {"check", "schema"} else drawn.text
+        written = "" if drawn.rows or drawn.widget in {"check", "schema", "number"} else drawn.text
         return replace(drawn, alternative=replace(found, widget="expression", text=written))
     return drawn
 
@@ -383,7 +388,7 @@ def _value_rows(spec: FieldSpec, name: str, value: Any) -> list[ValueRow] | None
 
 def _entry_row(number: int, key: str, value: Any) -> ValueRow:
     if isinstance(value, str):
-        return ValueRow(number=number, key=key, text=value)
+        return ValueRow(number=number, key=key, text=value, type="expression" if is_lone_expression(value) else "text")
     kind = "boolean" if isinstance(value, bool) else "number" if isinstance(value, int | float) else "json"
     return ValueRow(number=number, key=key, text=write_text(value), type=kind)
 

@@ -124,7 +124,7 @@ def _parse_entries(name: str, posted: Mapping[str, list[str]]) -> dict[str, Any]
 def parse_entry(kind: str, text: str) -> Any:
     """Value of a mapping's entry; text in braces is an expression, whatever its type. Raises ValueError."""
     plain = text.strip()
-    if kind == "text" or plain.startswith(("{{", "{%")):
+    if kind in {"text", "expression"} or plain.startswith(("{{", "{%")):
         return text
     if kind == "json":
         return parse_json(text) if plain else None
