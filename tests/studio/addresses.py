@@ -176,6 +176,7 @@ def addresses(run, owner, endpoint, approval, bulk_action, view):
         "builder sample choose": ("post", reverse("studio:builder_sample", args=[run.workflow_id])),
         "builder trigger caught": ("post", reverse("studio:builder_trigger_event", args=[run.workflow_id, "webhook"])),
         "workflow started": ("get", reverse("studio:workflow_started", args=[run.workflow_id, run.event_id])),
+        "events replay, nothing said": ("post", reverse("studio:events_replay")),
         "events": ("get", reverse("admin:automate_core_event_changelist")),
         "event": ("get", reverse("admin:automate_core_event_change", args=[run.event_id])),
         "event replay": ("post", reverse("studio:event_replay", args=[run.event_id])),
@@ -356,6 +357,7 @@ MATRIX = {
     "workflow started": (404, 404, 404, 302),
     "form preview": (404, 404, 404, 302),  # of a workflow without a form
     "events": (200, 200, 200, 302),
+    "events replay, nothing said": (422, 422, 403, 302),
     "event": (200, 200, 404, 302),
     "event replay": (303, 403, 404, 302),
     "event value": (200, 403, 404, 302),

@@ -1,4 +1,4 @@
-"""Bulk actions on runs: a worker processes them, a few at a time."""
+"""Bulk actions on runs and events: a worker processes them, a few at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from automate_core.models.fields import DocumentField
 
 
 class BulkAction(models.Model):
-    """Cancelling or re-running many runs. The set of runs is fixed when the action is requested: its items.
+    """Cancelling or re-running many runs, or replaying many events. Their set is fixed when it is requested: its items.
 
     `options` are those of `control.rerun` or `control.cancel`. `done` and `refused` count the items processed so far;
     each is checked and audited on its own, as `person`. `request` identifies the request, so that repeating it creates
@@ -29,6 +29,7 @@ class BulkAction(models.Model):
 
         RETRY = "retry", _("Re-run")  #: run it again
         CANCEL = "cancel", _("Cancel")  #: cancel it
+        REPLAY = "replay", _("Replay")  #: of events: start what matches them now
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
@@ -55,7 +56,8 @@ class BulkAction(models.Model):
 
 
 class BulkItem(models.Model):
-    """A run of a bulk action. `result` is the new run, or the cancelled one; `refusal` says why there is none.
+    """A run of a bulk action, or an event to replay. `result` is the new run, or the cancelled one; `refusal` says why
+    there is none.
 
     `refusal_text` is what it is translated from.
     """

@@ -1,15 +1,16 @@
-"""Bulk actions: re-running or cancelling many runs, which a worker does a few at a time.
+"""Bulk actions: re-running or cancelling many runs, or replaying many events, which a worker does a few at a time.
 
-Each run is processed by itself, with the person's permissions at that moment, and with an audit entry of its own. An
+Each item is processed by itself, with the person's permissions at that moment, and with an audit entry of its own. An
 action that an API token requested stays within the limits of the token, and stops when that is not valid any more.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db import OperationalError, transaction
@@ -18,9 +19,9 @@ from django.utils import timezone
 
 from automate_core.database import AutomateNow
 from automate_core.ids import uuid7
-from automate_core.models import BulkAction, BulkItem, ExecutionRun
+from automate_core.models import BulkAction, BulkItem, Event, ExecutionRun
 from automate_core.operations.statistics import failures
-from automate_core.runs import control
+from automate_core.runs import control, replay
 from automate_core.states import BULK_EDGES, BulkStatus, move
 from automate_governance import audit
 from automate_governance.people import token_limits
@@ -47,11 +48,12 @@ def create_bulk_action(
     by: Person,
     request: uuid.UUID | None = None,
 ) -> BulkAction:
-    """Have a worker do `verb` to these runs, oldest first. `options` are those of `control.rerun` or `cancel`.
+    """Have a worker do `verb` to these runs or events, oldest first. `options` are those of `control`.
 
     A repeated `request` of that person gives the action that it created. The worker acts within the limits that the
     person has now, by an API token. Raises ValueError for none or too many.
     """
+    subject = "events" if verb == BulkAction.Verb.REPLAY else "runs"
     if not 1 <= len(runs) <= MOST:
         raise ValueError(text("Choose 1 to %(limit)s runs, not %(count)s.", limit=MOST, count=len(runs)))
     BulkAction.objects.filter(ended_at__lt=timezone.now() - KEPT).delete()
@@ -64,7 +66,7 @@ def create_bulk_action(
     BulkItem.objects.bulk_create(
         (BulkItem(action=action, number=number, run=run) for number, run in enumerate(ordered)), batch_size=1_000
     )
-    audit.record(by, f"runs.bulk_{verb}", action, changes={"runs": len(ordered), **options})
+    audit.record(by, f"{subject}.bulk_{verb}", action, changes={subject: len(ordered), **options})
     return action
 
 
@@ -105,10 +107,16 @@ def run_next_batch() -> float | None:
 def _run_batch(action: BulkAction) -> None:
     """Process the next runs of a locked action."""
     items = list(_remaining(action).order_by("number")[:BATCH])
-    runs = ExecutionRun.objects.select_related("workflow__published", "version", "event")
-    found = runs.in_bulk([item.run for item in items])
+    keys = [item.run for item in items]
+    if action.verb == BulkAction.Verb.REPLAY:
+        events = Event.objects.in_bulk(keys)
+        for item in items:
+            _replay_item(action, item, events.get(item.run))
+    else:
+        runs = ExecutionRun.objects.select_related("workflow__published", "version", "event").in_bulk(keys)
+        for item in items:
+            _run_item(action, item, runs.get(item.run))
     for item in items:
-        _run_item(action, item, found.get(item.run))
         item.refusal_text = kept_text(item.refusal, item.refusal)
     BulkItem.objects.bulk_update(items, ["result", "refusal", "refusal_text"])
     refused = sum(bool(item.refusal) for item in items)
@@ -139,22 +147,37 @@ def _run_item(action: BulkAction, item: BulkItem, run: ExecutionRun | None) -> N
         item.refusal = text("The run was deleted.")
         return
     person = action.person
+    with _refusals_of(item, action):
+        if action.verb == BulkAction.Verb.RETRY:
+            item.result = control.rerun(run, by=person, **{"again": False, **action.options}).pk
+        else:
+            item.result = control.cancel(run, by=person, **action.options).pk
+
+
+def _replay_item(action: BulkAction, item: BulkItem, event: Event | None) -> None:
+    if event is None:
+        item.refusal = text("The event was deleted.")
+        return
+    with _refusals_of(item, action):
+        item.result = replay.replay_unstarted(event, by=action.person).runs[0].pk
+
+
+@contextlib.contextmanager
+def _refusals_of(item: BulkItem, action: BulkAction) -> Iterator[None]:
+    """A transaction of one item, whose errors become its refusal: the others go on."""
     try:
         with transaction.atomic():
-            if action.verb == BulkAction.Verb.RETRY:
-                item.result = control.rerun(run, by=person, **{"again": False, **action.options}).pk
-            else:
-                item.result = control.cancel(run, by=person, **action.options).pk
+            yield
     except (control.ControlError, NotPermittedError) as error:
         item.refusal = str(error)
     except OperationalError:
         raise
-    except Exception:  # the others go on
-        log.exception("run %s: %s failed", run.pk, action.verb)
+    except Exception:
+        log.exception("%s: %s failed", item.run, action.verb)
         item.refusal = text("The action failed. Ask an administrator to check the worker log.")
 
 
 def list_refusals(action: BulkAction, most: int) -> list[tuple[str, uuid.UUID]]:
-    """The first refusals as (reason, run); reasons are marked texts."""
+    """The first refusals as (reason, run or event); reasons are marked texts."""
     rows = action.items.exclude(refusal="").order_by("number").values_list("refusal_text", "refusal", "run")
     return [(restored(kept, refusal), run) for kept, refusal, run in rows[:most]]

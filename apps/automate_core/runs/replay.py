@@ -114,6 +114,26 @@ def replay_event(event: Event, workflows: Collection[int], *, by: Person) -> Rep
     return ReplayResult(again, runs)
 
 
+@transaction.atomic
+def replay_unstarted(event: Event, *, by: Person) -> ReplayResult:
+    """Start the workflows that the event matches now, that it has not started, and that the person may run.
+
+    Raises NotPermittedError, and ControlError when there is none, or the event was replayed before: a second replay
+    would repeat its effects.
+    """
+    Event.objects.select_for_update().filter(pk=event.pk).first()  # of two replays at once, the second sees the first
+    if Event.objects.filter(trace_id=event.trace_id, replay_of=event.pk).exists():
+        raise ControlError(text("This event was already replayed. Replay it on its page if it has to be repeated."))
+    started = set(ExecutionRun.objects.filter(event=event).values_list("workflow_id", flat=True))
+    matching = [each for each in find_startable(event, by) if each.workflow.pk not in started]
+    chosen = [each.workflow.pk for each in matching if each.may_run]
+    if matching and not chosen:
+        raise NotPermittedError(may_not_run(by, matching[0].workflow.slug))
+    if not chosen:
+        raise ControlError(text("No workflow matches this event."))
+    return replay_event(event, chosen, by=by)
+
+
 def start_matching(event: Event, by: Person) -> list[ExecutionRun]:
     """Start the workflows that a new event matches and `by` may run."""
     matches = {match.workflow_id: match.version_id for match in _matches(event)}

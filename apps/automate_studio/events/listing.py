@@ -18,14 +18,14 @@ from django.utils.translation import gettext_lazy
 
 from automate_core.events import access
 from automate_core.events.access import EventAccess
-from automate_core.models import Event, ExecutionRun, OutboxJob
+from automate_core.models import Event, ExecutionRun, OutboxJob, Workflow
 from automate_core.navigation.http import parse_uuid
 from automate_core.navigation.lists import FilterChoice, Query, Tab, query_string
 from automate_core.queries.event_search import SINCE, SearchError, SearchResult, find_events, has_id_among
 from automate_core.queries.statement_timeout import QueryTimeoutError, bounded_queries
 from automate_core.states import JobStatus
 from automate_governance.admin_site import reverse
-from automate_governance.permissions import SITE, User, can
+from automate_governance.permissions import SITE, User, can, holds_anywhere
 from automate_governance.texts import translated
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.keyset_pages import KeysetPage, keyset_links
@@ -62,6 +62,8 @@ class EventPage(KeysetPage):
     """A page of the inbox. `scanned` events were scanned, back to `scanned_to`, unless the scan was complete.
 
     `continue_url` continues the scan; `stopped` means that it timed out, `is_live` that new events appear.
+    `may_replay`: the events are some that started nothing, and the person may replay them.
+    `address` is the query of the filters.
     """
 
     choices: list[FilterChoice]
@@ -75,6 +77,8 @@ class EventPage(KeysetPage):
     stopped: bool = False
     error: str = ""
     is_live: bool = False
+    may_replay: bool = False
+    address: str = ""
 
 
 def event_tabs(kept: Mapping[str, str], *, of_refused: bool = False) -> list[Tab]:
@@ -93,7 +97,7 @@ def event_tabs(kept: Mapping[str, str], *, of_refused: bool = False) -> list[Tab
 
 def event_page(user: User, query: Query, now: dt.datetime) -> EventPage:
     """A page of the events that `user` may view, newest first."""
-    kept = _list_query(query)
+    kept = list_filters(query)
     reach = access.find_event_access(user, "view")
     readable = access.find_event_access(user, "view_payload")
     after, before = parse_uuid(query.get("after")), parse_uuid(query.get("before"))
@@ -109,6 +113,7 @@ def event_page(user: User, query: Query, now: dt.datetime) -> EventPage:
     except QueryTimeoutError:
         stopped = True
     rows = found.rows
+    may_replay = kept.get("show") == "nothing" and not readable.is_empty and holds_anywhere(user, "run", Workflow)
     back_to = Event.objects.filter(pk=found.edge).values_list("received_at", flat=True).first() if found.edge else None
     return EventPage(
         rows=_event_rows(rows, user, readable),
@@ -126,7 +131,9 @@ def event_page(user: User, query: Query, now: dt.datetime) -> EventPage:
         continue_url=query_string({**kept, "before" if before else "after": str(found.edge)}) if found.edge else "",
         stopped=stopped,
         error=error,
-        is_live=not (after or before or "held" in kept or stopped or error),
+        may_replay=may_replay,
+        address=query_string(kept),
+        is_live=not (may_replay or after or before or "held" in kept or stopped or error),
         **keyset_links(rows, kept, lambda row: row.pk, more=found.more, after=after, before=before),
     )
 
@@ -134,7 +141,7 @@ def event_page(user: User, query: Query, now: dt.datetime) -> EventPage:
 # --- what is asked for ------------------------------------------------------------------------------------------------
 
 
-def _list_query(query: Query) -> dict[str, str]:
+def list_filters(query: Query) -> dict[str, str]:
     """Valid parameters of the list, repeated in its links; invalid ones are dropped."""
     names = ("show", "q", "source", "type", "since", "until", "held")
     given = {name: (query.get(name) or "").replace("\0", "").strip()[:200] for name in names}

@@ -33,6 +33,7 @@ from automate_governance.permissions import SITE, NotPermittedError, User, can, 
 from automate_studio.events.listing import event_page, event_tabs
 from automate_studio.events.match_explanation import build_match_explanation
 from automate_studio.ui.admin_page import render_page
+from automate_studio.ui.bulk_progress import open_bulk_actions
 from automate_studio.ui.formatting import as_sentence, short_id
 from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.json.responses import json_file_response, json_rows_response
@@ -71,7 +72,8 @@ def event_list(request: HtmxRequest) -> HttpResponse:
     status = 422 if found.error else 200
     if request.htmx:
         return TemplateResponse(request, "automate_studio/events/list.html#list", {"found": found}, status=status)
-    return _render_page(request, "list", _("Events"), found=found, status=status)
+    under_way = open_bulk_actions(request.user)
+    return _render_page(request, "list", _("Events"), found=found, under_way=under_way, status=status)
 
 
 @require_safe

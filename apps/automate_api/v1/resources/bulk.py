@@ -36,7 +36,7 @@ router = Router()
 MOST_CHOSEN = 1_000  #: runs that are named one by one
 MOST_REFUSALS = 100  #: that are listed
 _VERBS = {"rerun": BulkAction.Verb.RETRY, "cancel": BulkAction.Verb.CANCEL}
-_ACTIONS = {verb.value: name for name, verb in _VERBS.items()}
+_ACTIONS = {verb.value: name for name, verb in _VERBS.items()} | {BulkAction.Verb.REPLAY.value: "replay"}
 
 
 class CreateBulkAction(RequestSchema):
@@ -69,7 +69,7 @@ class BulkCount(Schema):
 
 
 class Refusal(Schema):
-    run: uuid.UUID
+    run: uuid.UUID = Field(description="The run, or the event of a replay.")
     reason: str
 
 
@@ -77,7 +77,7 @@ class BulkActionState(Schema):
     """A bulk action and its progress."""
 
     id: uuid.UUID
-    action: str = Field(description="rerun or cancel")
+    action: str = Field(description="rerun, cancel, or replay: of events, requested in the admin")
     status: BulkStatus
     total: int
     done: int

@@ -26,10 +26,10 @@ from automate_core.operations.bulk_selection import (
 from automate_core.queries.run_search import LAST
 from automate_governance.permissions import User, holds_anywhere
 from automate_studio.runs.listing.page import ON_A_PAGE
+from automate_studio.ui.bulk_progress import progress_response
 from automate_studio.ui.formatting import format_count
 from automate_studio.ui.run_filters import Filters, parse_filters
 
-MOST_SHOWN = 5  #: refusals that are listed
 _STARTS = ("failed", "start")
 
 
@@ -45,34 +45,6 @@ class BulkRequest:
     every: bool
     chosen: list[str]
     upto: uuid.UUID
-
-
-@dataclass(frozen=True, kw_only=True)
-class BulkProgress:
-    """Progress of an action. `refusals` are (reason, run)."""
-
-    action: BulkAction
-    refusals: list[tuple[str, uuid.UUID]]
-
-    @property
-    def processed(self) -> int:
-        """Number of runs done or refused."""
-        return self.action.done + self.action.refused
-
-    @property
-    def percent(self) -> float:
-        """Progress in per cent."""
-        return 100 * self.processed / self.action.total
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it is still in progress."""
-        return self.action.status == BulkAction.Status.OPEN
-
-    @property
-    def state(self) -> str:
-        """State whose glyph and colour are shown."""
-        return "running" if self.is_open else "waiting" if self.action.refused else "succeeded"
 
 
 @require_POST
@@ -91,7 +63,7 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
         return _error_response(request, said, 422)
     is_confirmed, clicked = "confirm" in request.POST, parse_uuid(request.POST.get("request"))
     if is_confirmed and clicked and (earlier := bulk.find_bulk_action(current_person(request), clicked)):
-        return _bulk_progress_of(request, earlier)
+        return progress_response(request, earlier)
     counted = _select_runs(request.user, filters, wanted)
     if not counted.found:
         raise Http404
@@ -108,13 +80,13 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
     of_retry = {"start": wanted.start, "version": wanted.version, "again": wanted.again}
     options = of_retry if wanted.verb == "retry" else {"reason": wanted.reason}
     action = bulk.create_bulk_action(wanted.verb, counted.ids, options, by=current_person(request), request=clicked)
-    return _bulk_progress_of(request, action)
+    return progress_response(request, action)
 
 
 @require_safe
 def bulk_progress(request: HttpRequest, action_id: uuid.UUID) -> HttpResponse:
     """Progress of an action, for the person who requested it."""
-    return _bulk_progress_of(request, _get_own_action(request, action_id))
+    return progress_response(request, _get_own_action(request, action_id))
 
 
 @require_POST
@@ -123,13 +95,7 @@ def bulk_stop(request: HttpRequest, action_id: uuid.UUID) -> HttpResponse:
     action = _get_own_action(request, action_id)
     bulk.stop_bulk_action(action, current_person(request))
     action.refresh_from_db()
-    return _bulk_progress_of(request, action)
-
-
-def open_bulk_actions(user: User) -> list[BulkProgress]:
-    """Open actions of this person."""
-    actions = BulkAction.objects.filter(person=user.pk, status=BulkAction.Status.OPEN).order_by("id")[:3]
-    return [BulkProgress(action=action, refusals=[]) for action in actions]
+    return progress_response(request, action)
 
 
 def _get_own_action(request: HttpRequest, action_id: uuid.UUID) -> BulkAction:
@@ -148,7 +114,7 @@ def _bulk_request(request: HttpRequest) -> BulkRequest | None:
             uuid.UUID(each)
     except ValueError:
         return None
-    is_known = verb in BulkAction.Verb.values and start in _STARTS and version in {"original", "newest"}
+    is_known = verb in {"retry", "cancel"} and start in _STARTS and version in {"original", "newest"}
     if not is_known or not (every or 1 <= len(chosen) <= ON_A_PAGE):
         return None
     return BulkRequest(
@@ -176,11 +142,6 @@ def _select_runs_text() -> str:
         ON_A_PAGE,
     )
     return words % {"count": ON_A_PAGE}
-
-
-def _bulk_progress_of(request: HttpRequest, action: BulkAction) -> HttpResponse:
-    progress = BulkProgress(action=action, refusals=bulk.list_refusals(action, MOST_SHOWN))
-    return TemplateResponse(request, "automate_studio/runs/list/bulk_progress.html", {"progress": progress})
 
 
 def _error_response(request: HttpRequest, said: str, status: int) -> HttpResponse:

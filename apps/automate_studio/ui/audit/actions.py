@@ -14,6 +14,7 @@ _LABELS = {
     "backup_finished": text("Backup finished"),
     "backup_started": text("Backup started"),
     "bulk_cancel": text("Bulk cancellation started"),
+    "bulk_replay": text("Bulk replay started"),
     "bulk_retry": text("Bulk re-run started"),
     "bulk_stopped": text("Bulk action stopped"),
     "callback.refused": text("Callback rejected"),

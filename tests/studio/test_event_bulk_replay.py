@@ -1,0 +1,119 @@
+"""Many events that started nothing are replayed at once: counted, confirmed, each with its own permission, and once."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.urls import reverse
+from guardian.shortcuts import assign_perm, remove_perm
+
+from automate_core.authoring import workflows
+from automate_core.definition import yaml_files
+from automate_core.events import run_rights
+from automate_core.models import BulkAction, Event, ExecutionRun
+from automate_core.operations import bulk
+from automate_governance.models import AuditEntry
+from tests.support.pages import Page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+REPLAY = reverse("studio:events_replay")
+LIST = reverse("admin:automate_core_event_changelist")
+FLOW = """
+name: Theirs
+slug: theirs
+triggers: [{endpoint: github}]
+steps: [{key: keep, action: data.set, inputs: {seen: '{{ event.payload }}'}}]
+"""
+
+
+@pytest.fixture
+def lost(endpoint, colleague, deliver, drain, monkeypatch):
+    """A workflow whose run-as user could not read the webhook for five deliveries, and can again."""
+    monkeypatch.setattr(run_rights, "CACHE_SECONDS", 0.0)
+    for verb in ("view", "view_payload"):
+        assign_perm(f"{verb}_webhookendpoint", colleague, endpoint)
+    made = workflows.save_definition(yaml_files.read_workflow(FLOW), owner=colleague)
+    workflows.publish(made, author=colleague)
+    remove_perm("view_payload_webhookendpoint", colleague, endpoint)
+    for _ in range(5):
+        assert deliver().status_code == 202
+    drain()
+    assert Event.objects.count() == 5 and not ExecutionRun.objects.exists()
+    assign_perm("view_payload_webhookendpoint", colleague, endpoint)
+    return made
+
+
+def work(drain):
+    while bulk.run_next_batch() is not None:
+        pass
+    drain()
+
+
+def confirmed(client, **form):
+    page = client.post(REPLAY, form)
+    assert page.status_code == 200, page.content
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]+)"', page.content.decode()))
+    keys = form.get("id", [])
+    return client.post(REPLAY, {**hidden, **({"id": keys} if keys else {})})
+
+
+def test_all_that_match_are_replayed_once(lost, colleague, sign_in, drain, deliver):
+    client = sign_in(colleague)
+    page = Page(client.get(LIST, {"show": "nothing"}))
+    assert "Replay all that match" in page.text and len(page.all(name="id")) == 5
+    assert "Replay all that match" not in Page(client.get(LIST)).text
+    dialog = client.post(REPLAY, {"all": "1"})
+    assert "Replay 5 events" in dialog.content.decode() and not BulkAction.objects.exists()
+    deliver()  # after the count: it is processed as usual, and not replayed
+    drain()
+    assert ExecutionRun.objects.count() == 1
+    progress = confirmed(client, all="1")
+    assert "Replaying 0 of 5 events" in " ".join(progress.content.decode().split())
+    work(drain)
+    action = BulkAction.objects.get()
+    assert (action.done, action.refused, action.status) == (5, 0, "done")
+    assert set(ExecutionRun.objects.values_list("status", flat=True)) == {"succeeded"}
+    assert ExecutionRun.objects.count() == 6
+    assert AuditEntry.objects.get(verb="events.bulk_replay").changes == {"events": 5}
+    assert AuditEntry.objects.filter(verb="event.replayed").count() == 5
+    shown = client.get(reverse("studio:bulk_progress", args=[action.pk]))
+    assert "Replayed 5 of 5 events." in " ".join(shown.content.decode().split())
+    again = client.post(REPLAY, {"all": "1"})
+    assert again.status_code == 422 and "already replayed" in again.content.decode()
+
+
+def test_selected_events_are_replayed_and_refusals_are_named(lost, colleague, sign_in, drain):
+    client = sign_in(colleague)
+    keys = [str(key) for key in Event.objects.order_by("pk").values_list("pk", flat=True)[:2]]
+    confirmed(client, id=keys)
+    lost.status = "archived"
+    lost.save()
+    work(drain)
+    action = BulkAction.objects.get()
+    assert (action.total, action.done, action.refused) == (2, 0, 2)
+    shown = client.get(reverse("studio:bulk_progress", args=[action.pk])).content.decode()
+    assert "No workflow matches this event." in shown
+    assert reverse("admin:automate_core_event_change", args=[keys[0]]) in shown
+
+
+def test_the_permissions_are_checked_for_each_event(lost, colleague, owner, stranger, endpoint, sign_in, drain):
+    assert sign_in(stranger).post(REPLAY, {"all": "1"}).status_code in {403, 404, 409}
+    client = sign_in(colleague)
+    confirmed(client, all="1")
+    remove_perm("view_payload_webhookendpoint", colleague, endpoint)
+    work(drain)
+    assert BulkAction.objects.get().refused == 5 and not ExecutionRun.objects.exists()
+    refused = client.post(REPLAY, {"all": "1"})
+    assert refused.status_code == 422 and "View payloads" in refused.content.decode()
+
+
+@pytest.mark.parametrize("form", [{}, {"id": "no-key"}, {"all": "1", "upto": "x"}])
+def test_bad_input_is_refused(lost, colleague, sign_in, form):
+    assert sign_in(colleague).post(REPLAY, form).status_code in {200, 422}
+
+
+def test_without_a_matching_filter_nothing_happens(lost, colleague, sign_in):
+    answer = sign_in(colleague).post(f"{REPLAY}?type=other", {"all": "1"})
+    assert answer.status_code == 409 and "No event that started no run matches." in answer.content.decode()
