@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from django import forms
 from django.apps import apps
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission, User
@@ -14,15 +14,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from guardian.models.models import BaseObjectPermission
 from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
 from automate_governance import roles
 from automate_governance.admin import AuditorReadMixin
 from automate_governance.admin_site import reverse
 from automate_governance.people.labels import group_label, permission_label
-from automate_studio.people.admin import HandOverMixin
+from automate_site.people_forms import STAFF_LABEL, GroupField, GroupForm, PermissionField, UserForm
+from automate_studio.people.admin import HandOverMixin, SignInMixin
 from automate_studio.ui.audit.history import object_history
 from automate_studio.ui.formatting import format_exact
 
@@ -34,27 +35,6 @@ if apps.is_installed("oauth2_provider"):  # clients and their tokens are API tok
 
 #: Field -> method of the page that writes it for people who may only view.
 _READ_ONLY = {"permissions": "allowed", "user_permissions": "allowed_alone", "groups": "member_of"}
-
-
-class PermissionField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
-    """Permissions by what they allow, in the language of the person who chooses.
-
-    Those of tables that only give people and groups permissions for objects are left out: they allow nothing.
-    """
-
-    def __init__(self, queryset: Any, **options: Any) -> None:
-        tables = [each._meta.model_name for each in apps.get_models() if issubclass(each, BaseObjectPermission)]
-        super().__init__(queryset.exclude(content_type__model__in=tables), **options)
-
-    def label_from_instance(self, obj: Any) -> str:
-        return permission_label(obj)
-
-
-class GroupField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
-    """Groups, the shipped ones in the language of the person who chooses."""
-
-    def label_from_instance(self, obj: Any) -> str:
-        return group_label(obj.name)
 
 
 class GroupsFilter(admin.RelatedFieldListFilter):
@@ -128,30 +108,81 @@ class PeoplePage(AuditorReadMixin):
         return object_history(request, obj, shown, reverse(page, args=[obj.pk]))
 
 
+def _fold_permissions(fieldsets: list[Any]) -> Iterator[Any]:
+    """Move the single permissions into a part of their own, which is folded: roles are what people choose."""
+    single = {"user_permissions", _READ_ONLY["user_permissions"]}
+    for title, options in fieldsets:
+        kept = [name for name in options["fields"] if name not in single]
+        yield title, {**options, "fields": kept}
+        if folded := [name for name in options["fields"] if name in single]:
+            yield _("Single permissions"), {"fields": folded, "classes": ["collapse"]}
+
+
 #: Field -> method of the page that writes its time as other pages do.
 _TIMES = {"last_login": "signed_in_at", "date_joined": "joined_at"}
 
 
 @admin.register(User)
-class UserAdmin(HandOverMixin, PeoplePage, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class UserAdmin(HandOverMixin, SignInMixin, PeoplePage, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     """Django's user admin with Unfold's forms; without its two-sided lists, whose parts have no accessible names."""
 
     filter_horizontal = ()
     list_filter = ("is_staff", "is_superuser", "is_active", ("groups", GroupsFilter))
-    readonly_fields = ("signed_in_at", "joined_at")
-    form = UserChangeForm
+    list_display = ("username", "full_name", "email", "roles", "opens_site", "active", "signed_in_at")
+    actions_detail = (*HandOverMixin.actions_detail, *SignInMixin.actions_detail)
+    readonly_fields = ("signed_in_at", "joined_at", "sign_in_state")
+    form = UserForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Leave out the password's hash for people who may only view: a read-only field shows it as stored."""
-        hidden = set() if obj is None or self.has_change_permission(request, obj) else {"password"}
-        return [
+        if obj is None:
+            return super().get_fieldsets(request, obj)
+        hidden = set() if self.has_change_permission(request, obj) else {"password"}
+        found = [
             (title, {**options, "fields": [_TIMES.get(name, name) for name in options["fields"] if name not in hidden]})
             for title, options in super().get_fieldsets(request, obj)
         ]
+        found[0][1]["fields"].append("sign_in_state")
+        return list(_fold_permissions(found))
 
-    @admin.display(description=_("Last sign-in"))
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Read the groups of all listed people at once."""
+        return super().get_queryset(request).prefetch_related("groups")
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Say so when a role has no effect, because the person cannot open the site."""
+        if obj.is_active and not obj.is_staff and obj.groups.filter(name__in=roles.DESCRIPTIONS).exists():
+            messages.warning(
+                request,
+                gettext("%(person)s has a role, but cannot open this site. Turn on “%(field)s”.")
+                % {"person": obj.get_username(), "field": STAFF_LABEL},
+            )
+        return super().response_change(request, obj)
+
+    @admin.display(description=_("Name"), ordering="last_name")
+    def full_name(self, obj: Any) -> str:
+        """First and last name."""
+        return str(obj.get_full_name())
+
+    @admin.display(description=_("Roles"))
+    def roles(self, obj: Any) -> str:
+        """Groups, the shipped ones in the active language."""
+        names = [gettext("Superuser")] if obj.is_superuser else []
+        return ", ".join([*names, *(group_label(each.name) for each in obj.groups.all())]) or "-"
+
+    @display(description=_("Opens this site"), ordering="is_staff", boolean=True)  # type: ignore[untyped-decorator]
+    def opens_site(self, obj: Any) -> bool:
+        """Whether the person may open the admin."""
+        return bool(obj.is_staff)
+
+    @display(description=_("Active"), ordering="is_active", boolean=True)  # type: ignore[untyped-decorator]
+    def active(self, obj: Any) -> bool:
+        """Whether the person may sign in."""
+        return bool(obj.is_active)
+
+    @admin.display(description=_("Last sign-in"), ordering="last_login")
     def signed_in_at(self, obj: Any) -> str:
         """Time of the last sign-in."""
         return format_exact(obj.last_login) or gettext("Never")
@@ -160,42 +191,6 @@ class UserAdmin(HandOverMixin, PeoplePage, DjangoUserAdmin, ModelAdmin):  # type
     def joined_at(self, obj: Any) -> str:
         """Time of the account's creation."""
         return format_exact(obj.date_joined)
-
-
-class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Form of a group: permissions of its members as roles, and single permissions below."""
-
-    roles = forms.MultipleChoiceField(
-        choices=list(roles.DESCRIPTIONS.items()),
-        widget=forms.CheckboxSelectMultiple,
-        required=False,
-        label=_("Members may"),
-        help_text=_("Each role is a set of permissions. Open Single permissions to change them one by one."),
-    )
-
-    class Meta:
-        model = Group
-        fields = ("name", "permissions")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if (shown := group_label(self.instance.name)) != self.instance.name and "name" in self.fields:
-            self.fields["name"].help_text = gettext("Shown as %(name)s.") % {"name": shown}
-        held = set(self.instance.permissions.values_list("pk", flat=True)) if self.instance.pk else set()
-        self._of_roles = {role: {each.pk: each for each in roles.permissions_of(role)} for role in roles.DESCRIPTIONS}
-        self.initial["roles"] = [role for role, parts in self._of_roles.items() if parts and parts.keys() <= held]
-
-    def clean(self) -> dict[str, Any]:
-        """Add the permissions of selected roles to the single permissions, and remove those of deselected roles."""
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        chosen = cleaned.get("roles") or []
-        wanted = {each.pk: each for each in cleaned.get("permissions") or ()}
-        kept = {key for role in chosen for key in self._of_roles[role]}
-        for role in {*self.initial["roles"]} - {*chosen}:
-            wanted = {key: each for key, each in wanted.items() if key in kept or key not in self._of_roles[role]}
-        for role in {*chosen} - {*self.initial["roles"]}:
-            wanted |= self._of_roles[role]
-        return {**cleaned, "permissions": Permission.objects.filter(pk__in=wanted)}
 
 
 @admin.register(Group)

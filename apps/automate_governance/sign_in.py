@@ -112,11 +112,21 @@ def unlock(*, name: str = "", address: str = "") -> int:
     return found
 
 
+def locked_seconds(name: str) -> int:
+    """Return the seconds until an account may be signed in to from everywhere; 0 when it is not locked."""
+    current = SignInCount.objects.filter(_locked(), account=_account_key(name), ends_at__gt=Now())
+    ends = current.aggregate(last=models.Max("ends_at"))["last"]
+    return max(int((ends - timezone.now()).total_seconds()), 1) if ends else 0
+
+
+def _locked() -> models.Q:
+    tries = setting("AUTOMATE_SIGN_IN_TRIES", TRIES)
+    return models.Q(address="", tries__gt=tries * 10) | (~models.Q(address="") & models.Q(tries__gt=tries))
+
+
 def locked_people() -> list[Any]:
     """The accounts whose sign-in is locked at the moment, for one address or for all, by name."""
-    tries = setting("AUTOMATE_SIGN_IN_TRIES", TRIES)
-    limits = models.Q(address="", tries__gt=tries * 10) | (~models.Q(address="") & models.Q(tries__gt=tries))
-    current = SignInCount.objects.filter(limits, ends_at__gt=Now()).exclude(account="")
+    current = SignInCount.objects.filter(_locked(), ends_at__gt=Now()).exclude(account="")
     keys = set(current.values_list("account", flat=True)[:MOST_LOCKED])
     if not keys:
         return []

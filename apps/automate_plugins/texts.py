@@ -78,6 +78,14 @@ def truncate(message: str, most: int) -> str:
     return message if len(message) <= most else message[:most]
 
 
+def begins_with_value(message: str) -> bool:
+    """Return whether a text begins with a value that is no text itself, such as the name of a person."""
+    if not isinstance(message, Text) or not message.message.startswith("%("):
+        return False
+    value = message.values.get(message.message[2:].partition(")")[0])
+    return begins_with_value(value) if isinstance(value, Text) else True
+
+
 def translate(
     message: str,
     gettext: Callable[[str], str],

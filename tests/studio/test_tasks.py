@@ -132,7 +132,7 @@ def test_who_is_only_asked_to_decide_signs_in_by_the_same_door(sign_in, finance)
     """Never a dead end: the admin's pages, which do not let them in, lead to their tasks."""
     client, door = sign_in(), reverse("admin:login")
     wrong = client.post(door, {"username": "controller", "password": "no"})
-    assert "correct username and password" in Page(wrong).text and "staff" not in Page(wrong).text
+    assert "user name or password is wrong" in Page(wrong).text and "staff" not in Page(wrong).text
     finance["controller"].is_staff = False
     finance["controller"].set_password("password-of-tests")
     finance["controller"].save()

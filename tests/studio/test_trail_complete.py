@@ -82,6 +82,7 @@ LEAVES = {
     "personal data": ({"texts": "ada@example.com"}, "erasure.searched"),
     "erasure": ({"reason": "Request 12"}, "erasure.started"),
     "erasure stop": ({}, "erasure.stopped"),
+    "account sign-in": ({"do": "unlock"}, "user.unlocked"),
 }
 
 #: what changes nothing of the site's; what a person keeps for themselves alone

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.utils import flatten_fieldsets
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -16,7 +16,10 @@ from unfold.decorators import action
 
 from automate_core.models import Workflow
 from automate_core.operations.offboarding import holdings
+from automate_governance.admin_site import reverse
+from automate_governance.people.role_giving import may_give_roles
 from automate_studio.people.hand_over import hand_over_url, object_url, remainder_views
+from automate_studio.people.sign_ins import lock_text
 from automate_studio.ui.admin_page import render_page
 
 
@@ -103,6 +106,29 @@ class HandOverMixin:
             return answer
         messages.warning(request, _("%(person)s was deactivated. Hand over the objects listed here.") % {"person": obj})
         return redirect(hand_over_url(obj))
+
+
+class SignInMixin:
+    """Shows on an account's page whether its sign-in is locked, with a button for the page that unlocks it.
+
+    Put it before `ModelAdmin`, and `sign_in_state` into `readonly_fields`. It is for people who may change accounts.
+    """
+
+    actions_detail: Iterable[Any] = ("sign_in_page",)
+
+    @admin.display(description=_("Sign-in"))
+    def sign_in_state(self, obj: Any) -> str:
+        """Whether the sign-in is locked, and until when."""
+        return lock_text(obj)
+
+    @action(description=_("Sign-in"), url_path="sign-in", permissions=["sign_in_page"])  # type: ignore[untyped-decorator]
+    def sign_in_page(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Redirect to the page of this person's sign-in."""
+        person = get_object_or_404(self.model, pk=object_id)  # type: ignore[attr-defined]
+        return redirect(reverse("studio:account_sign_in", args=[person.pk]))
+
+    def has_sign_in_page_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return may_give_roles(request.user)
 
 
 _WHY_OF = _(

@@ -36,8 +36,7 @@ class SignInForm(AdminSignInForm):  # type: ignore[misc]
                 % {"minutes": minutes},
                 code="locked",
             )
-        error: ValidationError = super().get_invalid_login_error()
-        return error
+        return ValidationError(gettext("The user name or password is wrong."), code="invalid_login")
 
 
 class SignInView(LoginView):

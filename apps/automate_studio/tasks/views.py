@@ -29,6 +29,7 @@ from automate_governance.admin_site import reverse
 from automate_governance.numbers import typed_number
 from automate_governance.people import names
 from automate_governance.people.labels import find_group
+from automate_governance.people.role_giving import has_staff_status
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.texts import translated
 from automate_studio.tasks.listing import build_task_row, task_page
@@ -48,7 +49,16 @@ def approval_list(request: HttpRequest) -> HttpResponse:
     """Approvals to decide, or decided ones."""
     found = task_page(request.user, request.GET, timezone.now())
     hands_over = found.hidden.get("show") == "all"
-    return _render_page(request, "automate_studio/tasks/list.html", _("Tasks"), found=found, may_hand_over=hands_over)
+    has_role = request.user.is_superuser or bool(request.user.get_all_permissions())
+    return _render_page(
+        request,
+        "automate_studio/tasks/list.html",
+        _("Tasks"),
+        found=found,
+        may_hand_over=hands_over,
+        lacks_role=not has_role,
+        lacks_site=has_role and not has_staff_status(request.user),
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from automate_governance.texts import translated
+from automate_plugins.texts import begins_with_value
 
 _GLYPHS = {
     "succeeded": "check_circle",
@@ -178,10 +179,12 @@ def permission_word(name: str) -> str:
 
 
 def as_sentence(text: str, *, stop: str = ".") -> str:
-    """A reason in their language, with a stop, and a capital unless it begins with a name: `steps.look`."""
+    """A reason in their language, with a stop, and a capital unless it begins with a name: `steps.look`, `otto`."""
+    is_name = begins_with_value(text)
     text = translated(text)
     first = text.partition(" ")[0].rstrip(",.:;!?")
-    begin = text[:1].upper() if first.replace("'", "").replace("-", "").isalpha() else text[:1]
+    is_word = not is_name and first.replace("'", "").replace("-", "").isalpha()
+    begin = text[:1].upper() if is_word else text[:1]
     return begin + ended(text[1:], stop)
 
 

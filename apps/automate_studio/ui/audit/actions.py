@@ -85,6 +85,7 @@ _LABELS = {
     "sample_viewed": text("Sample viewed"),
     "secret_rotated": text("Secret rotated"),
     "sent_again": text("Message sent again"),
+    "sessions_ended": text("Signed out everywhere"),
     "shared": text("Shared"),
     "sign_in_failed": text("Sign-in failed"),
     "signed_in": text("Signed in"),
