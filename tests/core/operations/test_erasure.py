@@ -87,7 +87,7 @@ NOT_SEARCHED = {
     "automate_core.bulkaction": "verb options limits status",
     "automate_core.bulkitem": "refusal refusal_text",
     "automate_core.capturedchange": "model operation before after origin",  # an event within seconds
-    "automate_core.draftcommand": "kind status",
+    "automate_core.draftcommand": "kind status tab",
     "automate_core.erasure": "requester texts digest reason status after counts",
     "automate_core.erasureitem": "kind key state",
     "automate_core.event": "source trace_id",
@@ -127,7 +127,7 @@ NOT_SEARCHED = {
     "automate_governance.preferences": "language time_zone",
     "automate_governance.signincount": "account address",  # a digest, and only for minutes
     "automate_governance.storedsecret": "name key_id",
-    "automate_llm.llmbudget": "workflow period",
+    "automate_llm.llmbudget": "workflow period refusal",
     "automate_llm.llmusage": "workflow path provider model status",
     "automate_studio.presence": "step",
 }
@@ -362,6 +362,17 @@ def test_what_people_wrote_is_listed_and_kept(workflow, owner, capsys):
     assert StepSample.objects.get().output is None and Notification.objects.get().target == ""
     assert ADA in json.dumps(Workflow.objects.get().published.definition)
     assert set(ErasureItem.objects.values_list("kind", "state")) == {("draft", "kept"), ("version", "kept")}
+
+
+def test_test_runs_are_deleted_with_their_samples(workflow, owner, drain):
+    from automate_core.authoring.test_runs.start import Request, start_test
+
+    flow = workflow(ORDERS)
+    made = start_test(flow, Request(mode="preview", scope="whole", payload={"customer": ADA, "text": "x"}), by=owner)
+    drain()
+    assert "automate_core_steprun" in tables_with(ADA)
+    erase(ADA)
+    assert not ExecutionRun.objects.filter(pk=made.pk).exists() and tables_with(ADA) == []
 
 
 def test_erased_runs_and_events_start_nothing_again(orders, owner, deliver, drain):

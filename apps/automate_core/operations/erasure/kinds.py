@@ -65,7 +65,7 @@ def register() -> None:
             counted=lambda count: ntext("%(count)s event with its runs", "%(count)s events with their runs", count),
             action=text(
                 "Payloads, inputs, outputs, errors, log lines, subjects, search terms, answers of approvals and files "
-                "are erased. The runs stay, with their times and states."
+                "are erased. The runs stay, with their times and states; test runs are deleted."
             ),
             erase=units.erase_units,
         ),
@@ -103,7 +103,7 @@ def register() -> None:
         ),
         Source(
             model=models.WorkflowVersion,
-            columns=("test",),
+            columns=("test", "definition"),
             kind="unit",
             join="JOIN automate_core_executionrun run ON run.workflow_id = row.workflow_id AND run.version_id = row.id "
             "AND run.cause = 'test'",

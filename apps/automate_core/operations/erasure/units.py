@@ -16,6 +16,7 @@ from automate_core import artifacts, database
 from automate_core.models import Erasure, Event, ExecutionRun, StepRun, StoredFile
 from automate_core.operations.erasure.sources import ErasedKeys
 from automate_core.operations.erasure.texts import SearchedTexts
+from automate_core.operations.retention.statements import DELETE_RUNS
 from automate_core.states import FINAL_RUN_STATES
 from automate_plugins import text
 from automate_plugins.texts import stored
@@ -79,13 +80,6 @@ UPDATE automate_core_wait SET
     outcome = CASE WHEN outcome IS NULL THEN NULL ELSE jsonb_strip_nulls(jsonb_build_object(
         'outcome', outcome -> 'outcome', 'by', outcome -> 'by', 'at', outcome -> 'at')) END
 WHERE run_id = ANY(%(runs)s) AND (data IS NOT NULL OR outcome IS NOT NULL)""",
-    ),
-    (
-        "tests",
-        """
-UPDATE automate_core_workflowversion SET
-    test = test - '{given,mocks,stand_ins,decisions,sample}'::text[]
-WHERE id = ANY(%(snapshots)s) AND test IS NOT NULL""",
     ),
     (
         "steps",
@@ -165,20 +159,28 @@ def erase_units(erasure: Erasure, texts: SearchedTexts, keys: Sequence[str]) -> 
     files = _files_of(free)
     documents = _documents_of(free)
     with connection.cursor() as cursor:
-        values = _values(free, erasure, texts)
-        for kind, statement in _EMPTY_UNITS:
-            cursor.execute(statement, values)
-            counts[kind] += max(cursor.rowcount, 0)
+        for statements, values in (
+            (_EMPTY_UNITS, _values(free, erasure, texts)),
+            (DELETE_RUNS, {**_test_runs(free), "replayed": []}),
+        ):
+            for kind, statement in statements:
+                cursor.execute(statement, values)
+                counts[kind] += max(cursor.rowcount, 0) if statements is _EMPTY_UNITS else 0
     counts["files"] += delete_files(files)
     artifacts.remove(documents)  # before the commit: a crash leaves rows that are erased again, and no file
     return ErasedKeys(counts, frozenset(str(unit) for unit in in_use))
+
+
+def _test_runs(free: _Unit) -> dict[str, list[Any]]:
+    """The test runs with their snapshots of drafts, which hold samples: they are deleted, and in no statistics."""
+    tests = [run for run in free.runs if run.cause == ExecutionRun.Cause.TEST]
+    return {"runs": [run.id for run in tests], "snapshots": [run.version_id for run in tests]}
 
 
 def _values(free: _Unit, erasure: Erasure, texts: SearchedTexts) -> dict[str, Any]:
     return {
         "units": free.units,
         "runs": free.run_ids,
-        "snapshots": [run.version_id for run in free.runs if run.cause == ExecutionRun.Cause.TEST],
         "erasure": erasure.pk,
         "pattern": texts.pattern,
         "message": str(ERASED),
