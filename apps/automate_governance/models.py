@@ -331,3 +331,27 @@ class AuditLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}: {self.hash[:12]}"
+
+
+class AuditVerification(models.Model):
+    """The verification of the trail that is in progress, or the last one: how far it is, and what it found.
+
+    `anchor` is the head that the verification before it saw.
+    """
+
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    position = models.BigIntegerField(default=0)
+    hash = models.CharField(max_length=64, blank=True)
+    anchor = models.CharField(max_length=64, blank=True)
+    found_anchor = models.BooleanField()
+    faults = models.JSONField(default=list)
+
+    class Meta:
+        verbose_name = _("audit verification")
+        verbose_name_plural = _("audit verifications")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.started_at:%Y-%m-%d %H:%M}: {self.position}"

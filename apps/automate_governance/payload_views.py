@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from automate_governance import audit
 from automate_governance.models import AuditEntry, StoredSecret
-from automate_governance.permissions import User
+from automate_governance.permissions import SITE, User
 
 VIEW_INTERVAL = dt.timedelta(hours=1)  # a person, looking at the same part of the same thing
 SECRET_USE_INTERVAL = dt.timedelta(days=1)  # a secret, by the same workflow and person
@@ -24,6 +24,11 @@ _recent_entries: dict[tuple[str, ...], float] = {}  # what this process need not
 def record_view(person: User, verb: str, obj: models.Model, *, trace_id: str = "", **changes: Any) -> None:
     """Record that `person` viewed the payload of `obj`; `changes` name the part."""
     _record_once(person, verb, obj, changes, VIEW_INTERVAL, trace_id)
+
+
+def record_search(person: User) -> None:
+    """Record that `person` searched payloads of events. The words are not recorded: they may name a person."""
+    record_view(person, "event.payloads_searched", SITE(pk=0))
 
 
 def record_secret_use(person: User, references: Iterable[str], by: models.Model, workflow: str) -> None:

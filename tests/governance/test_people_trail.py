@@ -115,3 +115,25 @@ def test_the_time_of_a_sign_in_alone_is_no_change(owner, django_assert_num_queri
     with django_assert_num_queries(1):
         owner.save(update_fields=["last_login"])
     assert _told() == [] and get_user_model().objects.filter(pk=owner.pk).exists()
+
+
+def test_a_role_that_was_given_to_a_group_is_named(owner):
+    from automate_governance import roles
+
+    team = Group.objects.create(name="Team")
+    team.permissions.add(*roles.permissions_of("Auditors"))
+    entry = AuditEntry.objects.filter(verb="group.permissions_changed").latest("pk")
+    assert entry.changes["roles"] == ["Auditors"] and len(entry.changes["added"]) > 3
+
+
+def test_no_entry_holds_the_repr_of_an_object(db):
+    """Of a new row, a database default counts as the value that it gives."""
+    from django.apps import apps
+
+    for model in apps.get_models():
+        if model._meta.app_label.startswith("automate_"):
+            other = model()
+            other.__dict__.update({field.attname: "x" for field in model._meta.concrete_fields})
+            said = str(audit.differences(model(), other))
+            assert " at 0x" not in said and "DatabaseDefault" not in said, model
+    assert audit.shown_value({"a": object()}) == '{"a": "changed"}'

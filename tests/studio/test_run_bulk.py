@@ -258,6 +258,6 @@ def test_exports_hold_what_the_list_shows_and_no_formulas(failed, sign_in, owner
     assert len(lines[0]) == len(run_export.COLUMNS) + 1 and lines[0]["version"] == "v2"
     assert export(stranger, format="jsonl") == ""
     entry = AuditEntry.objects.filter(verb="runs.exported", actor="owner").earliest("pk")
-    assert entry.changes == {"format": "csv", "payload": True, "filters": {"show": "attention"}}
+    assert entry.changes == {"format": "csv", "payload": True, "search_terms": True, "filters": {"show": "attention"}}
     assert sign_in(owner).post(EXPORT, {"format": "xlsx"}).status_code == 422
     assert sign_in(owner).post(f"{EXPORT}?since=ever", {"format": "csv"}).status_code == 422

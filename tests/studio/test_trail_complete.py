@@ -185,6 +185,8 @@ def _left(client, url, sent):
             last = AuditEntry.objects.latest("pk").pk
             answer = client.post(url, {**form, **sent})
             verbs = AuditEntry.objects.filter(pk__gt=last).values_list("verb", flat=True)
+            said = str(list(AuditEntry.objects.filter(pk__gt=last).values_list("object", "changes")))
+            assert " object at 0x" not in said, "the repr of an object"
             found = (answer.status_code, list(verbs))
             raise _Undo
     except _Undo:

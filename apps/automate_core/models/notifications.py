@@ -43,6 +43,7 @@ class NotificationRule(models.Model):
         POOL = "pool", _("A pool has no consumers")
         STOPPED = "stopped", _("A workflow is stopped")
         BUDGET = "budget", _("A budget refuses model calls")
+        AUDIT = "audit", _("The audit trail was tampered with")
 
     class Channel(models.TextChoices):
         """The built-in channels; those of plug-ins have codes of their own."""
@@ -62,6 +63,7 @@ class NotificationRule(models.Model):
             Kind.POOL,
             Kind.STOPPED,
             Kind.BUDGET,
+            Kind.AUDIT,
         }
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from automate_governance.models import AuditEntry
@@ -31,7 +32,7 @@ class AuditSearch:
         if number := kept.get("entry"):
             found = found.filter(pk=int(number)) if number.isdecimal() and len(number) < 19 else found.none()
         if verb := kept.get("verb"):
-            found = found.filter(verb__startswith=verb)
+            found = found.filter(self.verb_condition(verb))
         if about := kept.get("about"):
             kind, _, key = about.partition(":")
             found = found.filter(object_type=kind, object_id=key)
@@ -45,3 +46,25 @@ class AuditSearch:
         if words := kept.get("q"):
             found = found.filter(reduce(or_, (Q(**{f"{name}__icontains": words}) for name in _SEARCHED)))
         return found
+
+    def verb_condition(self, verb: str) -> Q:
+        """The condition for an action: the beginning of its code."""
+        return Q(verb__startswith=verb)
+
+
+_VERBS = """
+WITH RECURSIVE found AS (
+    (SELECT verb FROM automate_governance_auditentry ORDER BY verb USING ~<~ LIMIT 1)
+    UNION ALL
+    SELECT (SELECT verb FROM automate_governance_auditentry WHERE verb ~>~ found.verb ORDER BY verb USING ~<~ LIMIT 1)
+    FROM found WHERE found.verb IS NOT NULL
+)
+SELECT verb FROM found WHERE verb IS NOT NULL
+"""
+
+
+def recorded_verbs() -> list[str]:
+    """The actions of which there are entries: each is one look into the index."""
+    with connection.cursor() as cursor:
+        cursor.execute(_VERBS)
+        return [verb for (verb,) in cursor.fetchall()]

@@ -28,6 +28,7 @@ from automate_core.runs.waits import reconnection, sub_run_outcomes, sub_runs
 from automate_core.tracing.collector import configured_collector
 from automate_core.triggers import model_capture, schedules
 from automate_core.worker.maintenance_tasks import MaintenanceTask, registered_tasks
+from automate_governance.audit import verification
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ MAINTENANCE_TASKS: tuple[MaintenanceTask, ...] = (
     MaintenanceTask(
         "stored connectors", freshness.DUE, freshness.stored_connectors.refresh, pause=freshness.CHECK_SECONDS
     ),
+    MaintenanceTask("audit trail", verification.DUE, verification.verify_next_part),
     MaintenanceTask("pruning", "true", Pruner(rest=Pruner.LOOK_SECONDS).run_once),  # decides itself when it is due
 )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from automate_governance.audit.checks import record_faults
@@ -25,31 +25,46 @@ def chain_head() -> str:
     return newest or ""
 
 
-class VerificationTimeout(Exception):
-    """The chain is longer than could be checked in the given time."""
+@dataclass(frozen=True)
+class Part:
+    """A verified part of the chain: its last link, its faults, and whether `head` is in it."""
+
+    position: int
+    hash: str
+    faults: tuple[str, ...]
+    has_head: bool
 
 
-def verify(*, head: str = "", seconds: float | None = None) -> Iterator[str]:
+def verify_parts(*, head: str = "", position: int = 0, hash: str = "") -> Iterator[Part]:
+    """Verify the chain after a link, in parts of a thousand entries."""
+    previous = (position, hash)
+    links = AuditLink.objects.select_related("entry").filter(position__gt=position).order_by("position")
+    for batch in itertools.batched(links.iterator(chunk_size=_BATCH), _BATCH):
+        known = erasures(link.entry for link in batch)
+        faults: list[str] = []
+        for link in batch:
+            faults += _link_faults(link, previous, known)
+            previous = (link.position, link.hash)
+        faults += record_faults([link.entry for link in batch])
+        yield Part(*previous, tuple(faults), any(link.hash == head for link in batch))
+
+
+def verify(*, head: str = "") -> Iterator[str]:
     """Yield a sentence for every fault of the chain; nothing for an intact one.
 
     Positions follow each other, each link holds the hash of its predecessor and of its entry, each entry has one link
     and its columns match its text, values are missing only where an erasure in the chain names them, the records that
-    entries hold digests of match these, and the hash of an earlier `head` is still there. Raises VerificationTimeout
-    after `seconds`.
+    entries hold digests of match these, and the hash of an earlier `head` is still there.
     """
-    ends = None if seconds is None else time.monotonic() + seconds
-    previous: AuditLink | None = None
     found_head = not head
-    links = AuditLink.objects.select_related("entry").order_by("position").iterator(chunk_size=2000)
-    for batch in itertools.batched(links, _BATCH):
-        known = erasures(link.entry for link in batch)
-        for link in batch:
-            if ends is not None and time.monotonic() > ends:
-                raise VerificationTimeout
-            yield from _link_faults(link, previous, known)
-            found_head = found_head or link.hash == head
-            previous = link
-        yield from record_faults([link.entry for link in batch])
+    for part in verify_parts(head=head):
+        yield from part.faults
+        found_head = found_head or part.has_head
+    yield from ending_faults(head, found_head=found_head)
+
+
+def ending_faults(head: str, *, found_head: bool) -> Iterator[str]:
+    """Faults that show at the end: entries without a link, and a head that is not in the chain."""
     yield from _unlinked()
     if not found_head:
         yield text("the head %(head)s is not in the chain: entries at its end were removed", head=head)
@@ -60,12 +75,12 @@ def _unlinked() -> Iterator[str]:
         yield text("entry %(entry)s has no link", entry=str(entry))
 
 
-def _link_faults(link: AuditLink, previous: AuditLink | None, known: Mapping[int, Erasure]) -> Iterator[str]:
-    expected = previous.position + 1 if previous else 1
+def _link_faults(link: AuditLink, previous: tuple[int, str], known: Mapping[int, Erasure]) -> Iterator[str]:
+    expected = previous[0] + 1
     names = {"entry": str(link.entry_id), "position": str(link.position)}
     if link.position != expected:
         yield text("position %(position)s is missing", position=str(expected))
-    if link.previous != (previous.hash if previous else ""):
+    if link.previous != previous[1]:
         yield text("entry %(entry)s (position %(position)s) does not follow the previous one", **names)
     if not _is_hash_right(link, known):
         yield text("entry %(entry)s (position %(position)s) was altered", **names)

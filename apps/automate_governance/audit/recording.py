@@ -31,6 +31,9 @@ def record(
     outlive an erasure. Source and address come from `origin.current_origin`.
     """
     current = origin.current_origin()
+    if actor is not None and origin.is_owner_named():
+        changes = {"owner": actor.get_username(), **(changes or {})}
+        actor = None
     values = {
         "at": timezone.now().isoformat(),
         "actor_id": str(actor.pk) if actor and actor.pk else "",

@@ -8,13 +8,13 @@ from contextvars import ContextVar
 from typing import Any
 
 from django.contrib.auth import get_user_model, signals
-from django.contrib.auth.models import AnonymousUser, Group
+from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.db import ProgrammingError, models, transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 from django.utils import translation
 from psycopg.errors import UndefinedColumn, UndefinedTable
 
-from automate_governance import audit, sign_in
+from automate_governance import audit, roles, sign_in
 from automate_governance.people import origin
 from automate_governance.permissions import SITE
 
@@ -82,11 +82,23 @@ def _linked(sender: Any, instance: Any, action: str, reverse: bool, model: Any, 
     if action not in {"post_add", "post_remove", "pre_clear"} or _is_paused.get():
         return
     keys = _linked_to(sender, instance, model) if action == "pre_clear" else pk_set or ()
+    found = set(model._base_manager.filter(pk__in=keys).values_list("pk", flat=True))
     with translation.override(None):  # the trail is the same in every language
         names = sorted(map(str, model._base_manager.filter(pk__in=keys)))
     if names:
         what = "members" if reverse else f"{model._meta.model_name}s"
-        _record(f"{what}_changed", instance, {"added" if action == "post_add" else "removed": names})
+        of_roles = _whole_roles(found) if model is Permission else {}
+        _record(f"{what}_changed", instance, {**of_roles, "added" if action == "post_add" else "removed": names})
+
+
+def _whole_roles(permissions: set[int]) -> dict[str, list[str]]:
+    """Return the roles all of whose permissions are among these."""
+    found = []
+    for role in (roles.BUILDERS, roles.OPERATORS, roles.CONNECTION_ADMINS, roles.AUDITORS):
+        keys = set(roles.permissions_of(role).values_list("pk", flat=True))
+        if keys and keys <= permissions:
+            found.append(role)
+    return {"roles": found} if found else {}
 
 
 def _linked_to(through: Any, instance: models.Model, model: Any) -> Any:

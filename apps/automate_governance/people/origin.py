@@ -44,6 +44,7 @@ class Origin:
 
 _request: ContextVar[HttpRequest | None] = ContextVar("automate_request", default=None)
 _credential: ContextVar[str] = ContextVar("automate_credential", default="")
+_owner_named: ContextVar[bool] = ContextVar("automate_owner_named", default=False)
 _process: list[Source] = []  # of this process, the innermost last
 _PROGRAMS = {"manage", "django-admin"}
 
@@ -92,6 +93,21 @@ def request_credential(name: str) -> Iterator[None]:
         yield
     finally:
         _credential.reset(token)
+
+
+@contextlib.contextmanager
+def owner_named() -> Iterator[None]:
+    """Say that the person of the actions in the block only becomes an owner: somebody else acts, on a command line."""
+    token = _owner_named.set(True)
+    try:
+        yield
+    finally:
+        _owner_named.reset(token)
+
+
+def is_owner_named() -> bool:
+    """Return whether actions are recorded as the system's, with the person as the owner."""
+    return _owner_named.get()
 
 
 @contextlib.contextmanager

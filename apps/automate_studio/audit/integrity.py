@@ -1,78 +1,92 @@
-"""Integrity of the audit trail: the last verification of the chain with its anchor, and a new one on request."""
+"""Integrity of the audit trail: the last verification with its anchor, one in progress, and what was erased."""
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
 
-from django.db import transaction
-
+from automate_core.operations.audit_checks import count_unrecorded_versions
 from automate_governance import audit
-from automate_governance.models import AuditEntry, AuditLink
-from automate_governance.permissions import SITE, Person
+from automate_governance.audit import verification
+from automate_governance.models import ERASED, AuditEntry, AuditLink, AuditVerification
+from automate_governance.permissions import Person
 from automate_governance.texts import translated
+from automate_plugins.texts import Text
 
-VERB = "audit.verified"
-SECONDS = 20.0  # of a check in a page; a longer trail is for the command
-MOST_FAULTS = 20
+SECONDS = 20.0  # of a verification in a page; a worker goes on with a longer one
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault in words, and the number of the entry that it is about, or empty."""
+
+    words: str
+    entry: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Integrity:
-    """The newest link and the last verification: when, by whom, up to which link (the anchor), with which faults."""
+    """The newest link and the last verification: when, by whom, up to which link (the anchor), with which faults.
+
+    `altered` are the numbers of the entries that it found altered, `verified` is how far one in progress is, None
+    without one, and `unrecorded` counts the versions of workflows whose digests are not in the trail.
+    """
 
     position: int
-    head: str
     at: dt.datetime | None = None
     checked_by: str = ""
     anchor: str = ""
     checked: int = 0
-    faults: tuple[str, ...] = ()
-    is_whole_trail: bool = True
+    faults: tuple[Fault, ...] = ()
+    is_intact: bool = True
+    altered: frozenset[int] = frozenset()
+    verified: int | None = None
+    has_erasures: bool = False
+    unrecorded: int = 0
 
     @property
     def state(self) -> str:
         """State whose glyph and colour are shown."""
-        return "waiting" if self.at is None or not self.is_whole_trail else "failed" if self.faults else "succeeded"
+        return "waiting" if self.at is None else "succeeded" if self.is_intact else "failed"
 
     @property
     def since(self) -> int:
         """Entries since then."""
-        return self.position - self.checked
+        return max(self.position - self.checked, 0)
 
 
 def integrity_state() -> Integrity:
-    """Integrity as last verified. Two queries."""
-    newest = AuditLink.objects.order_by("-position").values_list("position", "hash").first() or (0, "")
-    last = AuditEntry.objects.filter(verb=VERB).order_by("-pk").first()
-    found = Integrity(position=newest[0], head=newest[1])
+    """Integrity as last verified. Five queries."""
+    position = AuditLink.objects.order_by("-position").values_list("position", flat=True).first() or 0
+    last = verification.last_verification()
+    current = AuditVerification.objects.filter(ended_at=None).first()
+    verified = current.position if current is not None else None
     if last is None:
-        return found
-    said = last.changes
+        return Integrity(position=position, verified=verified)
+    facts = audit.recorded_facts(last)
+    faults = tuple(map(_fault, audit.readable_changes(last).get("faults", ())))
     return Integrity(
-        position=newest[0],
-        head=newest[1],
+        position=position,
         at=last.at,
-        checked_by=last.who,
-        anchor=said["anchor"],
-        checked=said["position"],
-        faults=tuple(translated(fault) for fault in audit.readable_changes(last).get("faults", ())),
-        is_whole_trail=said["whole"],
+        checked_by="" if last.actor == "system" and not last.actor_id else last.who,
+        anchor=str(facts.get("anchor", "")),
+        checked=int(facts.get("position", 0)),
+        faults=faults,
+        is_intact=not faults and not verification.fault_count(last),
+        altered=frozenset(facts.get("altered", ())),
+        verified=verified,
+        has_erasures=AuditEntry.objects.filter(verb=ERASED).exists(),
+        unrecorded=count_unrecorded_versions(),
     )
 
 
+def _fault(says: str) -> Fault:
+    return Fault(translated(says), str(says.values.get("entry", "")) if isinstance(says, Text) else "")
+
+
 def verify_chain(by: Person) -> None:
-    """Verify the whole chain, including that the last anchor is still in it, and record the result."""
-    before = integrity_state()
-    faults: list[str] = []
-    is_whole = True
-    try:
-        for fault in audit.verify(head=before.anchor, seconds=SECONDS):
-            faults.append(fault)
-            if len(faults) == MOST_FAULTS:
-                break
-    except audit.VerificationTimeout:
-        is_whole = False
-    changes = {"anchor": before.head, "position": before.position, "faults": faults, "whole": is_whole}
-    with transaction.atomic():
-        audit.record(by, VERB, SITE(pk=0), changes=changes)
+    """Verify the trail, including that the last anchor is still in it, and record the result.
+
+    What takes too long for a page, a worker ends.
+    """
+    verification.continue_verification(by, seconds=SECONDS)

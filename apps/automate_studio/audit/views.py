@@ -39,11 +39,11 @@ def audit_list(request: HtmxRequest) -> HttpResponse:
     question = parse_audit_filters(request.GET)
     found, is_stopped = find_entries(request, question)
     status = 422 if question.problems else 200
-    shown: dict[str, Any] = {"found": found, "is_stopped": is_stopped}
+    shown: dict[str, Any] = {"found": found, "is_stopped": is_stopped, "integrity": integrity_state()}
     template = "automate_studio/audit/list.html"
     if request.htmx:
         return TemplateResponse(request, f"{template}#list", shown, status=status)
-    return render_page(request, template, _("Audit trail"), status=status, integrity=integrity_state(), **shown)
+    return render_page(request, template, _("Audit trail"), status=status, **shown)
 
 
 @require_POST

@@ -24,6 +24,7 @@ from automate_core.navigation.lists import FilterChoice, Query, Tab, query_strin
 from automate_core.queries.event_search import SINCE, SearchError, SearchResult, find_events, has_id_among
 from automate_core.queries.statement_timeout import QueryTimeoutError, bounded_queries
 from automate_core.states import JobStatus
+from automate_governance import payload_views
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, User, can, holds_anywhere
 from automate_governance.texts import translated
@@ -102,6 +103,8 @@ def event_page(user: User, query: Query, now: dt.datetime) -> EventPage:
     readable = access.find_event_access(user, "view_payload")
     after, before = parse_uuid(query.get("after")), parse_uuid(query.get("before"))
     found, choices, stopped, error = SearchResult(), _with_selected(kept, [], []), False, ""
+    if "held" in kept and not readable.is_empty:
+        payload_views.record_search(user)
     try:
         with bounded_queries():
             choices = _filter_choices(reach, kept)

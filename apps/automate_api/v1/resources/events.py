@@ -130,6 +130,8 @@ def list_events(request: TokenRequest, query: Query[EventQuery]) -> dict[str, An
     filters = {names.get(name, name): stripped for name, value in given.items() if (stripped := str(value).strip())}
     reach = access.find_event_access(request.user, "view")
     readable = access.find_event_access(request.user, "view_payload")
+    if "held" in filters and not readable.is_empty:
+        payload_views.record_search(request.user)
     with _bounded():
         found = find_events(reach, readable, filters, (after, None), timezone.now(), most=query.limit)
     following = found.rows[-1].pk if found.more else found.edge

@@ -16,6 +16,7 @@ from automate_core.management import lookups
 from automate_core.models import WebhookEndpoint
 from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes.registry import SCHEMES, SchemeError
+from automate_governance.people import origin
 from automate_governance.permissions import NotPermittedError
 
 
@@ -43,7 +44,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            endpoint, done = _rotated(options) if options["rotate"] else _saved(options)
+            with origin.owner_named():
+                endpoint, done = _rotated(options) if options["rotate"] else _saved(options)
         except ValidationError as error:
             raise CommandError("; ".join(error.messages), returncode=2) from error
         except (SchemeError, NotPermittedError) as error:

@@ -13,6 +13,7 @@ from automate_core.authoring.publishing.readiness import publishing_warnings
 from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.management import lookups
+from automate_governance.people import origin
 from automate_governance.permissions import NotPermittedError
 from automate_governance.texts import translated
 
@@ -33,7 +34,7 @@ class Command(BaseCommand):
             try:
                 text = yaml_files.load_text(Path(name))
                 definition = yaml_files.read_workflow(text)
-                with transaction.atomic():
+                with origin.owner_named(), transaction.atomic():
                     workflow = workflows.save_definition(definition, owner=owner)
                     version = workflows.publish(workflow, author=owner) if options["publish"] else None
             except DefinitionError as error:

@@ -28,6 +28,7 @@ from automate_core.queries.pool_backlog import read_unserved_pools
 from automate_core.states import JobStatus, WaitStatus
 from automate_core.triggers import polling
 from automate_core.webhooks.registration import upkeep
+from automate_governance.audit import verification
 from automate_llm import budgets
 from automate_llm.models import LLMBudget
 
@@ -280,6 +281,16 @@ def _find_refusing_budgets(rule: NotificationRule, now: dt.datetime) -> Iterator
         )
 
 
+def _find_altered_trail(rule: NotificationRule, now: dt.datetime) -> Iterator[Incident]:
+    """Faults of the audit trail, once for each verification; a rule of a workflow finds none."""
+    last = verification.last_verification()
+    count = verification.fault_count(last)
+    if last is None or not count or rule.workflow_id is not None:
+        return
+    view = "admin:automate_governance_auditentry_changelist"
+    yield Incident(key=f"audit:{last.pk}", fact=texts.build_fact(texts.audit_altered(count), last.at, view), at=now)
+
+
 def _unrecorded[M: (Wait, OutboxJob)](rows: QuerySet[M], rule: NotificationRule, prefix: str) -> QuerySet[M]:
     """Rows that the rule has not recorded yet."""
     key = Concat(Value(prefix), Cast(OuterRef("pk"), TextField()))
@@ -295,4 +306,5 @@ _DETECTORS: dict[_Kind, Callable[[NotificationRule, dt.datetime], Iterator[Incid
     _Kind.POOL: _find_unserved_pools,
     _Kind.STOPPED: _find_stopped,
     _Kind.BUDGET: _find_refusing_budgets,
+    _Kind.AUDIT: _find_altered_trail,
 }

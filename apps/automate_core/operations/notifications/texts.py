@@ -173,6 +173,15 @@ def budget_refuses(workflow: str, reason: str) -> str:
     return text("A budget refuses model calls. %(reason)s", reason=reason)
 
 
+def audit_altered(faults: int) -> str:
+    """Faults that a verification of the audit trail found."""
+    return ntext(
+        "The audit trail was tampered with: the last verification found %(count)s fault.",
+        "The audit trail was tampered with: the last verification found %(count)s faults.",
+        faults,
+    )
+
+
 def pool_unserved(pool: str, waiting: int) -> str:
     """A pool without consumers that steps wait for."""
     return ntext(

@@ -43,7 +43,7 @@ def runs_export(request: HttpRequest) -> HttpResponseBase:
         said = " ".join(filters.problems.values()) or _("The format must be csv or jsonl.")
         return HttpResponse(said, status=422, content_type="text/plain; charset=utf-8")
     with_payload = "payload" in request.POST
-    changes = {"format": kind, "payload": with_payload, "filters": dict(filters.params)}
+    changes = {"format": kind, "payload": with_payload, "search_terms": True, "filters": dict(filters.params)}
     with transaction.atomic():
         audit.record(request.user, "runs.exported", SITE(pk=0), changes=changes)
     content_type, write = _KINDS[kind]

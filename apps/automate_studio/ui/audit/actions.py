@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from automate_core.queries.audit_search import recorded_verbs
 from automate_governance.texts import translated
 from automate_plugins import text
 
@@ -52,7 +53,9 @@ _LABELS = {
     "paused": text("Paused"),
     "payload_downloaded": text("Payload downloaded"),
     "payload_viewed": text("Payload viewed"),
+    "payloads_searched": text("Payloads searched"),
     "permissions_changed": text("Permissions changed"),
+    "person.erased": text("Values of audit entries erased"),
     "prune_started": text("Deletion of old data started"),
     "published": text("Published"),
     "reassigned": text("Reassigned"),
@@ -83,6 +86,7 @@ _LABELS = {
     "run_as_handed_over": text("Run-as user changed"),
     "run_started": text("Run started"),
     "sample_viewed": text("Sample viewed"),
+    "secret.used": text("Secret used"),
     "secret_rotated": text("Secret rotated"),
     "sent_again": text("Message sent again"),
     "sessions_ended": text("Signed out everywhere"),
@@ -111,6 +115,12 @@ def action_label(code: str) -> str:
     return translated(label) if label else tail.replace("_", " ").capitalize()
 
 
-def known_actions() -> list[tuple[str, str]]:
-    """Whole codes that a filter can offer, with their labels."""
-    return sorted((code, translated(label)) for code, label in _LABELS.items() if "." in code)
+def recorded_actions() -> list[tuple[str, str]]:
+    """Codes of recorded actions with their labels, by label."""
+    return sorted(((verb, action_label(verb)) for verb in recorded_verbs()), key=lambda each: (each[1], each[0]))
+
+
+def codes_labelled(words: str) -> list[str]:
+    """Codes, or their last parts, whose label in the active language contains these words."""
+    sought = words.casefold()
+    return [code for code, label in _LABELS.items() if sought in translated(label).casefold()]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
@@ -15,9 +18,9 @@ from automate_core.queries.audit_search import AuditSearch
 from automate_governance.people.origin import Source
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.ui.audit.actions import known_actions
+from automate_studio.ui.audit.actions import codes_labelled, recorded_actions
 
-NAMES = ("who", "verb", "kind", "about", "source", "since", "until", "q", "trace")
+NAMES = ("entry", "who", "verb", "kind", "about", "source", "since", "until", "q", "trace")
 KINDS = {
     "automate_core.workflow": text("Workflow"),
     "automate_core.executionrun": text("Run"),
@@ -31,7 +34,7 @@ KINDS = {
     "automate_llm.llmbudget": text("Model budget"),
     "auth.user": text("User"),
     "auth.group": text("Group"),
-    "automate_governance.sitepermission": text("Site"),
+    "automate_governance.sitepermission": text("This site"),
 }
 
 
@@ -43,8 +46,13 @@ class AuditFilters(AuditSearch):
 
     @property
     def actions(self) -> list[tuple[str, str]]:
-        """Codes that are suggested, with their labels."""
-        return known_actions()
+        """Recorded codes with their labels."""
+        return recorded_actions()
+
+    def verb_condition(self, verb: str) -> Q:
+        """A part of an action's code, or of its name in the active language."""
+        labelled = [Q(verb=code) if "." in code else Q(verb__endswith=f".{code}") for code in codes_labelled(verb)]
+        return reduce(or_, labelled, Q(verb__icontains=verb.replace(" ", "_")))
 
     @property
     def choices(self) -> list[FilterChoice]:
@@ -63,6 +71,11 @@ def parse_audit_filters(query: Query) -> AuditFilters:
     """Filters of a query."""
     kept = {name: given for name in NAMES if (given := clean_text(query.get(name))[:200])}
     problems: list[str] = []
+    number = kept.get("entry", "").removeprefix("#")
+    if number and not (number.isdecimal() and number.isascii()):
+        problems.append(_("Invalid entry number “%(value)s”. Enter a whole number.") % {"value": kept["entry"]})
+    elif number:
+        kept["entry"] = number
     since, until = (_parse_moment(kept, name, problems) for name in ("since", "until"))
     return AuditFilters(kept, since, until, problems=problems)
 

@@ -81,6 +81,7 @@ _VALUE_NAMES = {
     "reference": text("reference"),
     "removed": text("removed"),
     "result": text("result"),
+    "roles": text("roles"),
     "rule": text("rule"),
     "run": text("run"),
     "run_as": text("run as"),
@@ -89,6 +90,7 @@ _VALUE_NAMES = {
     "saved": text("saved"),
     "scheme": text("scheme"),
     "scope": text("scope"),
+    "search_terms": text("search values"),
     "secret": text("secret"),
     "secrets": text("secrets"),
     "sender": text("sender"),
@@ -112,6 +114,7 @@ _VALUE_NAMES = {
 
 _HIDDEN = {"wait"}  # keys that mean nothing to people
 _RUN = "automate_core.executionrun"
+_SITE = "automate_governance.sitepermission"
 _REVIEWED = {"succeeded": text("succeeded"), "failed": text("failed"), "again": text("run again")}
 
 
@@ -136,6 +139,7 @@ class EntryRow:
     source: str
     action: str
     kind: str
+    name: str
     url: str
     history: str
     changes: list[ValueChange]
@@ -193,6 +197,7 @@ def build_entry_rows(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:
             source=_source_text(entry),
             action=action_label(entry.verb),
             kind=translated(KINDS.get(entry.object_type, "")) or _kind_name(entry.object_type),
+            name="" if entry.object_type == _SITE else entry.object,  # there is one site, its kind says enough
             url=_object_url(entry.object_type, entry.object_id),
             history=query_string({"about": f"{entry.object_type}:{entry.object_id}"}),
             changes=[
@@ -243,6 +248,8 @@ def _source_text(entry: AuditEntry) -> str:
     if entry.source in ("", Source.BROWSER):
         return ""
     source = str(Source(entry.source).label)
+    if entry.credential:
+        return _("%(source)s, token %(token)s") % {"source": source, "token": entry.credential}
     if not entry.system_user:
         return source
     return _("%(source)s, system user %(user)s") % {"source": source, "user": entry.system_user}
@@ -279,6 +286,8 @@ def _value_change(object_type: str, name: str, value: Any) -> ValueChange:
         return ValueChange(name=label, before=_value_text(value["from"]), after=_value_text(value["to"]))
     if name == "verbs" and isinstance(value, list):
         value = [permission_word(str(verb)) for verb in value]
+    if name == "roles" and isinstance(value, list):
+        value = [group_label(str(role)) for role in value]
     if name == "with" and isinstance(value, str):
         value = _grantee_text(value)
     return ValueChange(name=label, before=None, after=_value_text(value))

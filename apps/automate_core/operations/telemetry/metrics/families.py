@@ -37,6 +37,10 @@ def make_families(readings: Readings, *, workflows: int) -> Iterator[Metric]:
         "Published workflows that start no runs because of their run-as user.",
         readings.stopped_workflows,
     )
+    yield _gauge("audit_faults", "Faults that the last verification of the audit trail found.", readings.audit_faults)
+    yield _gauge(
+        "audit_verified_seconds", "Time since the audit trail was last verified.", readings.audit_verified_seconds
+    )
     yield from _waits(readings)
     yield from _pools(readings.pools)
     yield from _connections(readings)

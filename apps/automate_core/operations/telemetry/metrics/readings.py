@@ -22,6 +22,7 @@ from automate_core.models import Wait, Workflow
 from automate_core.operations.health import ALIVE_SECONDS
 from automate_core.operations.retention.stages import ALL_STAGES
 from automate_core.outbox.status import OLDEST_TRANSACTION_SECONDS
+from automate_governance.audit import verification
 
 SECONDS = 5.0  #: that a statement may take
 MOST_READY = 1_000_000  #: jobs that are counted; a longer queue shows as this many
@@ -309,6 +310,8 @@ class Readings(msgspec.Struct, frozen=True):
     pools: Pools
     spend: list[Spend]
     stopped_workflows: int = 0
+    audit_faults: int | None = None  # of the last verification; None without one
+    audit_verified_seconds: float | None = None  # since it ended
     stages: int = len(ALL_STAGES)
 
 
@@ -332,6 +335,7 @@ def read_all() -> Readings:
             others=_document(OTHERS, {"kinds": list(Wait.Kind.values), "date": day.date()}, _others),
             pools=_with_declared(_document(POOLS, {"alive": LIVE_SECONDS}, _pools)),
             stopped_workflows=len(stops.stopped_workflows(Workflow.objects.all())),
+            **_audit(),
             spend=_read_spend(timezone.localdate(timezone=timezone.get_default_timezone())),
         )
 
@@ -363,3 +367,11 @@ def _read_spend(day: dt.date) -> list[Spend]:
     if not apps.is_installed("automate_llm"):
         return []
     return [Spend(*row) for row in database.run(None, SPEND, {"day": day})]
+
+
+def _audit() -> dict[str, Any]:
+    last = verification.last_verification()
+    if last is None:
+        return {}
+    seconds = max((database.now() - last.at).total_seconds(), 0)
+    return {"audit_faults": verification.fault_count(last), "audit_verified_seconds": seconds}

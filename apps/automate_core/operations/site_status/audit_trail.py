@@ -1,0 +1,31 @@
+"""The item about the audit trail: what the last verification found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from automate_core.operations.site_status.registry import Finding, Severity, StatusItem
+from automate_governance.audit import verification
+from automate_plugins import ntext, text
+
+
+def find_alteration() -> Iterator[Finding]:
+    """Faults of the last verification."""
+    if count := verification.fault_count(verification.last_verification()):
+        message = ntext(
+            "The audit trail was tampered with: the last verification found %(count)s fault.",
+            "The audit trail was tampered with: the last verification found %(count)s faults.",
+            count,
+        )
+        view = "admin:automate_governance_auditentry_changelist"
+        yield Finding(severity=Severity.ERROR, message=message, view=view)
+
+
+ITEMS = (
+    StatusItem(
+        code="audit_trail",
+        title=text("Audit trail"),
+        ok=text("The last verification found no tampering."),
+        find=find_alteration,
+    ),
+)

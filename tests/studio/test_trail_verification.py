@@ -1,0 +1,129 @@
+"""The trail is verified by workers, in parts; what they find alarms, and names entries that screens show."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.urls import reverse
+from django.utils import timezone, translation
+
+from automate_core.models import NotificationRule
+from automate_core.operations.notifications import detectors
+from automate_core.operations.site_status import registry
+from automate_core.operations.telemetry.metrics.readings import read_all
+from automate_governance import audit
+from automate_governance.audit import chain, verification
+from automate_governance.models import AuditEntry, AuditVerification
+from automate_studio.ui.audit.actions import recorded_actions
+from tests.conftest import make_person
+from tests.support.audit import without_append_only
+from tests.support.pages import Page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIST = reverse("admin:automate_governance_auditentry_changelist")
+
+
+@pytest.fixture
+def auditor(sign_in):
+    return sign_in(make_person("auditor", "Auditors"))
+
+
+@pytest.fixture
+def entries(owner):
+    return [audit.record(owner, "thing.done", owner, changes={"n": number}) for number in range(10)]
+
+
+def _is_due():
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {verification.DUE}")
+        return cursor.fetchone()[0]
+
+
+def _tamper(entry):
+    with without_append_only() as cursor:
+        cursor.execute("UPDATE automate_governance_auditentry SET actor = 'nobody' WHERE id = %s", [entry.pk])
+
+
+def test_a_worker_verifies_once_a_day_in_parts(entries, monkeypatch):
+    assert not _is_due(), "a new trail, from the second day"
+    monkeypatch.setattr(chain, "_BATCH", 4)
+    monkeypatch.setattr(verification, "SECONDS", 0.0)
+    turns = 0
+    current = verification.continue_verification(seconds=0)
+    while current.ended_at is None:
+        assert _is_due() and current.position == min(4 * (turns + 1), 10)
+        current, turns = verification.continue_verification(seconds=0), turns + 1
+    entry = AuditEntry.objects.get(verb="audit.verified")
+    assert turns == 3 and entry.actor == "system" and entry.changes["position"] == 10 and entry.changes["faults"] == []
+    assert not _is_due()
+    AuditVerification.objects.update(started_at=timezone.now() - dt.timedelta(days=1, hours=1))
+    assert _is_due()
+
+
+def test_a_fault_alarms_everywhere(entries, auditor, owner):
+    rule = NotificationRule.objects.create(kind="audit", channel="email")
+    verification.continue_verification(seconds=20)
+    assert read_all().audit_faults == 0 and list(detectors._find_altered_trail(rule, timezone.now())) == []
+    assert verification.fault_count(verification.last_verification()) == 0
+    _tamper(entries[3])
+    verification.continue_verification(seconds=20)
+    assert read_all().audit_faults == 1
+    [incident] = detectors._find_altered_trail(rule, timezone.now())
+    assert incident.key.startswith("audit:")
+    registry.forget()
+    from automate_core.operations.site_status import audit_trail
+
+    [finding] = audit_trail.find_alteration()
+    assert "tampered" in finding.message and finding.url == LIST
+
+
+def test_an_altered_entry_is_named_linked_and_marked(entries, auditor):
+    _tamper(entries[3])
+    auditor.post(reverse("studio:audit_verify"))
+    number = entries[3].pk
+    answer = auditor.get(LIST).content.decode()
+    assert f'href="?entry={number}"' in answer and f"entry {number} does not match its record" in answer
+    assert answer.count("da-trail-faulty") == 1 and f"#{number}" in answer
+    page = Page(auditor.get(LIST, {"entry": f"#{number}"}))
+    assert [name for name in page.ids if name.startswith("entry-")] == [f"entry-{number}"]
+    assert auditor.get(LIST, {"entry": "x"}).status_code == 422
+
+
+def test_actions_are_found_by_any_part_of_their_code_and_name(entries, auditor, owner):
+    seen = audit.record(owner, "run.payload_viewed", owner)
+    rotated = audit.record(owner, "secrets.rewrapped", owner)
+    for words, found in {"payload": [seen], "viewed": [seen], "key rotated": [rotated], "secrets.": [rotated]}.items():
+        page = Page(auditor.get(LIST, {"verb": words}))
+        shown = {int(name.removeprefix("entry-")) for name in page.ids if name.startswith("entry-")}
+        assert {each.pk for each in found} == shown, words
+    with translation.override("en"):
+        assert {("run.payload_viewed", "Payload viewed"), ("secrets.rewrapped", "Encryption key rotated")} <= set(
+            recorded_actions()
+        )
+
+
+def test_an_owner_named_on_a_command_line_did_not_act(owner, tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text("{name: A, slug: a, steps: []}")
+    call_command("automate_import", str(file), owner="owner")
+    entry = AuditEntry.objects.get(verb="workflow.created")
+    assert (entry.actor, entry.actor_id, entry.changes) == ("system", "", {"owner": "owner"})
+
+
+def test_a_search_of_payloads_is_recorded_once_an_hour(owner, sign_in, auditor):
+    for words in ("mara@example.com", "other"):
+        auditor.get(reverse("admin:automate_core_event_changelist"), {"held": words})
+    [entry] = AuditEntry.objects.filter(verb="event.payloads_searched")
+    assert entry.actor == "auditor" and "mara" not in str(entry.changes)
+
+
+def test_an_entry_by_a_token_names_it(auditor, owner):
+    from automate_governance.people import origin
+
+    with origin.request_credential("nightly dat_4f6Kx2Pq"), origin.process_origin(origin.Source.API):
+        audit.record(owner, "thing.done", owner)
+    assert "API, token nightly dat_4f6Kx2Pq" in Page(auditor.get(LIST)).text
