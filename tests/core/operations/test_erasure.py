@@ -124,6 +124,7 @@ NOT_SEARCHED = {
     "automate_core.workflow": "status timezone retention runs_on",
     "automate_governance.auditentry": "verb object_type object_id trace_id source salts erased canonical",
     "automate_governance.auditlink": "previous hash",
+    "automate_governance.auditverification": "hash anchor faults",  # words of our own, with ids
     "automate_governance.preferences": "language time_zone",
     "automate_governance.signincount": "account address",  # a digest, and only for minutes
     "automate_governance.storedsecret": "name key_id",
