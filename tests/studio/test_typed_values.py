@@ -7,6 +7,7 @@ import json
 import pytest
 
 from automate_core.models import Step, Workflow
+from automate_studio.builder.panel.condition_fields import field_label
 from tests.support.builder import Builder
 from tests.support.pages import Page
 
@@ -119,3 +120,35 @@ def test_the_api_and_files_are_told_at_the_place(builder, api, owner):
     written = ORDERS.replace("event.payload.total}, 1", "event.payload.total}, '5,000'").replace("orders", "copied")
     answer = client.post("workflows", {"yaml": written})
     assert answer.status_code == 422 and "Did you mean 5000?" in answer.content.decode()
+
+
+TWO = """
+name: Two
+slug: two
+triggers:
+  - {kind: manual, inputs: [{name: order, required: true}]}
+  - {kind: form, slug: two-form, inputs: [{name: mail, kind: email}]}
+  - {endpoint: github}
+steps:
+  - {key: set, action: data.set, inputs: {a: 'Order {{ event.payload.order }}', b: '{{ event.payload.mail | default("") }}'}}
+"""
+
+
+def test_a_field_that_not_every_trigger_sends_wants_a_default(workflow, sign_in, owner):
+    builder = Builder(sign_in(owner), workflow(TWO))
+    page = builder.panel("set")
+    assert "Runs that form, webhook starts may have no order, and this step then fails. Use a default." in page.text
+    [button] = [attributes for _, attributes in page.tags if "order" in attributes.get("data-do-now", "")]
+    builder.do(**json.loads(button["data-do-now"]))
+    assert Step.objects.get(key="set").inputs["a"] == "Order {{ event.payload.order | default('') }}"
+    assert "may have no order" not in builder.panel("set").text
+
+
+def test_fields_of_a_condition_have_readable_names(builder, deliver):
+    deliver({"total": 1, "lines": []})
+    page = builder.panel("route")
+    paths = [found["data-value"] for _, found in page.tags if found.get("role") == "option"]
+    assert paths[0].startswith("event.payload.")
+    assert paths.index("event.headers") > paths.index("event.payload.total")
+    assert field_label("steps.total.output.items.0.total", {"total": "Order total"}) == "Order total: items.0.total"
+    assert field_label("event.payload.amount", {}) == "amount" and field_label("steps.sum.output", {}) == "Sum"

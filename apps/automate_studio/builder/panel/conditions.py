@@ -19,6 +19,7 @@ from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_governance.permissions import Person, User
 from automate_governance.texts import translated
 from automate_studio.builder.data.declared_types import declared_output
+from automate_studio.builder.panel.condition_fields import FieldOption, field_options
 from automate_studio.builder.panel.field_messages import message_at
 from automate_studio.ui.condition_rows import (
     GROUPS,
@@ -130,10 +131,10 @@ class ConditionView:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Conditions of one form by name; `names` are (name, value in the sample) that rows can use."""
+    """Conditions of one form by name; `names` are the fields that rows can use."""
 
     views: dict[str, ConditionView] = field(default_factory=dict)
-    names: list[tuple[str, str]] = field(default_factory=list)
+    names: list[FieldOption] = field(default_factory=list)
 
 
 def condition_dom_id(rev_of: str, *about: str) -> str:
@@ -161,7 +162,8 @@ def step_conditions(state: DraftState, node: StepNode, user: User, messages: Map
         for key, rule in rules.items()
     }
     known = [*samples.known_paths(state, node), *_declared_paths(state, node)]
-    return Conditions(views, _sample_names(known, sample))
+    labels = {key: each.label for key, each in state.draft.steps.items()}
+    return Conditions(views, field_options(_sample_names(known, sample), labels))
 
 
 def _declared_paths(state: DraftState, node: StepNode) -> list[str]:
@@ -183,7 +185,7 @@ def trigger_conditions(
     view = _condition_view(
         node.key, about, _("Only when"), node.filter, message_at(messages, "filter"), sample, needed=False
     )
-    return Conditions({"filter": view}, _sample_names(samples.known_paths(state, None), sample))
+    return Conditions({"filter": view}, field_options(_sample_names(samples.known_paths(state, None), sample), {}))
 
 
 def _sample_names(known: list[str], sample: Sample | WithheldSample | None) -> list[tuple[str, str]]:

@@ -99,6 +99,7 @@ class FieldView:
     listed: tuple[str, ...] = ()
     placeholder: str = ""
     marks_missing: bool = True
+    default_request: str = ""  #: the command that gives a default to what it reads and some triggers do not send
     choices_are_names: bool = False  #: of things, which are not translated
     is_absent: bool = False  #: until the choice that asks for it is made
     is_live = True  #: what is wrong with it is told while it is edited

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from automate_connectors.registry import find_action
 from automate_core.authoring.drafts.commands import DraftState
+from automate_core.authoring.drafts.payload_gaps import find_gaps, with_defaults
 from automate_core.authoring.drafts.values import KIND_LABELS, OWN_FIELDS, Draft, StepNode, ordered_triggers
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.operations.notifications.channels.mail import can_mail, no_mail_message
@@ -149,7 +151,7 @@ def _step_panel(state: DraftState, node: StepNode, user: User, refused: Mapping[
     said = messages_by_field(mine, refused, node.kind)
     drawn = [build_field_views(specs, values, said, prefix) for specs, values, prefix in step_field_specs(node, user)]
     extra = set(steps.free_inputs(node))
-    drawn = [[_panel_field(view, extra) for view in part] for part in drawn]
+    drawn = [[_panel_field(view, extra, state, node) for view in part] for part in drawn]
     conditions = step_conditions(state, node, user, said)
     policy = drawn[-2] if node.kind == "action" else []
     fields = [
@@ -178,11 +180,24 @@ def _step_panel(state: DraftState, node: StepNode, user: User, refused: Mapping[
     )
 
 
-def _panel_field(view: FieldView, extra: set[str]) -> FieldView:
+def _panel_field(view: FieldView, extra: set[str], state: DraftState, node: StepNode) -> FieldView:
     """A field of a step as its panel has it."""
     if view.name == "connection":
         return replace(view, widget="connection", choices_are_names=True)
-    return replace(view, extra=view.name in extra)
+    return replace(view, extra=view.name in extra, default_request=_default_request(view, state, node))
+
+
+def _default_request(view: FieldView, state: DraftState, node: StepNode) -> str:
+    """The command that gives a default to the fields of the payload that not every trigger sends; empty for none."""
+    name, _dot, inner = view.name.partition(".")
+    if view.message is None or name != "inputs" or inner not in node.inputs or node.kind != "action":
+        return ""
+    value = node.inputs[inner]
+    gaps = find_gaps(state.parsed.definition, value)
+    if not gaps:
+        return ""
+    changed = json.dumps({view.name: with_defaults(value, gaps)})
+    return json.dumps({"do": "edit", "key": node.key, "rev": node.rev, "set": changed})
 
 
 def _has_field(name: str, fields: Iterable[FieldView]) -> bool:
