@@ -209,7 +209,7 @@ def _run_as_problem(workflow: Workflow, leaver: Person, to: Person) -> str:
         problems = usability.unusable(parse(published.definition), [to])
     except DefinitionError:  # of a plug-in that is gone: it fails the same for everybody
         return ""
-    return joined(map(str, problems[:3]))
+    return joined(list(dict.fromkeys(problem.reason for problem in problems))[:3])
 
 
 def _hand_over_rules(leaver: Person, to: Person, by: Person) -> int:
