@@ -6,8 +6,7 @@ Only the twenty latest runs of each workflow are read, by index.
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -186,25 +185,22 @@ def _workflow_rows(rows: list[Workflow], user: User, now: dt.datetime) -> list[W
     if not rows:
         return []
     latest = read_latest_runs([row.pk for row in rows])
-    managed = pausing.pausable(user, Workflow.objects.filter(pk__in=latest))
-    managed_keys = set(managed.values_list("pk", flat=True))
-    changed = permitted(user, "change", Workflow.objects.filter(pk__in=latest))
-    changed_keys = set(changed.values_list("pk", flat=True))
-    namesakes = permitted(user, "view", Workflow.objects.filter(name__in={row.name for row in rows}))
-    names = Counter(namesakes.values_list("name", flat=True))
+    facts = _row_facts(user, latest)
     stopped = stops.stopped_workflows(Workflow.objects.filter(pk__in=latest))
-    return [
-        _workflow_row(
-            row,
-            latest[row.pk],
-            now,
-            stopped.get(row.pk),
-            may_manage=row.pk in managed_keys,
-            may_change=row.pk in changed_keys,
-            has_namesake=names[row.name] > 1,
-        )
-        for row in rows
-    ]
+    return [_workflow_row(row, latest[row.pk], now, stopped.get(row.pk), **facts[row.pk]) for row in rows]
+
+
+def _row_facts(user: User, keys: Iterable[int]) -> dict[int, dict[str, bool]]:
+    """What rows say of the person, and whether another workflow that they may view has the same name. One query."""
+    itself = Workflow.objects.filter(pk=OuterRef("pk"))
+    others = Workflow.objects.filter(name=OuterRef("name")).exclude(pk=OuterRef("pk"))
+    found = Workflow.objects.filter(pk__in=keys).annotate(
+        may_manage=Exists(pausing.pausable(user, itself)),
+        may_change=Exists(permitted(user, "change", itself)),
+        has_namesake=Exists(permitted(user, "view", others)),
+    )
+    names = ("may_manage", "may_change", "has_namesake")
+    return {pk: dict(zip(names, facts, strict=True)) for pk, *facts in found.values_list("pk", *names)}
 
 
 def _workflow_row(
