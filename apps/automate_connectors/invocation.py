@@ -66,13 +66,19 @@ def translate_errors[T](call: Callable[[], T]) -> T:
     except ConnectorError:
         raise
     except EgressError as error:
-        raise ConnectorError(str(error), code=error.code, retryable=error.retryable) from error
+        raise from_egress(error) from error
     except SecretNotFoundError as error:
         raise ConnectorError(str(error), code="secret_not_found") from error
     except (Exception, SystemExit) as error:  # a plug-in that exits does not take its worker with it
         raise ConnectorError(
             f"{type(error).__name__}: {error}", code="unexpected_error", details={"exception": type(error).__name__}
         ) from error
+
+
+def from_egress(error: EgressError) -> ConnectorError:
+    """Return the error of a request without a usable response. `details["sent"]` is False when it was never sent."""
+    details = {} if error.sent else {"sent": False}
+    return ConnectorError(str(error), code=error.code, retryable=error.retryable, details=details)
 
 
 def encode_output(output: Any) -> bytes:

@@ -100,6 +100,7 @@ def _translate_connect_error(server: DatabaseServer, error: Exception) -> Egress
                 reason=said,
             )
         )
+        refused.sent = False
         if number in _REFUSED:
             refused.code, refused.retryable = "authentication_failed", False
         return refused

@@ -85,6 +85,7 @@ def _translate_connect_error(server: DatabaseServer, error: psycopg.Error) -> Eg
         refused = EgressConnectionError(
             text("%(place)s rejected the user %(user)s: %(reason)s", place=place, user=server.username, reason=said)
         )
+        refused.sent = False
         if "authentication failed" in said:
             refused.code, refused.retryable = "authentication_failed", False
         return refused

@@ -193,6 +193,10 @@ class LLMConnector(ConnectorAdapter):
         given = {**defaults, **{name: value for name, value in params.items() if value is not None}}
         return _ACTIONS[action](ModelCaller(given, context), given, context["idempotency_key"])
 
+    def reads_only(self, action: str, params: dict[str, Any]) -> bool:
+        """Whether it changes nothing: a model only answers."""
+        return True
+
     def check_connection(self, context: dict[str, Any]) -> str:
         """Request the provider's list of models."""
         connection = context.get("connection") or {}

@@ -215,6 +215,13 @@ class ConnectorAdapter(ABC):
         Must raise ConnectorError on failure; errors of `http` and `network` may pass as they are.
         """
 
+    def reads_only(self, action: str, params: dict[str, Any]) -> bool:
+        """Optional: whether `execute` with these inputs changes nothing at the service, so that it may be repeated.
+
+        Of attempts that were stored, large inputs are cut.
+        """
+        return False
+
     def validate_config(self, config: dict[str, Any]) -> None:  # noqa: B027 - optional, as the contract says
         """Optional: validate the setup configuration, in which secrets are references.
 

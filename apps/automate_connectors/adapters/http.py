@@ -251,6 +251,10 @@ class HttpConnector(ConnectorAdapter):
         response = call.send(call.url, call.query)
         return {"status": response.status, "headers": _plain(response.headers), "body": _answer(response, params)}
 
+    def reads_only(self, action: str, params: dict[str, Any]) -> bool:
+        """Whether the method is one that changes nothing."""
+        return params.get("method", "GET") in _SAFE
+
     def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
         """The request: method, host, path, query, the step's own headers and the body; of pages, the first."""
         call = _Call(params, {**context, "connection": {**(context.get("connection") or {}), "auth": "none"}})

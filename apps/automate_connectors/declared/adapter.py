@@ -71,6 +71,10 @@ class DeclaredConnector(ConnectorAdapter):
         summary = text("%(action)s: %(request)s", action=label, request=request)
         return {"summary": summary, **describe_request(part, made)}
 
+    def reads_only(self, action: str, params: dict[str, Any]) -> bool:
+        """Whether its request is a GET."""
+        return any(part.name == action and method_of(part) is Method.GET for part in self.document.actions)
+
     def validate_config(self, config: dict[str, Any]) -> None:
         """Check the addresses that the settings make. Raises ConnectorError.
 

@@ -29,6 +29,7 @@ from automate_core.engine.records import (
     WaitRecord,
     WaitState,
     WriteResult,
+    attempt_key,
     idempotency_key,
 )
 from automate_core.ids import uuid7
@@ -154,7 +155,7 @@ def _step(run: RunRecord, step: StepRecord, now: float) -> dict[str, Any]:
     row = _outcome(run, step, now) | {
         "id": uuid7(),
         "input": None if step.input is None else msgspec.Raw(run.redactor.document(step.input.decode()).encode()),
-        "key": idempotency_key(run.id, step.path),
+        "key": attempt_key(run.id, step),
         "started_ago": (now - step.started) * 1000,
     }
     if step.input_file:
@@ -303,6 +304,7 @@ def _stored(row: Any) -> StoredRun:
         status=row.status,
         wakes=row.wakes,
         vars=None if row.vars is None else msgspec.json.decode(row.vars),
+        inherited_keys=None if row.inherited_keys is None else msgspec.json.decode(row.inherited_keys),
         parent_id=str(row.parent_id) if row.parent_id else None,
         depth=row.depth,
         slot_key=row.slot_key,
@@ -320,6 +322,7 @@ def _stored(row: Any) -> StoredRun:
             output_file=step["output_file"],
             error=step["error"],
             failures=step["failures"],
+            key=step["key"],
             is_stored=True,
         )
         for step in msgspec.json.decode(row.steps or "[]")

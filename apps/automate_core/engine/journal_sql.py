@@ -339,9 +339,9 @@ def write(rows: frozenset[str]) -> str:
 
 READ = """
 SELECT run.id, run.workflow_id, run.version_id, run.event_id, run.status, run.wakes, run.trace_id, run.parent_id,
-    run.depth, run.slot_key, run.vars::text AS vars, run.cause,
+    run.depth, run.slot_key, run.vars::text AS vars, run.cause, run.inherited_keys::text AS inherited_keys,
     (SELECT json_agg(latest)::text FROM (
-        SELECT DISTINCT ON (path) path, attempt, status, output, error, input_file, output_file,
+        SELECT DISTINCT ON (path) path, attempt, status, output, error, input_file, output_file, idempotency_key AS key,
             CASE WHEN status IN ('running', 'waiting') THEN input END AS input,
             count(*) FILTER (WHERE status = 'failed') OVER (PARTITION BY path) AS failures
         FROM automate_core_steprun WHERE run_id = run.id ORDER BY path, attempt DESC) latest) AS steps

@@ -16,6 +16,29 @@ from automate_plugins.texts import restored
 PERFORMER_LOST = "performer_lost"  #: the code of an effect whose performers ended without an outcome
 NOT_BEGUN = "not_begun"  #: the code of an effect that was cancelled before a thread took it
 
+#: Errors after which it is unknown whether the attempt took effect.
+IN_DOUBT = frozenset(
+    {
+        "timeout",
+        "connection_failed",
+        "response_too_large",
+        "unexpected_error",
+        "invalid_output",
+        "output_too_large",
+        "internal_error",
+        PERFORMER_LOST,
+        "http_408",
+        "http_500",
+        "http_502",
+        "http_504",
+    }
+)
+
+
+def is_in_doubt(error: ConnectorError) -> bool:
+    """Whether it is unknown after the error if the attempt took effect: it was sent, and not clearly refused."""
+    return error.code in IN_DOUBT and error.details.get("sent") is not False
+
 
 @dataclass(slots=True)
 class EffectOutcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import json
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class StepRecord:
     """One attempt of one step. `failures` counts the failed attempts of its path up to now.
 
     `input` and `output` are previews where there are files of them. Of one that is stored, only the outcome changes.
+    `key` is its idempotency key, where that is another than its path's (`attempt_key`).
     """
 
     path: str
@@ -47,6 +49,7 @@ class StepRecord:
     failures: int = 0
     input_file: str | None = None
     output_file: str | None = None
+    key: str = ""
     started: float = field(default_factory=time.monotonic)
     finished: float | None = None
     is_stored: bool = False
@@ -120,6 +123,7 @@ class RunRecord:
     priority: int = 0
     origin: str = ""
     search_terms: dict[str, str] = field(default_factory=dict)
+    inherited_keys: dict[str, Any] | None = None  # of attempts in doubt that it repeats, by path
     is_new: bool = False
     notifies_end: bool = True  # whether its end is counted and emitted as an event
     started: float = field(default_factory=time.monotonic)
@@ -267,3 +271,25 @@ class RunSnapshot:
 def idempotency_key(run_id: str, path: str) -> str:
     """The same for every attempt of a step of a run, and for no other step."""
     return hashlib.sha256(f"{run_id}/{path}".encode()).hexdigest()[:32]
+
+
+def attempt_key(run_id: str, step: StepRecord) -> str:
+    """The idempotency key of an attempt: its run's, or that of an attempt in doubt that it repeats in a re-run."""
+    return step.key or idempotency_key(run_id, step.path)
+
+
+def input_digest(value: Any) -> str:
+    """The digest of a redacted input, the same for what is rendered and for what PostgreSQL gives back of it."""
+    return hashlib.sha256(json.dumps(_plain(value), sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _plain(value: Any) -> Any:
+    """A JSON value with whole numbers as int: PostgreSQL writes 1e22 as digits."""
+    match value:
+        case dict():
+            return {name: _plain(each) for name, each in value.items()}
+        case list():
+            return [_plain(each) for each in value]
+        case float() if value.is_integer():
+            return int(value)
+    return value

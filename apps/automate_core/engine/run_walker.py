@@ -54,7 +54,8 @@ from automate_core.engine.records import (
     StoredRun,
     WaitRecord,
     WaitState,
-    idempotency_key,
+    attempt_key,
+    input_digest,
 )
 from automate_core.engine.sandbox import Sandbox
 from automate_core.engine.scheduler import Computation, Effect, Pause, Scheduler, StepGenerator, Task, WaitFor
@@ -284,9 +285,21 @@ class Walk:
 
     def begin_attempt(self, path: str, last: StepRecord | None) -> StepRecord:
         """The record of the next attempt. Raises TaskCancelledError."""
-        step = StepRecord(path, last.attempt + 1, failures=last.failures) if last else StepRecord(path, 1)
+        if last is None:
+            step = StepRecord(path, 1)
+        else:
+            step = StepRecord(path, last.attempt + 1, failures=last.failures, key=last.key)
         self.scheduler.begin_step(step)
         return step
+
+    def inherit_key(self, step: StepRecord) -> None:
+        """In a re-run, take the key of the attempt in doubt that the first attempt repeats, if its input is the same.
+
+        So a service that saw the earlier attempt recognises this one.
+        """
+        kept = (self.run.inherited_keys or {}).get(step.path)
+        if kept is not None and kept["input"] == input_digest(msgspec.json.decode(self.redact(step.input or b"null"))):
+            step.key = kept["key"]
 
     def resume_step(self, step: StepRecord) -> None:
         """Go on with an attempt that the journal holds as open. Raises TaskCancelledError."""
@@ -443,7 +456,7 @@ class Walk:
         return {
             "run": self.run_info,
             "step": {"path": step.path, "attempt": step.attempt},
-            "idempotency_key": idempotency_key(self.run.id, step.path),
+            "idempotency_key": attempt_key(self.run.id, step),
             "log": write,
             "cancelled": lambda: False,
         }

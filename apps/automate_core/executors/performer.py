@@ -87,7 +87,7 @@ def perform_step(step_id: uuid.UUID, token: int, *, performer: str) -> Result:
 
 def _perform_claimed(claimed: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The redacted (outcome, logs) of a claimed step. Never raises."""
-    step, context = StepRecord(claimed.path, claimed.attempt), None
+    step, context = StepRecord(claimed.path, claimed.attempt, key=claimed.key or ""), None
     try:
         context, node = _prepare(claimed)
     except ConnectorError as error:

@@ -84,7 +84,9 @@ SET claimed_at = automate_now(), performer = %(performer)s, claims = claims + 1,
     due_at = automate_now() + (seconds + %(margin)s) * interval '1 second'
 WHERE step.id = %(id)s AND step.token = %(token)s AND step.claimed_at IS NULL AND step.version = %(version)s AND {_OPEN}
 RETURNING step.id, step.run_id, step.path, step.attempt, step.token, step.pool, step.params::text AS params,
-    step.seconds
+    step.seconds, (
+        SELECT idempotency_key FROM automate_core_steprun attempt
+        WHERE attempt.run_id = step.run_id AND attempt.path = step.path AND attempt.attempt = step.attempt) AS key
 """  # noqa: S608 - one of our own texts inside another
 
 _REFUSE = """

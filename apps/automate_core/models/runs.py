@@ -34,6 +34,9 @@ class ExecutionRun(models.Model):
 
     `kept_at` is the time since which the run is pinned, and so not deleted by retention. `parent` and `retried_from`
     may name runs that retention deleted.
+
+    `inherited_keys` of a re-run are the idempotency keys of attempts in doubt that it repeats, by path, each with the
+    digest of the input for which it counts.
     """
 
     Status = states.RunStatus
@@ -100,6 +103,7 @@ class ExecutionRun(models.Model):
     kept_at = models.DateTimeField(null=True)
     noticed = models.BooleanField(db_default=False)
     rerun_at = models.DateTimeField(null=True)
+    inherited_keys = models.JSONField(null=True)
     erasure = models.UUIDField(null=True)  # the one that emptied it
 
     class Meta:

@@ -149,7 +149,7 @@ def _run_item(action: BulkAction, item: BulkItem, run: ExecutionRun | None) -> N
     person = action.person
     with _refusals_of(item, action):
         if action.verb == BulkAction.Verb.RETRY:
-            item.result = control.rerun(run, by=person, **{"again": False, **action.options}).pk
+            item.result = control.rerun(run, by=person, **{"again": False, "unknown": False, **action.options}).pk
         else:
             item.result = control.cancel(run, by=person, **action.options).pk
 

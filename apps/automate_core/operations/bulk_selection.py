@@ -40,26 +40,38 @@ class BulkSelection:
 
 
 def select_filtered(
-    user: User, verb: str, filters: RunFilters, *, again: bool = False, upto: uuid.UUID = LAST
+    user: User,
+    verb: str,
+    filters: RunFilters,
+    *,
+    again: bool = False,
+    unknown: bool = False,
+    upto: uuid.UUID = LAST,
 ) -> BulkSelection:
     """The runs that `user` may view and `filters` match, none newer than `upto`."""
     search = RunSearch(user, filters, timezone.now(), upto=upto)
-    return _select(user, verb, [key for some in search.walk(1_000, bulk.MOST + 1) for key in some], again=again)
+    return _select(
+        user, verb, [key for some in search.walk(1_000, bulk.MOST + 1) for key in some], again=again, unknown=unknown
+    )
 
 
-def select_chosen(user: User, verb: str, runs: Sequence[uuid.UUID], *, again: bool = False) -> BulkSelection:
+def select_chosen(
+    user: User, verb: str, runs: Sequence[uuid.UUID], *, again: bool = False, unknown: bool = False
+) -> BulkSelection:
     """Those of `runs` that `user` may view."""
     chosen = permitted(user, "view", ExecutionRun.objects.filter(pk__in=runs))
-    return _select(user, verb, list(chosen.order_by("-pk").values_list("pk", flat=True)), again=again)
+    return _select(user, verb, list(chosen.order_by("-pk").values_list("pk", flat=True)), again=again, unknown=unknown)
 
 
-def _select(user: User, verb: str, ids: list[uuid.UUID], *, again: bool) -> BulkSelection:
+def _select(user: User, verb: str, ids: list[uuid.UUID], *, again: bool, unknown: bool) -> BulkSelection:
     if not ids or len(ids) > bulk.MOST:
         return BulkSelection(verb=verb, found=len(ids))
     theirs = permitted(user, "run", ExecutionRun.objects.filter(pk__in=ids)).values_list("pk", "status", "cause")
     able = [key for key, status, cause in theirs if _applies_to(verb, status, cause)]
     is_retry = verb == BulkAction.Verb.RETRY
-    left, left_out = reruns.choose_reruns(able, again=again) if is_retry else (able, reruns.RerunExclusions())
+    left, left_out = able, reruns.RerunExclusions()
+    if is_retry:
+        left, left_out = reruns.choose_reruns(able, again=again, unknown=unknown)
     return BulkSelection(
         verb=verb,
         found=len(ids),
@@ -75,6 +87,11 @@ def nothing_to_do_reason(selection: BulkSelection) -> str:
     """Why a selection without `ids` has none, in the active language."""
     if selection.left_out.by_choice:
         return _("Nothing to re-run: these runs were already re-run. To re-run them again, include them in the dialog.")
+    if selection.left_out.unknown:
+        return _(
+            "Nothing to re-run: the outcome of these runs is unknown. Check at the service whether it acted. To re-run"
+            " them all the same, include them in the dialog."
+        )
     return _("None of these runs has ended.") if selection.verb == "retry" else _("All of these runs have ended.")
 
 

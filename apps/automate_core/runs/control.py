@@ -28,9 +28,9 @@ from automate_core.models import (
     WorkflowVersion,
 )
 from automate_core.outbox import subjects
-from automate_core.runs import concurrency, reruns
+from automate_core.runs import concurrency, doubts, reruns
 from automate_core.runs.cancellation import cancel_run
-from automate_core.runs.rerun_plan import Plan, Record, RunnableSteps, plan
+from automate_core.runs.rerun_plan import Plan, Record, RunnableSteps, is_repeated_first, plan
 from automate_core.runs.waits import approvals
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus, WaitStatus
 from automate_governance import audit
@@ -57,6 +57,10 @@ class NotEndedError(ControlError):
 
 class AlreadyRerunError(ControlError):
     """A re-run of the run succeeded or has not ended: another one would repeat its effects."""
+
+
+class UnknownOutcomeError(ControlError):
+    """A step that the re-run would repeat may have taken effect."""
 
 
 class NoSuchStepError(ControlError):
@@ -114,6 +118,7 @@ def rerun(
     request: uuid.UUID | None = None,
     once: bool = False,
     again: bool = True,
+    unknown: bool = True,
 ) -> ExecutionRun:
     """Create a new run from an ended one, with the same trace id; its `retried_from` is the ended run.
 
@@ -122,9 +127,12 @@ def rerun(
     for this run.
 
     Repeating a `request` returns the run that it created. `once` rejects a run that was re-run before; `again=False`
-    rejects one whose re-run succeeded or has not ended.
+    rejects one whose re-run succeeded or has not ended, and `unknown=False` one with a step whose outcome is unknown.
 
-    Raises NotPermittedError, NotEndedError, AlreadyRerunError, NoSuchStepError, ControlError.
+    A step in doubt before which nothing is repeated sends the idempotency key of the attempt that it repeats, if its
+    input is the same.
+
+    Raises NotPermittedError, NotEndedError, AlreadyRerunError, UnknownOutcomeError, NoSuchStepError, ControlError.
     """
     _check_may_run(by, run.workflow)
     _hold(run)
@@ -144,10 +152,16 @@ def rerun(
         )
     if run.status not in FINAL_RUN_STATES:
         raise NotEndedError(text("The run %(run)s has not ended yet. Cancel it, or wait until it ends.", run=str(run)))
+    found = doubts.find_doubts([run.pk]).get(run.pk, [])
+    if not unknown and any(doubt.is_unknown for doubt in found):
+        raise UnknownOutcomeError(
+            text("The outcome of a step of the run %(run)s is unknown. A re-run may repeat its effect.", run=str(run))
+        )
     chosen = _version(run, version)
     taken_over = _taken_over(run, chosen, start)
     event = run.event if payload is msgspec.UNSET else _edited(run, payload)
-    made = _new_run(run, chosen, event, _variables(run, chosen, variables or {}), request)
+    keys = doubts.inherited_keys(_repeated_first(run, chosen, found, taken_over), run.inherited_keys)
+    made = _new_run(run, chosen, event, _variables(run, chosen, variables or {}), request, keys)
     _copy(run, made, taken_over)
     ExecutionRun.objects.filter(pk=run.pk).update(rerun_at=AutomateNow())
     changes = {
@@ -204,7 +218,7 @@ def _taken_over(run: ExecutionRun, version: WorkflowVersion, start: str) -> Plan
     records = [Record(*row) for row in rows.values_list("path", "attempt", "status", "output")]
     target = _failed_path(run, records) if start == "failed" else start
     if not target:
-        return Plan((), {})
+        return plan(records, "", was, now)
     reached = list(dict.fromkeys(record.path for record in records))
     there = [path for path in reached if now.same_kind(path, was)]
     if target not in reached:
@@ -223,8 +237,19 @@ def _taken_over(run: ExecutionRun, version: WorkflowVersion, start: str) -> Plan
     return plan(records, target, was, now)
 
 
+def _repeated_first(
+    run: ExecutionRun, version: WorkflowVersion, found: list[doubts.Doubt], made: Plan
+) -> list[doubts.Doubt]:
+    """Those steps in doubt that the re-run repeats without an effect before them."""
+    if not found:
+        return []
+    now, acting = RunnableSteps(_definition(version)), doubts.acting_steps(version.pk)
+    records = [Record(*row) for row in StepRun.objects.filter(run=run).values_list("path", "attempt", "status")]
+    return [doubt for doubt in found if is_repeated_first(doubt.path, records, made, now, acting)]
+
+
 def _failed_path(run: ExecutionRun, records: list[Record]) -> str:
-    """Path of the step that ended the run; empty when it ended before its first step. Raises ControlError."""
+    """Path of the step that ended the run; empty when it ended between two steps. Raises ControlError."""
     if run.status == RunStatus.SUCCEEDED:
         raise ControlError(
             text("The run %(run)s did not fail. Choose a step to start from, or the beginning.", run=str(run))
@@ -273,6 +298,7 @@ def _new_run(
     event: Event | None,
     variables: dict[str, Any] | None,
     request: uuid.UUID | None,
+    inherited_keys: dict[str, Any] | None,
 ) -> ExecutionRun:
     """Create the new run."""
     again = ExecutionRun(
@@ -285,6 +311,7 @@ def _new_run(
         request=request,
         trace_id=run.trace_id,
         vars=variables,
+        inherited_keys=inherited_keys,
     )
     return create_run(again)
 
@@ -382,17 +409,19 @@ def rerun_many(
     version: Version = "original",
     once: bool = False,
     again: bool = False,
+    unknown: bool = False,
     dry_run: bool = False,
 ) -> BulkResult:
     """Re-run those of `runs` that have ended, each in its own transaction. With `dry_run`, only count them.
 
-    Runs whose effects a re-run would repeat are left out unless `again`.
+    Runs whose effects a re-run would repeat are left out unless `again`, those with an unknown outcome unless
+    `unknown`.
     """
     ended = runs.filter(status__in=FINAL_RUN_STATES)
-    chosen, left_out = reruns.choose_reruns(_ids(ended), again=again)
+    chosen, left_out = reruns.choose_reruns(_ids(ended), again=again, unknown=unknown)
 
     def act(run: ExecutionRun) -> None:
-        rerun(run, by=by, start=start, version=version, once=once, again=again)
+        rerun(run, by=by, start=start, version=version, once=once, again=again, unknown=unknown)
 
     result = _each(chosen, act, dry_run=dry_run)
     result.left_out = left_out

@@ -6,7 +6,7 @@ another as long as the same steps are around it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from automate_core.definition.document import (
     TryStep,
 )
 from automate_core.definition.slots import StepIndex, StepPosition, slots
-from automate_core.definition.step_paths import path_parts
+from automate_core.definition.step_paths import key_of, path_parts
 from automate_core.states import StepStatus
 
 
@@ -120,7 +120,10 @@ def is_around(path: str, target: str) -> bool:
 
 
 def plan(records: Iterable[Record], target: str, was: RunnableSteps, now: RunnableSteps) -> Plan:
-    """Return the records that are kept when the run starts again at `target`, in the version of `now`."""
+    """Return the records that are kept when the run starts again at `target`, in the version of `now`.
+
+    Without a target it goes on after the last step: all are kept that ended well.
+    """
     by_path: dict[str, list[Record]] = {}
     for record in records:
         if now.same_kind(record.path, was):
@@ -129,14 +132,27 @@ def plan(records: Iterable[Record], target: str, was: RunnableSteps, now: Runnab
     kept: list[Record] = []
     entered: dict[str, Any] = {}
     for path, attempts in by_path.items():
-        around = is_around(path, target)
+        around = bool(target) and is_around(path, target)
         if around and not now.is_action(path):
             entered[path] = _leading_to(target, path, last[path].output, now)
         elif around:  # its error steps contain the target
             kept += attempts
-        elif now.is_before(path, target):
+        elif not target or now.is_before(path, target):
             kept += _standing(attempts, last, target, now)
     return Plan(tuple(kept), entered)
+
+
+def is_repeated_first(
+    path: str, records: Iterable[Record], made: Plan, now: RunnableSteps, acting: Container[str]
+) -> bool:
+    """Whether the step at `path` is repeated and nothing before it is: no step whose key is in `acting`."""
+    kept = {record.path for record in made.kept}
+    earlier = {record.path for record in records if record.status == StepStatus.SUCCEEDED} - kept
+    return (
+        path not in kept
+        and now.position(path) is not None
+        and not any(key_of(each) in acting and now.position(each) and now.is_before(each, path) for each in earlier)
+    )
 
 
 def _standing(attempts: list[Record], last: Mapping[str, Record], target: str, now: RunnableSteps) -> list[Record]:

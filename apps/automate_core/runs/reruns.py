@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from automate_core import database
+from automate_core.runs.doubts import unknown_outcomes
 from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_plugins import ntext
 from automate_plugins.texts import joined
@@ -80,13 +81,15 @@ def _all(runs: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Rerun]]:
 class RerunExclusions:
     """Numbers of runs that a bulk re-run leaves out, by the outcome of their re-runs.
 
-    `superseded` counts runs whose later re-run is in the same selection.
+    `superseded` counts runs whose later re-run is in the same selection, `unknown` those with a step that may have
+    acted.
     """
 
     succeeded: int = 0
     open: int = 0
     deleted: int = 0
     superseded: int = 0
+    unknown: int = 0
 
     @property
     def by_choice(self) -> int:
@@ -122,15 +125,25 @@ class RerunExclusions:
                     self.superseded,
                 ),
             ),
+            (
+                self.unknown,
+                ntext(
+                    "The outcome of %(count)s run is unknown: a service may have acted.",
+                    "The outcome of %(count)s runs is unknown: a service may have acted.",
+                    self.unknown,
+                ),
+            ),
         )
         return joined(words for count, words in parts if count)
 
 
-def choose_reruns(runs: Collection[uuid.UUID], *, again: bool = False) -> tuple[list[uuid.UUID], RerunExclusions]:
+def choose_reruns(
+    runs: Collection[uuid.UUID], *, again: bool = False, unknown: bool = False
+) -> tuple[list[uuid.UUID], RerunExclusions]:
     """Return those of `runs` that are to be re-run, in the same order, and how many are left out.
 
-    A run whose re-run succeeded or has not ended would repeat effects: it is left out unless `again`. Of a run and its
-    failed re-run, only the later one is re-run.
+    A run whose re-run succeeded or has not ended would repeat effects: it is left out unless `again`. One with a step
+    that may have acted is left out unless `unknown`. Of a run and its failed re-run, only the later one is re-run.
     """
     among, chosen, left = set(runs), [], Counter[str]()
     reruns = _all(runs)
@@ -139,6 +152,9 @@ def choose_reruns(runs: Collection[uuid.UUID], *, again: bool = False) -> tuple[
             chosen.append(key)
         else:
             left[reason] += 1
+    if not unknown and (in_doubt := unknown_outcomes(chosen)):
+        chosen = [key for key in chosen if key not in in_doubt]
+        left["unknown"] = len(in_doubt)
     return chosen, RerunExclusions(**left)
 
 

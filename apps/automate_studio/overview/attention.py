@@ -283,7 +283,7 @@ def _dead_job_items(user: User) -> Iterator[AttentionItem]:
             url=reverse("admin:automate_core_executionrun_changelist") + "?show=attention",
             state="failed",
             count=_("%(count)s dead") % {"count": _most(dead)},
-            detail=_("The worker stopped at every attempt"),
+            detail=_("The worker stopped at every attempt. A step in progress may have acted."),
             since="",
             may_replay=True,
         )

@@ -180,18 +180,20 @@ def retry_group(request: HttpRequest, pk: int) -> HttpResponse:
     if not can(request.user, "run", group):
         raise PermissionDenied
     if request.method != "POST":
-        count = failures.retryable_runs(group).count()
+        chosen, unknown = failures.split_retryable(group)
         step = failed_step_names([group])[group.pk]
         context = {
             "group": group,
             "step": step,
-            "count": count,
+            "count": len(chosen),
+            "unknown": unknown,
             "most": failures.MOST_AT_ONCE,
             "query": _overview_query(request.GET),
         }
         return TemplateResponse(request, "automate_studio/overview/retry.html", context)
     version: control.Version = "newest" if request.POST.get("version") == "newest" else "original"
-    result = failures.retry_group(group, by=current_person(request), version=version)
+    unknown = "unknown" in request.POST
+    result = failures.retry_group(group, by=current_person(request), version=version, unknown=unknown)
     said = ngettext("Re-ran %(count)s run.", "Re-ran %(count)s runs.", result.done) % {
         "count": format_count(result.done)
     }
@@ -202,6 +204,13 @@ def retry_group(request: HttpRequest, pk: int) -> HttpResponse:
             result.left,
         )
         said += " " + left % {"count": format_count(result.left)}
+    if result.unknown:
+        left_out = ngettext(
+            "%(count)s run was left out, because its outcome is unknown.",
+            "%(count)s runs were left out, because their outcome is unknown.",
+            result.unknown,
+        )
+        said += " " + left_out % {"count": format_count(result.unknown)}
     if result.done or not result.refused:
         messages.success(request, said)
     for reason in list(dict.fromkeys(result.refused.values()))[:3]:

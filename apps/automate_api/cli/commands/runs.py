@@ -148,14 +148,23 @@ def cancel(run: str, reason: str | None) -> None:
 @click.argument("run")
 @click.option("--from", "step", metavar="STEP", help="start, failed, or the path of a step. Default: the failed step.")
 @click.option("--newest", is_flag=True, help="Use the newest version of the workflow, not that of the run.")
+@click.option("--unknown", is_flag=True, help="Also when a step may have taken effect, which may be repeated.")
 @click.option("--wait", "waits", is_flag=True, help="Follow the new run; the exit code is 1 if it does not succeed.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help=TIMEOUT)
 @click.pass_context
-def rerun(context: click.Context, run: str, step: str | None, newest: bool, waits: bool, timeout: float | None) -> None:
+def rerun(
+    context: click.Context,
+    run: str,
+    step: str | None,
+    newest: bool,
+    unknown: bool,
+    waits: bool,
+    timeout: float | None,
+) -> None:
     """Start a new run from an ended one."""
     call = invocation()
     client = call.client()
-    body = {"from_step": step, "version": "newest" if newest else "original"}
+    body = {"from_step": step, "version": "newest" if newest else "original", "unknown": unknown}
     started = client.post(path_of("runs", run, "rerun"), body)
     _report_started(context, client, started, waits=waits, timeout=timeout)
 

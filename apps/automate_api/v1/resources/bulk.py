@@ -49,6 +49,9 @@ class CreateBulkAction(RequestSchema):
     from_step: Literal["failed", "start"] = "failed"
     version: Literal["original", "newest"] = "original"
     again: bool = Field(False, description="Also runs whose re-run succeeded or has not ended.")
+    unknown: bool = Field(
+        False, description="Also runs with a step whose outcome is unknown; its effect may be repeated."
+    )
     reason: str = Field("", max_length=100, description="Of a cancellation.")
     dry_run: bool = Field(False, description="Only count the runs.")
 
@@ -66,6 +69,7 @@ class BulkCount(Schema):
     rerun_open: int
     rerun_deleted: int
     rerun_in_selection: int
+    unknown_outcome: int = Field(description="Runs with a step that may have taken effect.")
 
 
 class Refusal(Schema):
@@ -108,7 +112,7 @@ def create_bulk_action(request: TokenRequest, body: CreateBulkAction) -> Status[
         return Status(200, _describe_count(body.action, selection))
     if not selection.ids:
         raise ProblemError(409, nothing_to_do_reason(selection))
-    of_rerun = {"start": body.from_step, "version": body.version, "again": body.again}
+    of_rerun = {"start": body.from_step, "version": body.version, "again": body.again, "unknown": body.unknown}
     options = of_rerun if body.action == "rerun" else {"reason": body.reason.strip()}
     made = bulk.create_bulk_action(selection.verb, selection.ids, options, by=request.user)
     return Status(202, _describe_with_refusals(request, _own_actions(request).get(pk=made.pk)))
@@ -145,9 +149,10 @@ def _select(request: TokenRequest, body: CreateBulkAction) -> BulkSelection:
         message = _("Choose the runs either by `runs` or by `filters`.")
         raise ProblemError(422, _("The request is not valid."), [("runs", message)])
     verb = _VERBS[body.action]
+    options = {"again": body.again, "unknown": body.unknown}
     if body.filters is None:
-        return select_chosen(request.user, verb, body.runs, again=body.again)
-    return select_filtered(request.user, verb, body.filters.filters(), again=body.again, upto=body.upto or LAST)
+        return select_chosen(request.user, verb, body.runs, **options)
+    return select_filtered(request.user, verb, body.filters.filters(), upto=body.upto or LAST, **options)
 
 
 def _own_actions(request: TokenRequest) -> QuerySet[BulkAction]:
@@ -173,6 +178,7 @@ def _describe_count(action: str, selection: BulkSelection) -> dict[str, Any]:
         "rerun_open": left.open,
         "rerun_deleted": left.deleted,
         "rerun_in_selection": left.superseded,
+        "unknown_outcome": left.unknown,
     }
 
 

@@ -47,6 +47,9 @@ class FailureQuery(PageQuery):
 
 class RerunFailures(RequestSchema):
     version: Literal["original", "newest"] = "original"
+    unknown: bool = Field(
+        False, description="Also runs with a step whose outcome is unknown; its effect may be repeated."
+    )
 
 
 class RefusedRun(Schema):
@@ -57,6 +60,7 @@ class RefusedRun(Schema):
 class RerunFailuresResult(Schema):
     done: int
     left: int = Field(description="Runs that are left, since one request re-runs a limited number.")
+    unknown_outcome: int = Field(description="Runs left out because a step may have taken effect.")
     refused: list[RefusedRun]
 
 
@@ -110,9 +114,10 @@ def unmute_failure_group(request: TokenRequest, group_id: int) -> dict[str, Any]
 @router.post("/failure-groups/{int:group_id}/rerun", response=RerunFailuresResult)
 def rerun_failure_group(request: TokenRequest, group_id: int, body: RerunFailures) -> dict[str, Any]:
     """Re-run the runs of a failure group from the failed step, the oldest first."""
-    result = failures.retry_group(_get_group(request, group_id), by=request.user, version=body.version)
+    group = _get_group(request, group_id)
+    result = failures.retry_group(group, by=request.user, version=body.version, unknown=body.unknown)
     refused = [{"run": run, "reason": translated(reason)} for run, reason in result.refused.items()]
-    return {"done": result.done, "left": result.left, "refused": refused}
+    return {"done": result.done, "left": result.left, "unknown_outcome": result.unknown, "refused": refused}
 
 
 def _groups() -> QuerySet[FailureGroup]:

@@ -41,6 +41,7 @@ class RerunRun(RequestSchema):
     payload: Any = Field(None, description="Replaces the payload of the event, also with null.")
     variables: dict[str, Any] = Field(default_factory=dict, description="Replace variables of the workflow.")
     again: bool = Field(True, description="Also when a re-run succeeded or has not ended.")
+    unknown: bool = Field(True, description="Also when the outcome of a step is unknown; its effect may be repeated.")
 
 
 class WaitingStep(RequestSchema):
@@ -77,6 +78,7 @@ def rerun_run(request: TokenRequest, run_id: uuid.UUID, body: RerunRun) -> dict[
             payload=body.payload if "payload" in body.model_fields_set else msgspec.UNSET,
             variables=body.variables,
             again=body.again,
+            unknown=body.unknown,
         )
     except control.NoSuchStepError as error:
         message = translated(str(error))

@@ -190,6 +190,10 @@ class ImapConnector(ConnectorAdapter):
         context["log"](text("Message %(uid)s of %(folder)s: done.", uid=str(envelope.uid), folder=folder))
         return {"uid": envelope.uid, "folder": params.get("destination") or folder}
 
+    def reads_only(self, action: str, params: dict[str, Any]) -> bool:
+        """Whether it leaves the mailbox as it is."""
+        return action in {"search_messages", "get_message"}
+
     def describe(self, action: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
         """The folder and the message."""
         folder, label = params.get("folder") or "INBOX", self.action(action).label

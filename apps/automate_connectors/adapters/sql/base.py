@@ -129,6 +129,10 @@ class DatabaseConnector(ConnectorAdapter):
             context["log"](f"SQL {name}")
             return find_rows(session.query, self.dialect, params, cursor)
 
+    def reads_only(self, action: str, params: dict[str, Any]) -> bool:
+        """Whether it is a query, which runs in a transaction that cannot write."""
+        return action == "query"
+
     def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
         """The statement with its parameters, and where it would run. One that may not run there is refused."""
         _check_max_rows(action, params, context)

@@ -15,7 +15,7 @@ from automate_connectors.registry import connectors
 from automate_core.engine import assignees
 from automate_core.engine.effects import orm_change_recorder
 from automate_core.engine.program import ActionNode
-from automate_core.engine.records import LogRecord, idempotency_key
+from automate_core.engine.records import LogRecord, attempt_key
 from automate_core.triggers.host_events import run_origin
 from automate_governance.permissions import Person, permitted
 from automate_plugins import text
@@ -104,7 +104,7 @@ def _context(call: EffectCall, config: dict[str, Any], outcome: EffectOutcome) -
 
     return {
         "connection": config,
-        "idempotency_key": idempotency_key(walk.run.id, step.path),
+        "idempotency_key": attempt_key(walk.run.id, step),
         "deadline": time.monotonic() + call.effect.node.timeout,
         "cancelled": lambda: walk.cancelled,
         "log": write,

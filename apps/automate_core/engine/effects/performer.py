@@ -33,7 +33,7 @@ from automate_core.engine.program import (
     RenderNode,
     WorkflowNode,
 )
-from automate_core.engine.records import LogRecord, idempotency_key
+from automate_core.engine.records import LogRecord, attempt_key
 from automate_core.expressions.json_logic import RuleError
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating.pool import RenderUnavailableError
@@ -170,7 +170,7 @@ def _call_with_slot(call: EffectCall, node: ActionNode, outcome: EffectOutcome, 
             traceparent=functools.partial(_traceparent, call),
         ),
         "files": _file_access(call, node, run_as),
-        "idempotency_key": idempotency_key(walk.run.id, step.path),
+        "idempotency_key": attempt_key(walk.run.id, step),
         "deadline": deadline,
         "cancelled": lambda: walk.cancelled,
         "log": step_log.write,

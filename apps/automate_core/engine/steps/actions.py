@@ -11,11 +11,11 @@ from automate_connectors.invocation import encode_output
 from automate_connectors.limits.calls import WAITS_FOR_LIMIT
 from automate_core import artifacts
 from automate_core.engine.outcomes import (
-    PERFORMER_LOST,
     EffectOutcome,
     StepFailedError,
     error_document,
     error_for_expressions,
+    is_in_doubt,
     plugin_error_document,
     read_outcome,
 )
@@ -31,24 +31,6 @@ from automate_plugins import text
 
 MOST_CLAIMS = 3  #: by performers of a pool; after that many without an outcome the attempt has failed
 PURE_BYTES = 50_000  #: of inputs that a pure action may work on in the database thread
-
-# Errors after which it is unknown whether the attempt took effect.
-IN_DOUBT = frozenset(
-    {
-        "timeout",
-        "connection_failed",
-        "response_too_large",
-        "unexpected_error",
-        "invalid_output",
-        "output_too_large",
-        "internal_error",
-        PERFORMER_LOST,
-        "http_408",
-        "http_500",
-        "http_502",
-        "http_504",
-    }
-)
 
 
 def action(walk: StepContext, node: ActionNode, path: str, scope: Scope) -> StepGenerator:
@@ -134,7 +116,7 @@ def _attempt(
         if step.done:
             return
         outcome = None
-    if node.at_most_once and outcome.error is not None and outcome.error.code in IN_DOUBT:
+    if node.at_most_once and outcome.error is not None and is_in_doubt(outcome.error):
         walk.logs.extend(outcome.logs)
         yield from _ask_for_review(walk, node, step)
     else:
@@ -149,6 +131,8 @@ def _render_inputs(walk: StepContext, node: ActionNode, step: StepRecord, scope:
         params = yield from walk.render(node.inputs, scope, step)
         walk.mark_changed(step)
         step.input = encode_output(params)
+        if step.attempt == 1 and not step.is_stored:
+            walk.inherit_key(step)
         walk.count_bytes(step.input)
         params = msgspec.json.decode(step.input)  # a copy of the adapter's own, which it may change
         if len(step.input) > walk.max_inline_bytes and step.input_file is None:

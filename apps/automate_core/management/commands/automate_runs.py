@@ -48,6 +48,11 @@ class Command(BaseCommand):
             action="store_true",
             help="rerun: also runs whose re-run succeeded or is in progress; repeats their effects",
         )
+        parser.add_argument(
+            "--unknown",
+            action="store_true",
+            help="rerun: also runs with a step that may have acted; its effect may be repeated",
+        )
         parser.add_argument("--dry-run", action="store_true", help="only count the runs")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -66,7 +71,7 @@ class Command(BaseCommand):
             done = control.cancel_many(runs, by, reason=options["reason"], dry_run=options["dry_run"])
         else:
             version: control.Version = "newest" if options["newest"] else "original"
-            chosen = {name: options[name] for name in ("start", "again", "dry_run")}
+            chosen = {name: options[name] for name in ("start", "again", "unknown", "dry_run")}
             done = control.rerun_many(runs, by, version=version, **chosen)
         self._report(options, done)
 
@@ -82,6 +87,11 @@ class Command(BaseCommand):
         self.stdout.write(f"{done.done} {'would be ' if options['dry_run'] else ''}{verb}{left_out}")
         if done.left_out.by_choice:
             self.stdout.write("Add --again to re-run them as well. Their effects are repeated.")
+        if done.left_out.unknown:
+            self.stdout.write(
+                "Check at the service whether it acted. Add --unknown to re-run them as well: they send the same"
+                " idempotency key, and a service that ignores it repeats the effect."
+            )
         for run_id, reason in done.refused.items():
             self.stderr.write(f"{run_id}: {reason}")
         if done.refused:

@@ -20,6 +20,7 @@ from automate_core import database
 from automate_core.definition.step_paths import without_items
 from automate_core.models import ExecutionRun, FailureGroup
 from automate_core.runs import control
+from automate_core.runs.doubts import unknown_outcomes
 from automate_core.states import RunStatus
 from automate_governance import audit
 from automate_governance.permissions import NotPermittedError, Person, can
@@ -96,11 +97,15 @@ def _failure(row: Any) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class GroupRetry:
-    """The number of runs that were re-run, the reasons of refused ones, and the number of runs left."""
+    """The number of runs that were re-run, the reasons of refused ones, and the number of runs left.
+
+    `unknown` counts runs that are left out because the outcome of a step is unknown.
+    """
 
     done: int
     refused: Mapping[str, str]
     left: int
+    unknown: int = 0
 
 
 @transaction.atomic
@@ -116,18 +121,30 @@ def retryable_runs(group: FailureGroup) -> QuerySet[ExecutionRun]:
     return ExecutionRun.objects.filter(failure__group=group, status=RunStatus.FAILED, retries__isnull=True)
 
 
-def retry_group(group: FailureGroup, *, by: Person, version: control.Version = "original") -> GroupRetry:
+def retry_group(
+    group: FailureGroup, *, by: Person, version: control.Version = "original", unknown: bool = False
+) -> GroupRetry:
     """Re-run the group's runs from the failed step, the oldest first, MOST_AT_ONCE at most, each by itself.
+
+    Those whose outcome is unknown are left out unless `unknown`.
 
     When none is left the group is resolved: a further failure reopens it. Raises NotPermittedError.
     """
     _check(by, group)
-    oldest = list(retryable_runs(group).order_by("pk").values_list("pk", flat=True)[:MOST_AT_ONCE])
-    result = control.rerun_many(ExecutionRun.objects.filter(pk__in=oldest), by, version=version, once=True, again=True)
+    chosen, in_doubt = split_retryable(group, unknown=unknown)
+    oldest = ExecutionRun.objects.filter(pk__in=chosen[:MOST_AT_ONCE])
+    result = control.rerun_many(oldest, by, version=version, once=True, again=True, unknown=True)
     left = retryable_runs(group).count() - len(result.refused)
     if not left and not result.refused:
         _mark(group, by, "failures.retried", {"runs": result.done}, resolved_at=database.AutomateNow())
-    return GroupRetry(done=result.done, refused=result.refused, left=max(left, 0))
+    return GroupRetry(done=result.done, refused=result.refused, left=max(left - in_doubt, 0), unknown=in_doubt)
+
+
+def split_retryable(group: FailureGroup, *, unknown: bool = False) -> tuple[list[uuid.UUID], int]:
+    """(the runs that `retry_group` re-runs, oldest first, how many it leaves out)."""
+    there = list(retryable_runs(group).order_by("pk").values_list("pk", flat=True))
+    in_doubt = set() if unknown else unknown_outcomes(there)
+    return [key for key in there if key not in in_doubt], len(in_doubt)
 
 
 def resolve_retried(runs: Iterable[uuid.UUID], *, by: Person) -> None:

@@ -42,6 +42,7 @@ class BulkRequest:
     version: str
     reason: str
     again: bool
+    unknown: bool
     every: bool
     chosen: list[str]
     upto: uuid.UUID
@@ -72,12 +73,12 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
         return _error_response(request, problem % {"limit": format_count(bulk.MOST)}, 422)
     if counted.not_theirs == counted.found:
         raise PermissionDenied
-    if not counted.ids and (is_confirmed or not counted.left_out.by_choice):
+    if not counted.ids and (is_confirmed or not (counted.left_out.by_choice or counted.left_out.unknown)):
         return _error_response(request, nothing_to_do_reason(counted), 409)
     if not is_confirmed:
         context = {"counted": counted, "wanted": wanted, "query": filters.address(), "request_id": uuid7()}
         return TemplateResponse(request, "automate_studio/runs/list/bulk_dialog.html", context)
-    of_retry = {"start": wanted.start, "version": wanted.version, "again": wanted.again}
+    of_retry = {"start": wanted.start, "version": wanted.version, "again": wanted.again, "unknown": wanted.unknown}
     options = of_retry if wanted.verb == "retry" else {"reason": wanted.reason}
     action = bulk.create_bulk_action(wanted.verb, counted.ids, options, by=current_person(request), request=clicked)
     return progress_response(request, action)
@@ -123,6 +124,7 @@ def _bulk_request(request: HttpRequest) -> BulkRequest | None:
         version=version,
         reason=clean_text(given.get("reason")),
         again="again" in given,
+        unknown="unknown" in given,
         every=every,
         chosen=[] if every else chosen,
         upto=upto,
@@ -130,9 +132,10 @@ def _bulk_request(request: HttpRequest) -> BulkRequest | None:
 
 
 def _select_runs(user: User, filters: Filters, wanted: BulkRequest) -> BulkSelection:
+    options = {"again": wanted.again, "unknown": wanted.unknown}
     if wanted.every:
-        return select_filtered(user, wanted.verb, filters, again=wanted.again, upto=wanted.upto)
-    return select_chosen(user, wanted.verb, [uuid.UUID(each) for each in wanted.chosen], again=wanted.again)
+        return select_filtered(user, wanted.verb, filters, upto=wanted.upto, **options)
+    return select_chosen(user, wanted.verb, [uuid.UUID(each) for each in wanted.chosen], **options)
 
 
 def _select_runs_text() -> str:

@@ -24,6 +24,7 @@ class ErrorHint:
     where: Where = ""
 
 
+_IN_DOUBT = text("The service may have acted. Check there first: a re-run may repeat the effect.")
 _MESSAGE = text("Fix the cause in the message, then re-run from this step.")
 _LATER = text("This error is often temporary. Re-run from this step, or allow the step more attempts.")
 _INPUTS = text("Check the Input tab, fix the step's inputs, then re-run from this step with the latest version.")
@@ -35,7 +36,10 @@ _CONNECTION = text("Choose another connection in the step, or fix this one, then
 _RESPONSE = text("The service returned an unexpected response. Check the details, then adjust the step.")
 _PLUGIN = text("Ask an administrator to install the plug-in, then re-run from this step.")
 _PEOPLE = text("Choose people with an active account, then re-run from this step.")
-_ADMIN = text("Ask an administrator to check the server log, then re-run from this step.")
+_ADMIN = text(
+    "Ask an administrator to check the server log. A step that was in progress may have acted: a re-run may repeat its"
+    " effect."
+)
 _RUN_AS = text(
     "The account that the workflow runs as lacks a permission. Grant the permission, or choose another account."
 )
@@ -56,19 +60,29 @@ _HINTS: dict[str, ErrorHint] = {
     "forbidden": ErrorHint(_RUN_AS, "step"),
     "not_permitted": ErrorHint(_RUN_AS, "step"),
     "http_404": ErrorHint(text("The URL was not found. Check the URL and its IDs in the Input tab."), "step"),
-    "http_408": ErrorHint(_LATER),
+    "http_408": ErrorHint(_IN_DOUBT),
+    "http_502": ErrorHint(_IN_DOUBT),
+    "http_504": ErrorHint(_IN_DOUBT),
+    "performer_lost": ErrorHint(_IN_DOUBT),
     "http_409": ErrorHint(text("The object already exists or has changed. Look it up in an earlier step."), "step"),
     "http_422": ErrorHint(_INPUTS, "step"),
     "http_429": ErrorHint(_RATE, "step"),
     "rate_limited": ErrorHint(_RATE, "step"),
     "timeout": ErrorHint(
-        text("The step exceeded its timeout. Re-run from this step, or increase the timeout."), "step"
+        text(
+            "The step exceeded its timeout, but the service may have acted. Check there first: a re-run may repeat the"
+            " effect. If it needs longer, increase the timeout."
+        ),
+        "step",
     ),
     "timed_out": ErrorHint(
         text("No one responded in time. Re-run from this step to ask again, or add steps for this case."), "step"
     ),
     "connection_failed": ErrorHint(
-        text("The service cannot be reached. Check the URL and that the service is up, then re-run.")
+        text(
+            "The connection to the service broke off, and the service may have acted. Check there first: a re-run may"
+            " repeat the effect."
+        )
     ),
     "egress_blocked": ErrorHint(_MESSAGE),
     "response_too_large": ErrorHint(
@@ -125,7 +139,9 @@ _HINTS: dict[str, ErrorHint] = {
     "database_error": ErrorHint(
         text("The database rejected the query; the message says why. Fix the step's inputs."), "step"
     ),
-    "workflow_failed": ErrorHint(text("Open the sub-run, fix its failure, then re-run from this step.")),
+    "workflow_failed": ErrorHint(
+        text("Open the sub-run and fix its failure. A re-run from this step starts the sub-run from its beginning.")
+    ),
     "too_deep": ErrorHint(text("These workflows call each other in a loop. Remove one of the calls."), "step"),
     "did_not_happen": ErrorHint(text("Re-run from this step to perform the action.")),
     "stopped": ErrorHint(
@@ -137,10 +153,16 @@ _HINTS: dict[str, ErrorHint] = {
     ),
     "internal_error": ErrorHint(_ADMIN),
     "unexpected_error": ErrorHint(
-        text("The connector failed unexpectedly. Ask an administrator to check the server log, then re-run.")
+        text(
+            "The connector failed unexpectedly, and the service may have acted. Ask an administrator to check the"
+            " server log. A re-run may repeat the effect."
+        )
     ),
     "job_dead": ErrorHint(_ADMIN),
 }
+
+
+_NOT_REACHED = ErrorHint(text("The service cannot be reached. Check the URL and that the service is up, then re-run."))
 
 
 def error_hint(error: Mapping[str, Any], *, connected: bool = True) -> ErrorHint:
@@ -148,6 +170,8 @@ def error_hint(error: Mapping[str, Any], *, connected: bool = True) -> ErrorHint
     code = str(error.get("code", ""))
     if code == "http_401" and not connected:
         return ErrorHint(_NO_CREDENTIALS, "step")
+    if code == "connection_failed" and not was_sent(error):
+        return _NOT_REACHED
     known = _HINTS.get(code)
     if known is not None:
         return known
@@ -156,6 +180,12 @@ def error_hint(error: Mapping[str, Any], *, connected: bool = True) -> ErrorHint
     if code.startswith("http_4"):
         return ErrorHint(_INPUTS, "step")
     return ErrorHint(_MESSAGE)
+
+
+def was_sent(error: Mapping[str, Any]) -> bool:
+    """Whether the other side may have received the request."""
+    details = error.get("details")
+    return not (isinstance(details, dict) and details.get("sent") is False)
 
 
 def external_request_id(error: Mapping[str, Any]) -> str:

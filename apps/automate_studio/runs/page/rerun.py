@@ -22,6 +22,7 @@ from automate_core.models import Event, ExecutionRun, WorkflowVersion
 from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_core.operations.statistics import failures
 from automate_core.runs import control, reruns
+from automate_core.runs.doubts import find_doubts
 from automate_governance import payload_views
 from automate_governance.permissions import NotPermittedError, can
 from automate_governance.texts import translated
@@ -42,7 +43,7 @@ MAX_EDITED = 200_000  #: characters of an input that is edited here
 class RerunForm:
     """Options, selections, and errors by field. `request` makes double clicks start one run.
 
-    `advice` is the reason for the preselected version.
+    `advice` is the reason for the preselected version, `in_doubt` names the steps that may have taken effect.
     """
 
     page: RunPage
@@ -57,6 +58,7 @@ class RerunForm:
     is_edited: bool
     payload: str | None
     earlier: reruns.Rerun | None
+    in_doubt: str
     errors: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -162,8 +164,15 @@ def _rerun_form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], 
         is_edited=chosen.get("input") == "edited",
         payload=(chosen["payload"] if "payload" in chosen else _editable_input(run)) if may_see else None,
         earlier=reruns.find_reruns([run.pk]).get(run.pk),
+        in_doubt=_names_in_doubt(page),
         errors=errors,
     )
+
+
+def _names_in_doubt(page: RunPage) -> str:
+    names = {card.path: card.name for card in page.cards}
+    doubts = find_doubts([page.run.pk]).get(page.run.pk, [])
+    return ", ".join(names.get(doubt.path, doubt.path) for doubt in doubts)
 
 
 def _editable_input(run: ExecutionRun) -> str | None:
