@@ -290,6 +290,16 @@ def test_workflows_are_pulled_changed_and_pushed(signed_in, workflow, owner, liv
     assert (forced["result"], forced["version"]) == ("updated", 3)
 
 
+def test_a_copy_is_a_draft_with_a_name_of_its_own(signed_in, workflow, owner, stranger):
+    workflow(GREET)
+    cli = signed_in(owner)
+    assert cli("workflows", "copy", "greet").out == "greet: copied as greet-2. Its triggers are off.\n"
+    named = cli("workflows", "copy", "greet", "--name", "Welcome", "--json").json()
+    assert (named["slug"], named["name"], named["status"]) == ("greet-3", "Welcome", "draft")
+    assert "Greet (copy)" in cli("workflows", "show", "greet-2").out
+    assert signed_in(stranger)("workflows", "copy", "greet").code == 1
+
+
 def test_a_pushed_file_creates_a_workflow_and_errors_name_its_lines(signed_in, owner, home):
     cli, file = signed_in(owner), home / "work" / "made.yaml"
     file.write_text(GREET.replace("greet", "made"))
