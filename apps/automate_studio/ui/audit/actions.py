@@ -103,7 +103,6 @@ _LABELS = {
     "unlocked": text("Sign-in unlocked"),
     "unmuted": text("Unmuted"),
     "unshared": text("Sharing removed"),
-    "used": text("Used"),
     "workflow.restored": text("Restored"),
 }
 

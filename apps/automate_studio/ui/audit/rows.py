@@ -33,6 +33,8 @@ ON_A_PAGE = 50
 _VALUE_NAMES = {
     "added": text("added"),
     "address": text("address"),
+    "altered": text("altered entries"),
+    "anchor": text("anchor"),
     "because": text("reason"),
     "channel": text("channel"),
     "command": text("command"),
@@ -54,6 +56,7 @@ _VALUE_NAMES = {
     "files": text("files"),
     "filters": text("filters"),
     "for": text("object"),
+    "found": text("faults found"),
     "form": text("form"),
     "format": text("format"),
     "is_on": text("enabled"),
@@ -112,7 +115,7 @@ _VALUE_NAMES = {
 }
 
 
-_HIDDEN = {"wait"}  # keys that mean nothing to people
+_HIDDEN = {"wait", "whole"}  # keys that mean nothing to people
 _RUN = "automate_core.executionrun"
 _SITE = "automate_governance.sitepermission"
 _REVIEWED = {"succeeded": text("succeeded"), "failed": text("failed"), "again": text("run again")}
