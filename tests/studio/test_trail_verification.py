@@ -10,7 +10,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from automate_core.models import NotificationRule
+from automate_core.models import NotificationRule, StepRun, Wait
 from automate_core.operations.notifications import detectors
 from automate_core.operations.site_status import registry
 from automate_core.operations.telemetry.metrics.readings import read_all
@@ -127,3 +127,28 @@ def test_an_entry_by_a_token_names_it(auditor, owner):
     with origin.request_credential("nightly dat_4f6Kx2Pq"), origin.process_origin(origin.Source.API):
         audit.record(owner, "thing.done", owner)
     assert "API, token nightly dat_4f6Kx2Pq" in Page(auditor.get(LIST)).text
+
+
+def test_a_decision_that_was_altered_is_noticed(workflow, owner, sign_in, drain):
+    made = workflow(
+        "{name: Ask, slug: ask, triggers: [{kind: manual}], steps: [{kind: approval, key: ask_1, name: Refund,"
+        " assignees: [owner], timeout: 1d, message: 'Refund 12.50?', context: {Customer: Mara}}]}"
+    )
+    client = sign_in(owner)
+    client.post(reverse("studio:workflow_start", args=[made.pk]))
+    drain()
+    wait = Wait.objects.get()
+    client.post(reverse("studio:approval_page", args=[wait.pk]), {"outcome": wait.data["outcomes"][0]["key"]})
+    drain()
+    entry = AuditEntry.objects.get(verb="approval.decided")
+    assert (entry.changes["message"], entry.changes["details"]) == ("Refund 12.50?", {"Customer": "Mara"})
+    assert list(audit.verify()) == []
+    says = [f"the approval ask_1 of the run {wait.run_id} is not what was decided (entry {entry.pk})"]
+    kept = Wait.objects.values("data", "outcome").get()
+    Wait.objects.update(data={**kept["data"], "message": "Refund 1,250?"})
+    assert list(audit.verify()) == says
+    Wait.objects.update(data=kept["data"])
+    StepRun.objects.filter(path="ask_1").update(output={**kept["outcome"], "outcome": "rejected"})
+    assert list(audit.verify()) == says
+    Wait.objects.update(data=None)
+    assert list(audit.verify()) == [], "what retention or an erasure removed is not compared"
