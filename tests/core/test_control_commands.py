@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 
 from automate_core.models import ExecutionRun, OutboxJob
+from automate_governance.models import AuditEntry
 from tests.support.events import came_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -135,3 +137,13 @@ def test_dead_jobs_are_listed_and_replayed(runs, capsys):
     assert f"{jobs[1].pk}: run " in run(capsys, "automate_dead", "--all")
     assert run(capsys, "automate_dead") == ""
     assert "'x' is not the id of a job" in refused("automate_dead", "--requeue", "x")
+
+
+def test_the_reason_of_a_pause_is_in_the_trail(workflow, owner, client):
+    made = workflow("{name: P, slug: p, steps: [{key: keep, action: data.set}]}")
+    client.force_login(owner)
+    client.post(reverse("studio:workflow_pause", args=[made.pk]), {"reason": "ERP is being moved"})
+    assert AuditEntry.objects.get(verb="workflow.paused").changes == {"reason": "ERP is being moved"}
+    call_command("automate_workflow", "resume", "p", user="owner")
+    call_command("automate_workflow", "pause", "p", user="owner", reason="again")
+    assert AuditEntry.objects.filter(verb="workflow.paused").latest("pk").changes == {"reason": "again"}

@@ -28,6 +28,7 @@ from automate_governance.permissions import NotPermittedError, Person, User, can
 from automate_plugins import text
 
 BATCH = 100
+MOST_REASON = 100  #: characters of the reason of a pause
 _OPERATED = {"paused", "resumed"}
 
 DISCARDED = ("discarded", text("Cancelled: the runs that waited during a pause of the workflow were discarded."))
@@ -47,9 +48,10 @@ class WorkflowStateError(Exception):
     """A workflow in that state cannot be paused, resumed, archived or restored; the message says why."""
 
 
-def pause(workflow: Workflow, by: Person) -> Workflow:
-    """Let new runs wait. Raises NotPermittedError, WorkflowStateError."""
-    return _move(workflow, by, "paused", {Workflow.Status.ACTIVE}, Workflow.Status.PAUSED)
+def pause(workflow: Workflow, by: Person, reason: str = "") -> Workflow:
+    """Let new runs wait. The reason is for the audit trail. Raises NotPermittedError, WorkflowStateError."""
+    changes = {"reason": reason[:MOST_REASON]} if reason else {}
+    return _move(workflow, by, "paused", {Workflow.Status.ACTIVE}, Workflow.Status.PAUSED, **changes)
 
 
 def resume(workflow: Workflow, by: Person, backlog: Literal["run", "discard"] = "run") -> Workflow:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from automate_core.authoring import pausing
 from automate_core.definition import form_validation
-from automate_core.navigation.http import HttpResponseSeeOther, current_person
+from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
 from automate_core.triggers import manual
 from automate_governance.permissions import can
 from automate_governance.texts import translated
@@ -59,7 +59,8 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
 def workflow_pause(request: HttpRequest, pk: int) -> HttpResponse:
     """Pause a workflow."""
     workflow = get_workflow_or_404(request, pk)
-    if try_action(request, lambda: pausing.pause(workflow, current_person(request))):
+    reason = clean_text(request.POST.get("reason"))
+    if try_action(request, lambda: pausing.pause(workflow, current_person(request), reason)):
         messages.success(request, f"{_('Workflow paused.')} {translated(PAUSED)}")
     return HttpResponseSeeOther(change_url(workflow))
 

@@ -23,6 +23,7 @@ class Command(BaseCommand):
             default="run",
             help="resume: run or discard events that arrived meanwhile",
         )
+        parser.add_argument("--reason", default="", help="pause: why, for the audit trail")
         parser.add_argument("--as", dest="user", metavar="USER", help="acting user; default: the only superuser")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -30,7 +31,7 @@ class Command(BaseCommand):
         by = lookups.find_person(options["user"])
         try:
             if options["verb"] == "pause":
-                workflow = pausing.pause(workflow, by)
+                workflow = pausing.pause(workflow, by, options["reason"])
             elif options["verb"] == "resume":
                 workflow = pausing.resume(workflow, by, options["backlog"])
             elif options["verb"] == "archive":
