@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from automate_core.definition.document import ActionStep
 from automate_core.models import ExecutionRun
 from automate_core.webhooks.callback_urls import callback_url
+from automate_studio.view_models.step_card import card_sentence
 from tests.support.builder import Builder
 from tests.support.diagrams import diagram, taken_routes
 
@@ -149,3 +151,34 @@ def test_no_line_leads_out_of_a_stop(ends, step, workflow, sign_in, owner):
     drawn = diagram(page)
     assert drawn[drawn.index("after") - 1] == (" " if ends else "|")
     assert ("End" not in drawn) is ends
+
+
+def test_a_new_stop_has_no_number_and_fails_where_something_went_wrong(workflow, sign_in, owner):
+    made = workflow(WAYS, publish=False)
+    builder = Builder(sign_in(owner), made)
+    for parent, slot in (("wait", "timeout"), ("save", "on_error"), ("ask", "agreed"), ("", "")):
+        assert builder.do("add", kind="stop", parent=parent, slot=slot, index="0").status_code == 200
+    stops = {(each.parent_key, each.slot): each for each in _new_stops(made)}
+    assert {each.name for each in stops.values()} == {"Stop"}
+    outcomes = {place: each.settings.get("outcome", "succeeded") for place, each in stops.items()}
+    assert outcomes == {
+        ("wait", "timeout"): "failed", ("save", "on_error"): "failed",
+        ("ask", "agreed"): "succeeded", ("", ""): "succeeded",
+    }  # fmt: skip
+
+
+def _new_stops(made):
+    steps = list(made.steps.all())
+    keys = {each.pk: each.key for each in steps}
+    found = [each for each in steps if each.kind == "stop" and each.key.startswith("stop")]
+    for each in found:
+        each.parent_key = keys.get(each.parent_id, "")
+    return found
+
+
+def test_a_card_names_the_value_that_it_shows():
+    shown = {"total": "0", "whole": "{{ steps.order_total.output }}", "part": "{{ steps.a.output.sum }}"}
+    for name, value in shown.items():
+        step = ActionStep(key="x", action="data.set", inputs={name: value})
+        expected = {"total": "total = 0", "whole": "whole = Order total", "part": "part = sum"}
+        assert card_sentence(step) == expected[name]

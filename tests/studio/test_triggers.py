@@ -177,10 +177,11 @@ def test_the_next_delivery_is_caught_and_shown_as_the_sample(builder, deliver, s
         "Still waiting. A delivery was rejected. The signature is missing or does not match."
     )
     hostile = "<script>window.hacked=1</script>\u202e"
-    deliver({"action": "opened", "issue": {"title": hostile}}, event="issues")
+    deliver({"action": "opened", "issue": {"title": hostile}, "lines": [{"no": 1}, {"no": 2}]}, event="issues")
     deliver({"action": "later"}, event="issues")
     page = Page(answer := catch(builder, "webhook", mark))
     assert "event.payload.issue.title" in page.text and "Would start this workflow" in page.text
+    assert "event.payload.lines" in page.text and "The first item, and 1 more" in page.text
     assert "<script>" not in answer.content.decode() and "\u202e" not in page.text
     assert "True" in page.text and "chosen event" in page.text, "the condition is tried on it, not on a later one"
     mark = wait(builder, "webhook")["X-After"]

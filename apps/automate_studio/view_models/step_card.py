@@ -27,6 +27,7 @@ from automate_core.definition.document import (
     WaitStep,
     WorkflowStep,
 )
+from automate_core.definition.step_names import title_of_key
 from automate_core.expressions.durations import parse_duration
 from automate_governance.people.labels import group_label
 from automate_governance.texts import translated
@@ -182,11 +183,14 @@ def _key_inputs(step: ActionStep) -> Iterator[TextPart]:
     names = [spec.name for spec in action.fields or () if spec.required and spec.name in step.inputs]
     if "url" in names and isinstance(step.inputs.get("method"), str):
         yield TextPart(f"{step.inputs['method']} ")
+    labels = {spec.name: translated(spec.label) for spec in action.fields or ()}
     for number, name in enumerate(names[:2] or list(step.inputs)[:1]):
         value = step.inputs[name]
         if isinstance(value, dict | list):
             continue
         yield from [TextPart(", ")] * bool(number)
+        if not names:  # a value alone says nothing
+            yield TextPart(f"{labels.get(name) or name} = ")
         yield from value_parts(_HOST.sub("", value) or value if name == "url" and isinstance(value, str) else value)
 
 
@@ -205,7 +209,10 @@ def value_parts(value: Any) -> Iterator[TextPart]:
 
 def _short_expression(expression: str) -> str:
     path = _PATH.match(expression.removeprefix("first("))  # of several places the first
-    return (path[0].rstrip(".").rpartition(".")[2] if path else "") or expression[:_LONGEST]
+    parts = path[0].rstrip(".").split(".") if path else []
+    if parts[:1] == ["steps"] and parts[2:] == ["output"]:
+        return title_of_key(parts[1])
+    return (parts[-1] if parts else "") or expression[:_LONGEST]
 
 
 def _truncate_parts(parts: Iterable[TextPart]) -> Iterator[TextPart]:

@@ -32,7 +32,7 @@ from automate_core.definition.document import (
     WebhookTrigger,
 )
 from automate_core.definition.slots import Slot, slots
-from automate_core.definition.step_paths import without_items
+from automate_core.definition.step_paths import items_of, without_items
 from automate_core.definition.stops import always_stops, step_always_stops
 from automate_core.queries.loop_items import Items
 from automate_governance.texts import translated
@@ -89,6 +89,11 @@ class StepCard:
     def place(self) -> str:
         """Path in the definition, without loop items."""
         return without_items(self.path)
+
+    @property
+    def items(self) -> str:
+        """Numbers of the loop items around it, from 1; empty outside of loops."""
+        return items_of(self.path)
 
     @property
     def dom_id(self) -> str:

@@ -252,6 +252,8 @@ const draw = (editor, html) => {
 
 const again = () => { shown.clear(); for (const editor of expressionEditors()) if (editor.field.isConnected) preview(editor, 0); };
 
+document.addEventListener("automate:tested", again);
+
 // --- each field ---------------------------------------------------------------------------------------------------------
 
 const holderOf = (editor) => editor.field.closest(".da-field");

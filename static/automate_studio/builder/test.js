@@ -54,6 +54,7 @@ const show = (html, { isFresh = true } = {}) => {
   known.set(part.dataset.testShown, html);
   if (isFresh) drawBadges(JSON.parse(part.querySelector("#test-badges").textContent));
   if (key() !== part.dataset.testShown) return;
+  if (result().dataset.testPoll && !part.dataset.testPoll) document.dispatchEvent(new Event("automate:tested")); // there are new samples
   Idiomorph.morph(result(), part, morphing);
   htmx.process(result());
   makeReachable();

@@ -13,7 +13,7 @@ from automate_connectors.registry import find_action
 from automate_core.authoring.drafts import action_versions, clipboard, insertion, requests, step_location
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import GAP, KIND_LABELS, UNCHOSEN, Draft, StepNode, step_document
-from automate_core.definition.document import MAX_NESTING, MAX_STEPS
+from automate_core.definition.document import MAX_NESTING, MAX_STEPS, TIMEOUT
 from automate_governance.texts import translated
 from automate_plugins import ntext, text
 from automate_plugins.texts import marked
@@ -83,9 +83,11 @@ def add_step(draft: Draft, request: requests.Add, allowed: AllowedNames) -> Edit
     if request.preset and request.kind != "wait":
         raise RefusedError(text("Only waits can begin as a form page."), "preset")
     wish = request.name or request.action.rpartition(".")[2] or request.kind
-    name = insertion.free_name(request.name or _initial_name(request), draft)
+    name = insertion.free_name(request.name or _initial_name(request), draft, request.kind)
     document = {"kind": request.kind, "key": "new", "name": name}
     document |= insertion.initial_settings(request.preset or request.kind)
+    if request.kind == "stop" and place[1] in {TIMEOUT, "on_error"}:
+        document |= {"outcome": "failed"}
     if request.action:
         document |= {"action": request.action, "inputs": insertion.checked_value("inputs", request.inputs)}
         document |= {"connection": allowed.only_connection(request.action), **_present_version(request.action)}

@@ -104,8 +104,13 @@ def free_key(wish: str, taken: Mapping[str, Any] | set[str]) -> str:
     return key
 
 
-def free_name(wish: str, draft: Draft) -> str:
-    """A name like `wish` that no step has yet: `Send message`, then `Send message 2`."""
+def free_name(wish: str, draft: Draft, kind: str) -> str:
+    """A name like `wish` that no step has yet: `Send message`, then `Send message 2`.
+
+    Stops can have the same name: nothing refers to them, so a number would say nothing.
+    """
+    if kind == "stop":
+        return wish
     taken = {node.label for node in draft.steps.values()}
     number, name, stem = 1, wish, re.sub(r" \d+$", "", wish)[:190]
     while name and name in taken:
@@ -219,7 +224,7 @@ def _insert(
     planted = []
     for number, document in enumerate(documents):
         made = build_node(document, keys[document["key"]])
-        made = replace(made, name=free_name(made.name, draft))
+        made = replace(made, name=free_name(made.name, draft, made.kind))
         draft.place_at(made, place, None if index is None else index + number)
         planted.append(made.key)
         _insert_inside(draft, made, document, keys)
@@ -232,7 +237,7 @@ def _insert_inside(draft: Draft, outer: StepNode, document: Mapping[str, Any], k
         mapping, name = slot_container({**document, "kind": outer.kind}, slot)
         for number, inner in enumerate(mapping.get(name) or [], 1):
             made = build_node(inner, keys[inner["key"]])
-            made = replace(made, name=free_name(made.name, draft))
+            made = replace(made, name=free_name(made.name, draft, made.kind))
             draft.steps[made.key] = replace(made, parent=outer.key, slot=slot, position=number * GAP)
             _insert_inside(draft, made, inner, keys)
 

@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
@@ -26,6 +27,7 @@ from automate_core.navigation.http import current_person, parse_number
 from automate_core.triggers.host_events import TEST_HEADER
 from automate_governance.permissions import can
 from automate_studio.builder.panel.conditions import trigger_conditions
+from automate_studio.ui.formatting import format_count
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.samples.choice import choose_sample
 from automate_studio.ui.samples.samples import walk_paths
@@ -40,7 +42,7 @@ class CapturedEvent:
     """A captured event. `is_match` says whether the trigger would start, `reason` why not."""
 
     event: Event
-    fields: list[tuple[str, str]]
+    fields: list[tuple[list[str], str]]  # parts of the name, value
     more: int
     is_match: bool
     reason: str
@@ -63,17 +65,26 @@ def current_mark() -> str:
 
 def describe_captured(trigger: Trigger, state: DraftState, event: Event) -> CapturedEvent:
     """A captured event for the template."""
-    found = [
-        (path, value) for path, value in walk_paths(event.payload) if not isinstance(value, dict | list) or not value
-    ]
+    found = [(path, shown) for path, value in walk_paths(event.payload) if (shown := _field_text(value))]
     taken = would_match(trigger, state.workflow, event)
     return CapturedEvent(
         event=event,
-        fields=[(f"event.payload.{path}", _short_value(value)) for path, value in found[:MOST_FIELDS]],
+        fields=[(f"event.payload.{path}".split("."), shown) for path, shown in found[:MOST_FIELDS]],
         more=max(len(found) - MOST_FIELDS, 0),
         is_match=taken,
         reason="" if taken else _mismatch_reason(trigger, event),
     )
+
+
+def _field_text(value: Any) -> str:
+    """A value in a row; of a list with more items than the first, which is shown, their number; else empty."""
+    if not isinstance(value, dict | list) or not value:
+        return _short_value(value)
+    if isinstance(value, dict) or len(value) < 2:
+        return ""
+    more = len(value) - 1
+    words = ngettext("The first item, and %(count)s more", "The first item, and %(count)s more", more)
+    return words % {"count": format_count(more)}
 
 
 def _mismatch_reason(trigger: Trigger, event: Event) -> str:
