@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -16,34 +16,41 @@ from automate_plugins import ntext, text
 MAX_NAMES = 100
 
 
-def find_assignees(asks: dict[str, Any]) -> dict[str, list[Any]]:
+def find_assignees(asks: dict[str, Any], note: Callable[[str], None] = lambda message: None) -> dict[str, list[Any]]:
     """The keys of the users in `assignees`, the groups in `groups`, and the users in `excluded`.
 
     Excluded users are not asked, and need not exist. An empty name is ignored, so that an expression may leave one out.
-    Raises ConnectorError that names the missing ones.
+    Missing ones are left out, and `note` is called with a sentence about them. Raises ConnectorError when nobody is
+    left.
     """
     names, named_groups = _names(asks["assignees"]), _names(asks["groups"])
     excluded = find_users(_names(asks["excluded"]))
     found_users, found_groups = find_users(names), find_groups(named_groups)
     missing = [name for name in names if name not in found_users]
     if missing:
-        raise ConnectorError(
+        note(
             ntext(
                 "The approver %(names)s is not an active user. Choose another approver.",
                 "The approvers %(names)s are not active users. Choose other approvers.",
                 len(missing),
                 names=", ".join(map(repr, missing)),
-            ),
-            code="nobody_to_ask",
+            )
         )
-    missing = [name for name in named_groups if name not in found_groups]
-    if missing:
-        raise ConnectorError(
+    missing_groups = [name for name in named_groups if name not in found_groups]
+    if missing_groups:
+        note(
             ntext(
                 "The group %(names)s does not exist. Change the groups of the approval.",
                 "The groups %(names)s do not exist. Change the groups of the approval.",
-                len(missing),
-                names=", ".join(map(repr, missing)),
+                len(missing_groups),
+                names=", ".join(map(repr, missing_groups)),
+            )
+        )
+    if (missing or missing_groups) and not found_users and not found_groups:
+        raise ConnectorError(
+            text(
+                "None of the approvers is an active user or an existing group: %(names)s.",
+                names=", ".join(map(repr, [*missing, *missing_groups])),
             ),
             code="nobody_to_ask",
         )

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from automate_core.definition.document import DefinitionError
-from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait, WaitAssignee, Workflow
+from automate_core.models import Event, ExecutionRun, OutboxJob, RunLog, StepRun, Wait, WaitAssignee, Workflow
 from automate_core.runs.waits import approvals
 from tests.support.walks import output, settle, states
 
@@ -433,11 +433,24 @@ def test_an_approval_asks_people_and_takes_their_route(publish, run, drain, owne
     assert [each["key"] for each in wait.data["outcomes"]] == ["approved", "rejected"]
 
 
-@pytest.mark.parametrize(("who", "said"), [("nobody", "'nobody' is not an active user"), ("", "has no approvers")])
+@pytest.mark.parametrize(("who", "said"), [("nobody", "an existing group: 'nobody'"), ("", "has no approvers")])
 def test_an_approval_that_asks_nobody_fails(publish, run, who, said):
     publish("  - {kind: approval, key: ok, assignees: ['{{ event.payload.who }}'], timeout: 1d}")
     done = run({"who": who})
     assert (done.status, done.error["code"]) == ("failed", "nobody_to_ask") and said in done.error["message"]
+
+
+def test_an_approver_who_left_is_left_out(publish, run, colleague):
+    publish("  - {kind: approval, key: ok, assignees: [gone, colleague], groups: [nowhere], timeout: 1d}")
+    assert run().status == "waiting"
+    assert WaitAssignee.objects.get().user == colleague
+    assert [
+        line.message.partition(" does not")[0].partition(" is not")[0] for line in RunLog.objects.order_by("id")
+    ] == [
+        "The approver 'gone'",
+        "The group 'nowhere'",
+    ]
+    assert {line.level for line in RunLog.objects.all()} == {"warning"}
 
 
 # --- workflows that start workflows -----------------------------------------------------------------------------------

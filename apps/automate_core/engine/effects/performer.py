@@ -79,7 +79,12 @@ def _perform_guarded(call: EffectCall) -> EffectOutcome:
             with event_filters.DECIDING:
                 outcome.output = call.effect.node.output(call.effect.params)
         elif isinstance(call.effect.node, ApprovalNode):
-            outcome.output = encode_output(assignees.find_assignees(call.effect.params))
+            step = call.effect.step
+
+            def note(message: str) -> None:
+                outcome.logs.append(LogRecord(step.path, step.attempt, "warning", message))
+
+            outcome.output = encode_output(assignees.find_assignees(call.effect.params, note))
         elif isinstance(call.effect.node, WorkflowNode):
             assignees.check_may_call(assignees.load_run_as(call.walk.run.version_id), call.effect.node.workflow)
         elif call.walk.program.test_options is not None and call.walk.program.test_options.mode == "dry":

@@ -88,6 +88,7 @@ def approval(walk: StepContext, node: ApprovalNode, path: str, scope: Scope) -> 
                 _take_test_decision(walk, node, step, node.decision)
             else:
                 outcome = yield Effect(step, node, asks)
+                walk.logs.extend(outcome.logs)
                 if outcome.error is not None:
                     walk.raise_failed(node.key, outcome.error.code, outcome.error.message)
                 yield from _open_approval(walk, node, step, scope, asks, msgspec.json.decode(outcome.output or b"{}"))

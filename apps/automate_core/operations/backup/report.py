@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from functools import cache
 
 from django.db.models import Count, QuerySet
 
 from automate_core import database
+from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, OutboxJob, Schedule, StepRun, Wait
 from automate_core.operations.backup.restore import RestoreResult
+from automate_core.runs.doubts import acting_steps
 from automate_core.states import FINAL_RUN_STATES, JobStatus, StepStatus, WaitStatus
 from automate_governance.secrets import recovery
 
@@ -47,10 +50,12 @@ def _runs() -> Iterator[str]:
 
 
 def _in_doubt() -> Iterator[str]:
-    attempts = StepRun.objects.filter(status=StepStatus.RUNNING, run__in=_open()).select_related("run__workflow")
-    number = attempts.count()
+    running = StepRun.objects.filter(status=StepStatus.RUNNING, run__in=_open()).select_related("run__workflow")
+    acting = cache(acting_steps)
+    attempts = [each for each in running.order_by("id") if key_of(each.path) in acting(each.run.version_id)]
+    number = len(attempts)
     yield f"Attempts in doubt, in progress at the time of the backup: {number or 'none'}."
-    for attempt in attempts.order_by("id")[:LISTED]:
+    for attempt in attempts[:LISTED]:
         yield f"  {attempt.run.workflow.slug} {attempt.run_id} {attempt}"
     if number > LISTED:
         yield f"  and {number - LISTED} more"
