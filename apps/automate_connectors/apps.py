@@ -7,6 +7,7 @@ from django.core.checks import CheckMessage, Warning, register
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_started
+from django.db.models.signals import post_save
 from django.utils.translation import gettext_lazy as _
 
 from automate_connectors.registry import connectors
@@ -28,6 +29,7 @@ class AutomateConnectorsConfig(app_config.AutomateAppConfig):
         from automate_governance.models import StoredSecret
 
         reference_registry.register_referrers(StoredSecret, references.connections_of_secrets)
+        post_save.connect(references.reset_failing_connections, sender=StoredSecret)
         connectors.before_first_use = freshness.refresh_at_first_use
         for server in (WSGIHandler, ASGIHandler):  # not the clients of tests, whose queries are counted
             request_started.connect(freshness.refresh_at_request, sender=server)

@@ -1,12 +1,14 @@
-"""The connections that refer to a secret."""
+"""The connections that refer to a secret, and what a new value of it means for them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast, Concat
 
+from automate_connectors import health
 from automate_connectors.models import Connection
 from automate_governance.models import StoredSecret
 
@@ -23,3 +25,16 @@ def connections_of_secrets(secrets: Sequence[StoredSecret]) -> Iterator[tuple[in
         for listed in connection.references().values():
             for reference in by_reference.keys() & set(listed):
                 yield by_reference[reference], connection
+
+
+def reset_failing_connections(instance: StoredSecret, *, created: bool, **_signal: Any) -> None:
+    """Forget the failures of connections whose secret has been entered again: they may work with the new value.
+
+    One that a person signs in to stays as it is, as only the sign-in repairs it.
+    """
+    if created:
+        return
+    for _key, connection in connections_of_secrets([instance]):
+        setup = connection.sign_in
+        if connection.health == Connection.Health.FAILING and not (setup and setup.needs_person):
+            health.reset_health(connection)

@@ -44,7 +44,7 @@ def relay_to(
     if server.tls != "verify-full" and not network.is_internal(server.host, server.port):
         raise EgressBlockedError(
             text(
-                "%(place)s requires verified TLS. An administrator can allow internal hosts in AUTOMATE_EGRESS_ALLOW.",
+                "Blocked: %(place)s requires verified TLS, unless an administrator allows it in AUTOMATE_EGRESS_ALLOW.",
                 place=server.place,
             )
         )

@@ -133,13 +133,12 @@ def blocked_error(place: str, error: SSRFGuardError) -> EgressBlockedError:
     if isinstance(error, BlockedAddressError):
         return EgressBlockedError(
             text(
-                "Workflows cannot reach the address of %(place)s. An administrator can allow internal hosts in"
-                " AUTOMATE_EGRESS_ALLOW.",
+                "Blocked: %(place)s is an internal address. An administrator can allow it in AUTOMATE_EGRESS_ALLOW.",
                 place=place,
             )
         )
     reason = str(getattr(error, "reason", error)).rstrip(".")
-    return EgressBlockedError(text("Workflows cannot reach %(place)s: %(reason)s.", place=place, reason=reason))
+    return EgressBlockedError(text("Blocked: no access to %(place)s: %(reason)s.", place=place, reason=reason))
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def imap(network: Network, server: ImapServer, *, most_bytes: int = MAX_BYTES) -
     if server.security == "none" and not network.is_internal(server.host, server.port):
         raise EgressBlockedError(
             text(
-                "%(place)s requires TLS. An administrator can allow internal hosts in AUTOMATE_EGRESS_ALLOW.",
+                "Blocked: %(place)s requires TLS, unless an administrator allows it in AUTOMATE_EGRESS_ALLOW.",
                 place=server.place,
             )
         )

@@ -69,7 +69,7 @@ def _conversation(network: Network, server: MailServer) -> Iterator[smtplib.SMTP
     if server.security == "none" and not network.is_internal(server.host, server.port):
         raise EgressBlockedError(
             text(
-                "%(place)s requires TLS. An administrator can allow internal hosts in AUTOMATE_EGRESS_ALLOW.",
+                "Blocked: %(place)s requires TLS, unless an administrator allows it in AUTOMATE_EGRESS_ALLOW.",
                 place=place,
             )
         )

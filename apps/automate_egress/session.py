@@ -281,7 +281,7 @@ def _blocked_error(url: str, host: str, error: SSRFGuardError) -> EgressBlockedE
     if url.startswith("http:"):
         return EgressBlockedError(
             text(
-                "An administrator can allow %(host)s in AUTOMATE_EGRESS_ALLOW. Any other host requires https.",
+                "Blocked: %(host)s requires https, unless an administrator allows it in AUTOMATE_EGRESS_ALLOW.",
                 host=host,
             )
         )

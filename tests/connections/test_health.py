@@ -12,7 +12,7 @@ from guardian.shortcuts import assign_perm
 from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.models import Connection
-from automate_governance.models import AuditEntry
+from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.resolver import resolve
 from tests.connections.conftest import refused
 from tests.support.connections import press_test
@@ -178,3 +178,13 @@ def test_a_connector_without_a_test_lets_what_waits_try(owner, sign_in):
 
 def test_the_value_stays_out_of_sight(probed):
     assert str(resolve("database:probe-token")) == "***"
+
+
+def test_a_failing_connection_is_not_tested_yet_once_its_secret_is_entered_again(probed):
+    Connection.objects.filter(pk=probed.pk).update(health="failing", health_note="the secret cannot be read")
+    reference = probed.config["token"]
+    secret = StoredSecret.objects.get(name=reference.partition(":")[2])
+    secret.put("another-value-canary")
+    secret.save()
+    probed.refresh_from_db()
+    assert (probed.health, probed.health_note) == ("unknown", "")

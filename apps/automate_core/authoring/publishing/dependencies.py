@@ -50,8 +50,8 @@ def find_dependencies(definition: Definition, user: User) -> Dependencies:
     for slug in sorted(named):
         connection = known.get(slug)
         found.connections.append((connection.name, connection.connector) if connection else (slug, ""))
-        for host in connection.hosts() if connection else ():
-            _add_use(found.hosts, ascii_host(host), connection.name if connection else slug)
+        for host in _connection_hosts(connection) if connection else ():
+            _add_use(found.hosts, host, connection.name if connection else slug)
     for step in actions:
         if step.action.startswith("models.") and step.inputs.get("model"):
             _add_use(found.models, str(step.inputs["model"]), step.action.removeprefix("models."))
@@ -69,6 +69,27 @@ def _add_use(names: dict[str, list[str]], name: str, what: str) -> None:
         present.append(what)
 
 
+def _connection_hosts(connection: Connection) -> Iterator[str]:
+    """The hosts of a connection, those of its addresses with their ports."""
+    ports: dict[str, list[str]] = {}
+    for value in connection.config.values():
+        if isinstance(value, str) and "://" in value and (host := _host_and_port(value)):
+            ports.setdefault(host.partition(":")[0], []).append(host)
+    for name in map(ascii_host, connection.hosts()):
+        yield from ports.get(name, [name])
+
+
+def _host_and_port(url: str) -> str:
+    """The host of an address, with its port where the address names one; "" without a host."""
+    try:
+        parts = urlsplit(url)
+        name = parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+        return f"{name if '{' in name else ascii_host(name)}{port}" if name else ""
+    except ValueError:
+        return ""
+
+
 def _hosts(inputs: Mapping[str, Any]) -> Iterator[str]:
     """The hosts of addresses among the inputs of a step or a trigger."""
     for name, value in inputs.items():
@@ -76,11 +97,8 @@ def _hosts(inputs: Mapping[str, Any]) -> Iterator[str]:
             continue
         if value.startswith("/"):
             continue  # it follows the connection's address, whatever else is put in
-        try:
-            host = urlsplit(value).hostname or ""
-        except ValueError:
-            host = ""
+        host = _host_and_port(value)
         if "{" in (host or value):
             yield AT_RUN_TIME
         elif host:
-            yield ascii_host(host)
+            yield host
