@@ -91,7 +91,7 @@ NOT_SEARCHED = {
     "automate_core.erasure": "requester texts digest reason status after counts",
     "automate_core.erasureitem": "kind key state",
     "automate_core.event": "source trace_id",
-    "automate_core.executionrun": "cause origin status trace_id parent_path worker",
+    "automate_core.executionrun": "cause origin status trace_id parent_path worker inherited_keys",
     "automate_core.failuregroup": "fingerprint path code",
     "automate_core.foreseeneffect": "path",
     "automate_core.handedoutstep": "path pool version performer",
