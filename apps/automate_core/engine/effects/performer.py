@@ -17,7 +17,7 @@ from automate_connectors.invocation import encode_output, invoke
 from automate_connectors.limits.calls import WAITS_FOR_LIMIT, CallSlot
 from automate_connectors.limits.requests import count_requests
 from automate_connectors.outbound import outbound_clients
-from automate_core import artifacts
+from automate_core import artifacts, database
 from automate_core.engine import assignees, event_filters
 from automate_core.engine.effects import dry_run, transactional
 from automate_core.engine.effects.call import CallContext, EffectCall
@@ -84,7 +84,8 @@ def _perform_guarded(call: EffectCall) -> EffectOutcome:
             def note(message: str) -> None:
                 outcome.logs.append(LogRecord(step.path, step.attempt, "warning", message))
 
-            outcome.output = encode_output(assignees.find_assignees(call.effect.params, note))
+            find = functools.partial(assignees.find_assignees, call.effect.params, note)
+            outcome.output = encode_output(_when_database_is_there(find, call.effect.node.timeout))
         elif isinstance(call.effect.node, WorkflowNode):
             assignees.check_may_call(assignees.load_run_as(call.walk.run.version_id), call.effect.node.workflow)
         elif call.walk.program.test_options is not None and call.walk.program.test_options.mode == "dry":
@@ -112,6 +113,35 @@ def _perform_guarded(call: EffectCall) -> EffectOutcome:
         step = call.effect.step
         outcome.logs.append(LogRecord(step.path, step.attempt, "error", outcome.error.message))
     return outcome
+
+
+AWAY_SECONDS = 20.0  #: for which a step waits for the site's own database before its call
+PAUSE_SECONDS = 0.25
+
+
+def _when_database_is_there[T](act: Callable[[], T], timeout: float) -> T:
+    """Do what comes before a call, again while the site's database is away: that has no effect and costs no attempt.
+
+    At most half of the step's timeout is spent, so that the call keeps its time.
+    """
+    until = time.monotonic() + min(AWAY_SECONDS, timeout / 2)
+    while True:
+        try:
+            return act()
+        except (DatabaseError, ConnectorError) as error:
+            if not _is_database_away(error) or time.monotonic() + PAUSE_SECONDS > until:
+                raise
+        connections.close_all()
+        time.sleep(PAUSE_SECONDS)
+
+
+def _is_database_away(error: BaseException | None) -> bool:
+    """Whether the error, or what caused it, is that the database is away; a secret may be the one not readable."""
+    while error is not None:
+        if database.is_away(error):
+            return True
+        error = error.__cause__
+    return False
 
 
 class _RunAs:
@@ -163,7 +193,10 @@ def _call_with_slot(call: EffectCall, node: ActionNode, outcome: EffectOutcome, 
     deadline = time.monotonic() + node.timeout
     used = None
     if node.connection:
-        used = credentials.open_connection(node.connection, run_as, walk.program.workflow, slot.acquire)
+        opening = functools.partial(
+            credentials.open_connection, node.connection, run_as, walk.program.workflow, functools.cache(slot.acquire)
+        )
+        used = _when_database_is_there(opening, node.timeout)
     hosts = used.hosts if used else None
     step_log = StepLog(call, log_writer)
     context = {
