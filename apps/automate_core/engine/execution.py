@@ -55,6 +55,7 @@ from automate_core.outbox.store import ClaimedJob
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 from automate_core.triggers import host_events
 from automate_core.triggers.manual import START_SOURCES
+from automate_governance.redaction.json_logs import LogIds
 from automate_governance.redaction.redactor import redactor_context
 from automate_plugins import text
 
@@ -372,6 +373,8 @@ class ExecutionEngine:
         job, run = checkpoint.job, checkpoint.run
         if run is not None and run.status in FINAL_RUN_STATES and (run.parent_id or run.slot_key is not None):
             self._wake_maintenance()
+        if run is not None and run.status == RunStatus.FAILED and result is WriteResult.HELD and run.notifies_end:
+            _log_failure(run)
         walk = self._walks.get(job.id)
         if walk is None:
             return
@@ -404,6 +407,15 @@ class ExecutionEngine:
             else:
                 walk.deliver_result(effect, EffectOutcome(error=ConnectorError(**inactive_error(user))))
                 self._runnable[walk.job.id] = walk
+
+
+def _log_failure(run: RunRecord) -> None:
+    """One line for each run that failed, with the fields of the JSON log."""
+    error = run.error or {}
+    with LogIds({"run": run.id, "workflow": run.slug, "trace": run.trace_id}):
+        log.warning(
+            "run %s of %s failed at %s: %s", run.id, run.slug, error.get("step") or "no step", error.get("code")
+        )
 
 
 #: Sources of events that only the platform makes: their headers name the calling run and its depth.

@@ -532,3 +532,11 @@ def test_the_end_of_a_run_starts_another(publish, run):
     assert done.status == "failed" and output(after, "note") == {"of": "flow"}
     assert after.event.payload["error"]["code"] == "stopped" and after.event.source == "run:flow"
     assert Event.objects.count() == 2, "nobody listens to the end of that one"
+
+
+def test_a_failed_run_writes_one_log_line(publish, run, caplog):
+    publish("  - {kind: stop, key: no, outcome: failed, message: Secret words}")
+    failed = run()
+    [line] = [record for record in caplog.records if str(failed.pk) in record.getMessage()]
+    assert line.levelname == "WARNING" and "of flow failed" in line.getMessage()
+    assert "Secret words" not in caplog.text
