@@ -281,3 +281,15 @@ def test_a_number_does_not_go_along_into_an_expression(builder):
     content = builder.client.get(builder.url("builder_step", "values")).content.decode()
     part = content.partition('id="field-inputs-count"')[2].partition("</template>")[0]
     assert part.count('value="3"') <= 1 and ">3<" not in part
+
+
+def test_a_site_without_open_models_says_who_opens_them(workflow, sign_in, owner, settings):
+    settings.AUTOMATE_MODELS = {}
+    made = workflow(
+        "name: M\nslug: m\ntriggers: [{kind: manual}]\nsteps: [{key: m, action: models.create, inputs: {model: shop.Order, values: {a: 1}}}]",
+        publish=False,
+    )
+    builder = Builder(sign_in(owner), made)
+    answer = builder.client.post(builder.url() + "options/m/", {"field": "inputs.model"})
+    text = answer.content.decode()
+    assert "A developer lists them in AUTOMATE_MODELS." in text and "Type a value" not in text

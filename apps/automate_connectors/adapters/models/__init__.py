@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, unknown_action
+from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, OptionsError, unknown_action
 from automate_connectors.adapters.models import reading
 from automate_connectors.adapters.models.actions import ACTIONS
 from automate_connectors.adapters.models.choices import Offers
@@ -50,6 +50,9 @@ class ModelsConnector(ConnectorAdapter):
 
     def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
         """Return `models` that are allowed and viewable; of the chosen one its fields for an input, and their types."""
+        if name == "models" and not allowed_models():
+            reason = text("No model is open to workflows. A developer lists them in AUTOMATE_MODELS.")
+            raise OptionsError(reason, [], code="no_models")
         offers = Offers(context.get("user"))
         return offers.allowed() if name == "models" else offers.of_model(name, params.get("model"))
 
