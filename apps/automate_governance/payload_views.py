@@ -31,6 +31,12 @@ def record_search(person: User) -> None:
     record_view(person, "event.payloads_searched", SITE(pk=0))
 
 
+def record_subjects(person: User, subjects: Iterable[str | None]) -> None:
+    """Record that `person` saw a list with subject lines, which may name people; nothing where all are empty."""
+    if any(subjects):
+        record_view(person, "event.subjects_viewed", SITE(pk=0))
+
+
 def record_secret_use(person: User, references: Iterable[str], by: models.Model, workflow: str) -> None:
     """Record that a run of `workflow`, as `person`, resolves the secrets of the connection `by`."""
     for reference in references:

@@ -21,6 +21,7 @@ from automate_studio.ui.audit.actions import recorded_actions
 from tests.conftest import make_person
 from tests.support.audit import without_append_only
 from tests.support.pages import Page
+from tests.support.workflows import SEARCHED_ORDERS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -119,6 +120,19 @@ def test_a_search_of_payloads_is_recorded_once_an_hour(owner, sign_in, auditor):
         auditor.get(reverse("admin:automate_core_event_changelist"), {"held": words})
     [entry] = AuditEntry.objects.filter(verb="event.payloads_searched")
     assert entry.actor == "auditor" and "mara" not in str(entry.changes)
+
+
+def test_lists_with_subject_lines_are_recorded_once_an_hour(workflow, deliver, drain, owner, stranger, sign_in, api):
+    workflow(SEARCHED_ORDERS.replace("triggers:", "subject: '{{ event.payload.city }}'\ntriggers:"))
+    deliver({"order": {"no": 1}, "city": "Mara"}, event="push")
+    drain()
+    lists = [reverse(f"admin:automate_core_{name}_changelist") for name in ("executionrun", "event")]
+    for address in lists * 2:
+        sign_in(owner).get(address)
+        sign_in(stranger).get(address)
+    assert api(owner).get("/runs").json()["items"][0]["subject"] == "Mara"
+    [entry] = AuditEntry.objects.filter(verb="event.subjects_viewed")
+    assert entry.actor == "owner" and entry.changes == {}
 
 
 def test_an_entry_by_a_token_names_it(auditor, owner):

@@ -164,6 +164,7 @@ def _event_rows(found: list[Event], user: User, readable: EventAccess) -> list[E
         rows.values_list("pk", access.started_run_ids(user, RUNS_SHOWN + 1))
     )
     subjects = dict(rows.filter(readable.condition()).exclude(subject="").values_list("pk", "subject"))
+    payload_views.record_subjects(user, subjects.values())
     wanted = [run for runs in started.values() for run in runs]
     runs = ExecutionRun.objects.select_related("workflow").only("status", "workflow__name", "workflow__slug")
     by_key = runs.in_bulk(wanted)

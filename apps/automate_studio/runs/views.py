@@ -34,10 +34,11 @@ def run_list(request: HtmxRequest) -> HttpResponse:
     if not holds_anywhere(request.user, "view", ExecutionRun):
         raise Http404
     template = "automate_studio/runs/list.html"
-    if request.htmx and (request.htmx.target or "list") == "list":
-        found = run_list_page(request.user, request.GET, timezone.now(), whole=False)
+    is_whole = not request.htmx or (request.htmx.target or "list") != "list"
+    found = run_list_page(request.user, request.GET, timezone.now(), whole=is_whole)
+    payload_views.record_subjects(request.user, (row.subject for row in found.rows))
+    if not is_whole:
         return TemplateResponse(request, f"{template}#list", {"found": found})
-    found = run_list_page(request.user, request.GET, timezone.now())
     return render_page(request, template, _("Runs"), found=found, under_way=open_bulk_actions(request.user))
 
 

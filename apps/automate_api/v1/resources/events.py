@@ -219,6 +219,7 @@ def _describe_events(
     rows = Event.objects.filter(pk__in=[event.pk for event in events])
     started = dict(rows.values_list("pk", access.started_run_ids(request.user, MOST_RUNS))) if events else {}
     subjects = dict(rows.filter(readable.condition()).values_list("pk", "subject")) if readable and events else {}
+    payload_views.record_subjects(request.user, subjects.values())
     return [
         {
             "id": event.pk,

@@ -55,6 +55,7 @@ _LABELS = {
     "payload_viewed": text("Payload viewed"),
     "payloads_searched": text("Payloads searched"),
     "permissions_changed": text("Permissions changed"),
+    "subjects_viewed": text("Subject lines viewed in a list"),
     "person.erased": text("Values of audit entries erased"),
     "prune_started": text("Deletion of old data started"),
     "published": text("Published"),
