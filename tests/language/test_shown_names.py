@@ -53,7 +53,7 @@ def test_permissions_are_named_by_what_they_allow():
 def test_a_group_form_offers_permissions_and_the_list_groups_in_german(in_german, admin):
     client, group = in_german(admin), Group.objects.get(name="Builders")
     form = read(client, reverse("admin:auth_group_change", args=[group.pk]))
-    assert "Darf eigene und freigegebene Workflows veröffentlichen" in form and "Can publish" not in form
+    assert "Darf eigene und geteilte Workflows veröffentlichen" in form and "Can publish" not in form
     listed = read(client, reverse("admin:auth_group_changelist"))
     assert "Ersteller" in listed and "Builders" not in listed
     assert "Builders" not in form, "the title and the breadcrumbs name it as the list does"
@@ -82,7 +82,7 @@ def test_sharing_shows_and_accepts_the_german_name_of_a_group(in_german, owner):
     client.post(url, {"name": "Ersteller", "verb": ["view"]})
     assert AuditEntry.objects.get(verb="connection.shared").changes["with"] == "group Builders"
     page = read(client, url)
-    assert "für Gruppe Ersteller freigegeben" in page and "Builders" not in page
+    assert "mit Gruppe Ersteller geteilt" in page and "Builders" not in page
 
 
 def test_only_shipped_groups_are_translated_and_a_stored_name_wins():

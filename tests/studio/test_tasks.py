@@ -349,4 +349,4 @@ def test_an_approval_says_when_nobody_is_notified(order, sign_in, owner, setting
     settings.MAILERS = {"default": {"BACKEND": f"django.core.mail.backends.{backend}.EmailBackend"}}
     builder = Builder(sign_in(owner), order.run.workflow)
     text = builder.panel("approval").text
-    assert ("Nobody is notified of this approval." in text and "MAILERS" in text) is not can_send
+    assert ("No email is sent for this approval." in text and "MAILERS" in text) is not can_send

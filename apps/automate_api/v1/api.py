@@ -81,7 +81,7 @@ def build_api() -> AutomateAPI:
     api.add_router("", approvals.router, tags=["Approvals"])
     api.add_router("", usage.router, tags=["Figures"])
     api.add_router("", audit.router, tags=["Audit"])
-    api.add_router("", erasures.router, tags=["Personal data"])
+    api.add_router("", erasures.router, tags=["Erasures"])
     api.add_router("", tokens.router, tags=["Tokens"])
     return api
 
