@@ -58,8 +58,8 @@ _UNLIKE_DJANGO = (
     "Password-based authentication",
     "Password-based authentication was disabled.",
     "Raw passwords are not stored, so there is no way to see the user\u2019s password.",
-    "Please enter your old password, for security\u2019s sake, and then enter your new password twice so we can verify you "
-    "typed it in correctly.",
+    "Please enter your old password, for security\u2019s sake, and then enter your new password twice so we can "
+    "verify you typed it in correctly.",
     "Reset password",
     "Set password",
     "Set password: %s",
@@ -371,7 +371,8 @@ _ENGLISH = re.compile(
 )
 #: Literals that are no texts: headers, and names of permissions, which the database holds.
 _NO_TEXT = re.compile(
-    r"(Bearer|Basic|Slack) x|Bearer realm=.*|Can (operate|administer|read|view|find) .*|Django Automate|Standard Webhooks"
+    r"(Bearer|Basic|Slack) x|Bearer realm=.*|Can (operate|administer|read|view|find) .*"
+    r"|Django Automate|Standard Webhooks"
     r"|A test"
 )
 _SENTENCE = re.compile(r"(?:[A-Z][a-z]+|A|I|An)(?: [\w%'(\"-]+){1,}[^A-Z_]*|[A-Z][a-z]+ [a-z].*", re.DOTALL)

@@ -8,6 +8,7 @@ from django.db import connection
 from automate_connectors.registry import connectors
 from automate_core.models import ExecutionRun, OutboxJob, WorkflowVersion
 from tests.faults.harness import wait_for
+from tests.support.audit import without_append_only
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -39,7 +40,8 @@ def test_a_version_that_can_no_longer_be_read_fails_its_runs(workflow, mill, del
     bad = workflow(SET.format("bad"))
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE automate_core_workflowversion DISABLE TRIGGER USER")
-        WorkflowVersion.objects.filter(workflow=bad).update(definition={"schema": 99})
+        with without_append_only():
+            WorkflowVersion.objects.filter(workflow=bad).update(definition={"schema": 99})
         cursor.execute("ALTER TABLE automate_core_workflowversion ENABLE TRIGGER USER")
     deliver()
     mill.worker()

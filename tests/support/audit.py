@@ -1,4 +1,4 @@
-"""The audit trail, past its guards."""
+"""The audit trail and published versions, past their guards."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from django.db import connection
 @contextlib.contextmanager
 def without_append_only():
     """What somebody with the database's own rights can do."""
-    names = "automate_governance.AuditEntry:append_only", "automate_governance.AuditLink:append_only"
-    with pgtrigger.ignore(*names), connection.cursor() as cursor:
+    models = "automate_governance.AuditEntry", "automate_governance.AuditLink", "automate_core.WorkflowVersion"
+    with pgtrigger.ignore(*(f"{model}:append_only" for model in models)), connection.cursor() as cursor:
         yield cursor

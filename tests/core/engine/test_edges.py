@@ -27,6 +27,7 @@ from automate_core.runs import control
 from automate_core.webhooks.callback_urls import callback_url
 from automate_core.worker.worker import Worker
 from automate_governance.redaction.redactor import learn
+from tests.support.audit import without_append_only
 from tests.support.locks import somebody_waits
 from tests.support.processes import wait_for
 from tests.support.walks import Slow, fatal, settle, states
@@ -413,7 +414,8 @@ def test_one_broken_version_does_not_keep_others_paused(publish, deliver, drain,
     drain()
     assert Wait.objects.filter(kind="paused", status="open").count() == 2
     first = ExecutionRun.objects.order_by("id").first()
-    WorkflowVersion.objects.filter(pk=first.version_id).update(definition={"schema": 1, "what": "is this"})
+    with without_append_only():
+        WorkflowVersion.objects.filter(pk=first.version_id).update(definition={"schema": 1, "what": "is this"})
     Workflow.objects.update(status="active")
     for _ in range(3):
         pausing.release()
