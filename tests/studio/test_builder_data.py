@@ -487,3 +487,26 @@ def test_what_has_no_sample_yet_is_not_called_missing(workflow, sign_in, owner, 
     for text in ("{{ steps.approve.output.form.raeson }}", "{{ event.payload.titel }}", "{{ steps.nope.output }}"):
         shown = builder.preview("tell", "inputs.message", text)
         assert "No sample yet" not in shown and re.search("Did you mean|Available|no names here", shown), text
+
+
+LOOP = """
+name: Each
+slug: each
+triggers: [{endpoint: github}]
+steps:
+  - kind: for_each
+    key: each
+    items: '{{ event.payload.tags }}'
+    steps:
+      - {key: look, action: data.set, inputs: {seen: '{{ item }}'}}
+      - {key: last, action: data.set, inputs: {message: x}}
+"""
+
+
+def test_in_a_loop_a_preview_shows_item_and_outputs_of_one_item(workflow, sign_in, owner, deliver, drain):
+    builder = Picker(sign_in(owner), workflow(LOOP))
+    deliver(ISSUE)
+    drain()
+    assert ExecutionRun.objects.get().status == "succeeded"
+    shown = builder.preview("last", "inputs.message", "{{ item }} is {{ steps.look.output.seen }}")
+    assert "a is a" in shown and "a is b" not in shown

@@ -34,6 +34,7 @@ from automate_governance.permissions import Person
 
 MAX_OUTPUT = 200_000  # bytes as they are stored: a larger output is no sample
 MAX_ROWS = 1_000
+LATER_ITEM = r"\[[1-9]"  #: in the path of a step: an item of a loop that is not its first
 HELD_BACK = ("call", "unknown")  #: the kinds of effects of a dry run that describe a call in place of making it
 
 
@@ -116,13 +117,17 @@ def known_outputs(workflow: Workflow, keys: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def outputs_of_tests(workflow: Workflow, keys: Iterable[str]) -> dict[str, Any]:
-    """Outputs of these steps: a pinned result, else a mock, else that of the newest test. Two queries."""
+def outputs_of_tests(workflow: Workflow, keys: Iterable[str], *, in_first_items: bool = False) -> dict[str, Any]:
+    """Outputs of these steps: a pinned result, else a mock, else that of the newest test. Two queries.
+
+    With `in_first_items`, those of steps in loops are of the first item, and of no other.
+    """
     wanted = set(keys)
     rows = StepSample.objects.filter(workflow=workflow, key__in=wanted).order_by("kind")  # a mock, then a pin
     found = dict(rows.values_list("key", "output"))
     if wanted - found.keys():
         tests = StepRun.objects.filter(run__workflow=workflow, run__cause=ExecutionRun.Cause.TEST)
+        tests = tests.exclude(path__regex=LATER_ITEM) if in_first_items else tests
         found = {**_read(tests.exclude(run__version__test__mode="preview"), wanted), **found}
     return found
 

@@ -132,7 +132,8 @@ def workflow_runs(workflow: Workflow) -> QuerySet[ExecutionRun]:
 
 def _test_outputs(workflow: Workflow, keys: set[str]) -> dict[str, Any]:
     """Outputs of steps from tests and mocks."""
-    return {key: {"output": output} for key, output in tests.outputs_of_tests(workflow, keys).items()}
+    found = tests.outputs_of_tests(workflow, keys, in_first_items=True)
+    return {key: {"output": output} for key, output in found.items()}
 
 
 def _enclosing_scope(scope: dict[str, Any], names: NameScope) -> dict[str, Any]:
@@ -235,9 +236,10 @@ def chosen_sample(person: Person, workflow: Workflow) -> ChosenSample:
 
 
 def step_outputs(run: ExecutionRun, keys: set[str]) -> dict[str, Any]:
-    """Outputs of these steps by key; of loops the last item's. Of many large ones the first are left out."""
+    """Outputs of these steps by key; of loops the first item's, as `item` is. Of many large ones the first are left out."""
     size = Func(F("output"), function="pg_column_size", output_field=IntegerField())
     rows = StepRun.objects.filter(run=run, status="succeeded", output_file=None).annotate(size=size).order_by("-id")
+    rows = rows.exclude(path__regex=tests.LATER_ITEM)
     wanted: dict[str, str] = {}
     total = 0
     for pk, path, length in rows.values_list("pk", "path", "size")[:1_000]:
