@@ -69,7 +69,8 @@ class FieldSpec:
     `choices` are (value, label) pairs, used by `FieldKind.CHOICE`. A `sensitive` value is masked wherever
     it is shown. `default` stands in for a missing value. A `literal` one is taken as it is written: no expressions.
     `options` names what the connector's `options` method offers for it: values, the items of a list, or the names of a
-    mapping. `columns` are the fields of each item, where the value is a list of mappings. `language` is that of
+    mapping. `columns` are the fields of each item, where the value is a list of mappings; of a
+    mapping to texts, the words of each text in their order, and last its name. `language` is that of
     `FieldKind.CODE`: html, json or sql; a mapping whose language is json is edited as such, one whose language is
     json-schema as a table of fields, a JSON value whose language is text as a text. A `shown` field stands among those
     that are required. A field with `when`, the name of an earlier choice and values of it, is asked for and required

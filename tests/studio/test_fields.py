@@ -19,6 +19,7 @@ steps:
   - {key: values, action: data.set, inputs: {title: Hello, count: 3, flag: true, tags: [a], more: {x: 1}, any: null}}
   - {key: ask, action: http.request, inputs: {url: "https://api.example.com", headers: {X-A: "1"}}}
   - {key: keep, action: data.filter, inputs: {items: '{{ event.payload.lines }}', where: [{field: total, op: '>', value: 5}]}}
+  - {key: group, action: data.aggregate, inputs: {items: '{{ event.payload.lines }}', measures: {revenue: sum total}}}
   - {key: mail, action: email.send, inputs: {to: [ann@example.com], subject: Hi, text: Hello}}
   - {kind: wait, key: pause, until: '2026-12-24T18:00'}
   - {kind: approval, key: approve, assignees: [owner], timeout: 2d}
@@ -110,12 +111,35 @@ def test_a_file_is_the_one_of_an_earlier_step(builder):
             "where",
             [{"field": "total", "value": 7}, {"field": "state", "op": "in", "value": ["a", "b"]}],
         ),
+        (
+            "group",
+            rows("inputs.measures", function=["sum", "count", "count"], field=["total", "", ""], name=["revenue", "orders", ""]),
+            "measures",
+            {"revenue": "sum total", "orders": "count"},
+        ),
     ],
 )  # fmt: skip
 def test_values_are_read_as_their_kind(builder, path, fields, name, value):
     before = inputs(path)
     assert builder.save(path, **fields).status_code == 200
     assert inputs(path) == {**before, name: value}
+
+
+def test_measures_are_rows_of_function_field_and_name(builder):
+    page = builder.panel("group")
+    cells = [page.all(name=f"inputs.measures::{column}")[0] for column in ("field", "name")]
+    assert [cell["value"] for cell in cells] == ["total", "revenue"]
+    assert page.all(value="sum", selected="") and not page.all(name="inputs.measures::type")
+    untouched = rows("inputs.measures", function=["sum"], field=["total"], name=["revenue"])
+    assert builder.save("group", **untouched).status_code == 200
+    assert inputs("group")["measures"] == {"revenue": "sum total"}
+
+
+@pytest.mark.parametrize("measures", [{"n": "median total"}, {"n": 5}, {"n": "{{ vars.how }}"}, {"n": " sum  total"}])
+def test_measures_that_no_row_can_show_are_edited_as_json(builder, measures):
+    Step.objects.filter(key="group").update(inputs={"items": [], "measures": measures})
+    page = builder.panel("group")
+    assert page.all(name="inputs.measures") and not page.all(name="inputs.measures::name")
 
 
 @pytest.mark.extended
@@ -162,11 +186,14 @@ def test_a_callback_is_signed_by_a_scheme_of_webhooks(builder):
         ("values", rows("inputs.more", key=["a"], value=["x"], type=["boolean"]), "a: Enter true, false"),
         *(
             ("values", {"inputs.count": text, "inputs.count::drawn": "number"}, "Enter a number")
-            for text in ("abc", "12,50", "{")
+            for text in ("abc", "{")
         ),
+        ("values", {"inputs.count": "12,50", "inputs.count::drawn": "number"}, "Did you mean 12.5?"),
         ("values", {"inputs.flag": "abc", "inputs.flag::drawn": "boolean"}, "Enter true, false"),
         ("values", {"inputs.any": '{"a": 1,\n "b": True}'}, "line 2: write true instead of True"),
         ("values", {"inputs.any": "[" * 10_000}, "nested too deeply"),
+        ("group", rows("inputs.measures", function=["sum"], field=["a"], name=[""]), "Row 1 needs a name"),
+        ("group", rows("inputs.measures", function=["sum"] * 2, field=["a", "b"], name=["x"] * 2), "appears twice"),
         ("keep", rows("inputs.where", field=["a"], op=["in"], value=["[a]"]), "Row 1, Value: line 1: enter a value"),
     ],
 )

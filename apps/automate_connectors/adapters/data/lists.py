@@ -19,6 +19,7 @@ from automate_connectors.adapters.data.pure_action import (
     pure_action,
     rows_of,
 )
+from automate_connectors.measures import measures_field
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 
@@ -235,16 +236,7 @@ PURE_ACTIONS = (
         FieldSpec(
             name="by", label=text("Group by"), kind=FieldKind.LIST, help=text("Fields. Leave empty for a single group.")
         ),
-        FieldSpec(
-            name="measures",
-            label=text("Measures"),
-            kind=FieldKind.MAPPING,
-            required=True,
-            help=text(
-                'For example {"revenue": "sum total", "orders": "count"}. Functions: %(known)s',
-                known=", ".join(_MEASURES),
-            ),
-        ),
+        measures_field(_MEASURES),
     ),
     pure_action(
         _dedupe,

@@ -8,6 +8,7 @@ from automate_connectors import conditions
 from automate_connectors.adapters.base import Action, Effect
 from automate_connectors.adapters.models.reading import FUNCTIONS, MAX_FOUND
 from automate_connectors.adapters.models.writing import MAX_CHANGED, MAX_ROWS
+from automate_connectors.measures import measures_field
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 
@@ -142,16 +143,7 @@ ACTIONS = (
             help=text("Fields. Leave empty for a single group."),
             options="values",
         ),
-        FieldSpec(
-            name="measures",
-            label=text("Measures"),
-            kind=FieldKind.MAPPING,
-            required=True,
-            help=text(
-                'For example {"revenue": "sum total", "orders": "count"}. Functions: %(known)s',
-                known=", ".join(FUNCTIONS),
-            ),
-        ),
+        measures_field(FUNCTIONS, options="values"),
         replace(_ORDER, options="", help=text("Groups and measures. -revenue sorts in descending order.")),
         _LIMIT,
     ),

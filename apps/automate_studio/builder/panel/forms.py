@@ -20,6 +20,7 @@ from automate_plugins.fields import FieldKind, FieldSpec
 from automate_plugins.typed_values import number_readings, write_number
 from automate_studio.builder.panel import schema_table
 from automate_studio.builder.panel.field_messages import concerns_field, message_at, split_cells, with_label
+from automate_studio.builder.panel.mapping_records import mapping_records
 from automate_studio.builder.panel.schema_table import schema_records, schema_rest, with_schema_columns
 from automate_studio.ui.fields import CellMessage, FieldMessage
 from automate_studio.ui.json.editor import write_text
@@ -377,7 +378,8 @@ def _literal_view(drawn: FieldView, value: Any) -> FieldView:
 def _value_rows(spec: FieldSpec, name: str, value: Any) -> list[ValueRow] | None:
     """The value as rows; None when it has none."""
     if spec.columns:
-        return _record_rows(spec, name, schema_records(value) if spec.language == schema_table.LANGUAGE else value)
+        records = _records(spec, value)
+        return None if records is None else _record_rows(spec, name, records)
     if spec.kind is _K.MAPPING and isinstance(value, dict | None) and not spec.language:
         return [_entry_row(number, key, each) for number, (key, each) in enumerate((value or {}).items(), 1)]
     if spec.kind is not _K.LIST or not isinstance(value, list | None):
@@ -394,18 +396,25 @@ def _entry_row(number: int, key: str, value: Any) -> ValueRow:
     return ValueRow(number=number, key=key, text=write_text(value), type=kind)
 
 
-def _record_rows(spec: FieldSpec, name: str, value: Any) -> list[ValueRow] | None:
+def _records(spec: FieldSpec, value: Any) -> list[dict[str, Any]] | None:
+    """The value as records of its columns; None when it has none."""
+    if spec.language == schema_table.LANGUAGE:
+        return schema_records(value)
+    if spec.kind is _K.MAPPING:
+        return mapping_records(spec, value)
     columns = {column.name for column in spec.columns}
-    if not isinstance(value, list | None) or (value is None and spec.language):
-        return None
-    if not all(isinstance(item, dict) and item.keys() <= columns for item in value or ()):
-        return None
+    found = [] if value is None else value
+    is_table = isinstance(found, list) and all(isinstance(item, dict) and item.keys() <= columns for item in found)
+    return found if is_table else None
+
+
+def _record_rows(spec: FieldSpec, name: str, records: list[dict[str, Any]]) -> list[ValueRow]:
     return [
         ValueRow(
             number=number,
-            cells=[build_cell(column, name, item.get(column.name, column.default)) for column in spec.columns],
+            cells=[build_cell(column, name, record.get(column.name, column.default)) for column in spec.columns],
         )
-        for number, item in enumerate(value or (), 1)
+        for number, record in enumerate(records, 1)
     ]
 
 

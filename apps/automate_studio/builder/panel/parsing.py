@@ -15,6 +15,7 @@ from automate_plugins.fields import FieldKind, FieldSpec
 from automate_plugins.typed_values import number_question, read_number
 from automate_studio.builder.panel import schema_table
 from automate_studio.builder.panel.forms import MISSING, ROWS, FieldGroup, FreeInput, build_field_view
+from automate_studio.builder.panel.mapping_records import mapping_from_records
 from automate_studio.builder.panel.schema_table import schema_from_records, with_schema_columns
 from automate_studio.builder.panel.steps import DRAWN, kind_of_value
 from automate_studio.ui.formatting import ended
@@ -96,7 +97,8 @@ def _parse_rows(spec: FieldSpec, name: str, posted: Mapping[str, list[str]]) -> 
     if spec.language == schema_table.LANGUAGE:
         return _parse_schema(with_schema_columns(spec), name, posted)
     if spec.columns:
-        return _parse_records(spec, name, posted)
+        records = _parse_records(spec, name, posted)
+        return mapping_from_records(spec, records) if spec.kind is _K.MAPPING else records
     if spec.kind is _K.MAPPING:
         return _parse_entries(name, posted)
     return [text.strip() for text in posted.get(f"{name}::item", ()) if text.strip()]
