@@ -236,7 +236,7 @@ def chosen_sample(person: Person, workflow: Workflow) -> ChosenSample:
 
 
 def step_outputs(run: ExecutionRun, keys: set[str]) -> dict[str, Any]:
-    """Outputs of these steps by key; of loops the first item's, as `item` is. Of many large ones the first are left out."""
+    """Outputs of these steps by key; of loops the first item's. Of many large ones the first are left out."""
     size = Func(F("output"), function="pg_column_size", output_field=IntegerField())
     rows = StepRun.objects.filter(run=run, status="succeeded", output_file=None).annotate(size=size).order_by("-id")
     rows = rows.exclude(path__regex=tests.LATER_ITEM)
