@@ -146,7 +146,7 @@ def admin(db: None) -> Any:
     """The superuser."""
     from django.contrib.auth import get_user_model
 
-    from automate_governance.people.account_trail import unrecorded
+    from automate_governance.people.origin import unrecorded
 
     with unrecorded():
         return get_user_model().objects.create_superuser("root", "root@example.com", "password-of-tests")
@@ -157,7 +157,7 @@ def sign_in() -> Callable[[Any], Any]:
     """A client of that person."""
     from django.test import Client
 
-    from automate_governance.people.account_trail import unrecorded
+    from automate_governance.people.origin import unrecorded
 
     def make(user: Any = None) -> Client:
         client = Client()

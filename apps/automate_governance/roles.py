@@ -16,7 +16,7 @@ from django.db.models import Model, Q, QuerySet
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
-from automate_governance.people import account_trail
+from automate_governance.people import origin
 from automate_plugins import text
 
 VIEWERS = text("Viewers")
@@ -85,7 +85,7 @@ def seed(app: AppConfig, state: Apps | None) -> None:
     if not is_migrated(state, "auth", "contenttypes", app.label):
         return
     create_permissions(app, verbosity=0)
-    with account_trail.unrecorded():
+    with origin.unrecorded():
         for role, codenames in _shares[app.label].items():
             group = Group.objects.get_or_create(name=role)[0]
             if not group.permissions.filter(content_type__app_label=app.label).exists():

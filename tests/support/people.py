@@ -9,7 +9,7 @@ def make_person(name: str, *roles: str, staff: bool = True) -> Any:
     from django.contrib.auth import get_user_model
     from django.contrib.auth.models import Group
 
-    from automate_governance.people.account_trail import unrecorded
+    from automate_governance.people.origin import unrecorded
 
     with unrecorded():
         user = get_user_model().objects.create_user(name, f"{name}@example.com", "password-of-tests", is_staff=staff)

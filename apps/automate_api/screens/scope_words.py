@@ -62,6 +62,7 @@ _WORDS: dict[str, StrPromise] = {
     "site:operate": _("Operate workers and dead jobs"),
     "site:administer": _("Administer plug-ins, notifications and retention"),
     "site:audit": _("Read the audit trail"),
+    "site:erase": _("Find and erase personal data"),
 }
 _ORDER = {scope: number for number, scope in enumerate(_WORDS)}
 

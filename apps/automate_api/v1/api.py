@@ -19,11 +19,10 @@ from automate_api.v1.resources import (
     audit,
     bulk,
     connections,
-    dead_jobs,
     drafts,
     erasures,
     events,
-    failure_groups,
+    failures,
     run_actions,
     run_files,
     run_steps,
@@ -75,8 +74,7 @@ def build_api() -> AutomateAPI:
     api.add_router("", secrets.router, tags=["Secrets"])
     for router in (runs.router, run_steps.router, run_files.router, run_actions.router, run_stream.router, bulk.router):
         api.add_router("", router, tags=["Runs"])
-    api.add_router("", failure_groups.router, tags=["Failures"])
-    api.add_router("", dead_jobs.router, tags=["Failures"])
+    api.add_router("", failures.router, tags=["Failures"])
     api.add_router("", events.router, tags=["Events"])
     api.add_router("", approvals.router, tags=["Approvals"])
     api.add_router("", usage.router, tags=["Figures"])

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from contextvars import ContextVar
 from typing import Any
 
 from django.contrib.auth import get_user_model, signals
@@ -27,7 +24,6 @@ _RECORDED_FIELDS = {
     "name",
 }
 _LINKS = ("groups", "user_permissions", "permissions")
-_is_paused: ContextVar[bool] = ContextVar("automate_people_trail_off", default=False)
 
 
 def connect() -> None:
@@ -44,19 +40,9 @@ def connect() -> None:
     signals.user_login_failed.connect(_failed)
 
 
-@contextlib.contextmanager
-def unrecorded() -> Iterator[None]:
-    """Record nothing in the block, for changes that the installation makes itself."""
-    token = _is_paused.set(True)
-    try:
-        yield
-    finally:
-        _is_paused.reset(token)
-
-
 def _keep_previous_state(sender: Any, instance: models.Model, update_fields: Any = None, **_: Any) -> None:
     """Keep the stored state before a save. Saving `last_login` alone is recorded as a sign-in."""
-    if _is_paused.get() or (update_fields is not None and set(update_fields) <= {"last_login"}):
+    if origin.is_unrecorded() or (update_fields is not None and set(update_fields) <= {"last_login"}):
         instance._audited = None  # type: ignore[attr-defined]
         return
     found = sender._base_manager.filter(pk=instance.pk).first() if instance.pk else None
@@ -79,7 +65,7 @@ def _deleted(sender: Any, instance: Any, **_: Any) -> None:
 
 def _linked(sender: Any, instance: Any, action: str, reverse: bool, model: Any, pk_set: Any, **_: Any) -> None:
     """Record changed groups of a person, members and permissions of a group, permissions of a person."""
-    if action not in {"post_add", "post_remove", "pre_clear"} or _is_paused.get():
+    if action not in {"post_add", "post_remove", "pre_clear"} or origin.is_unrecorded():
         return
     keys = _linked_to(sender, instance, model) if action == "pre_clear" else pk_set or ()
     found = set(model._base_manager.filter(pk__in=keys).values_list("pk", flat=True))
@@ -132,7 +118,7 @@ def _failed(sender: Any, credentials: dict[str, Any], request: Any = None, **_: 
 
 def _record(what: str, instance: models.Model, changes: dict[str, Any], *, by: Any = None) -> None:
     """Write an entry; during the first `migrate`, when there is no table yet, do nothing."""
-    if _is_paused.get():
+    if origin.is_unrecorded():
         return
     kind = "group" if isinstance(instance, Group) else "user"
     try:

@@ -44,6 +44,7 @@ class Origin:
 
 _request: ContextVar[HttpRequest | None] = ContextVar("automate_request", default=None)
 _credential: ContextVar[str] = ContextVar("automate_credential", default="")
+_is_unrecorded: ContextVar[bool] = ContextVar("automate_people_trail_off", default=False)
 _owner_named: ContextVar[bool] = ContextVar("automate_owner_named", default=False)
 _process: list[Source] = []  # of this process, the innermost last
 _PROGRAMS = {"manage", "django-admin"}
@@ -141,3 +142,18 @@ def _system_user() -> str:
         return pwd.getpwuid(os.getuid()).pw_name[:100]
     except KeyError:
         return str(os.getuid())
+
+
+@contextlib.contextmanager
+def unrecorded() -> Iterator[None]:
+    """Record no change of accounts in the block: the installation makes it itself."""
+    token = _is_unrecorded.set(True)
+    try:
+        yield
+    finally:
+        _is_unrecorded.reset(token)
+
+
+def is_unrecorded() -> bool:
+    """Return whether the installation itself changes accounts at this moment."""
+    return _is_unrecorded.get()
