@@ -112,7 +112,7 @@ ELSEWHERE = {
     "workflow restore": "workflow.restored",
     "runs bulk, nothing said": "runs.bulk_",
     "event replay": "event.replayed",
-    "events replay, nothing said": "event.bulk_",
+    "events replay, nothing said": "events.bulk_replay",
     "jobs replay": "job.replayed",
     "review": "workflow.published",
     "review publish": "workflow.published",

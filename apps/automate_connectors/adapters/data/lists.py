@@ -19,7 +19,7 @@ from automate_connectors.adapters.data.pure_action import (
     pure_action,
     rows_of,
 )
-from automate_connectors.measures import measures_field
+from automate_connectors.adapters.measures import measures_field
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 

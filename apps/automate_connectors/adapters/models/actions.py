@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from automate_connectors import conditions
 from automate_connectors.adapters.base import Action, Effect
+from automate_connectors.adapters.measures import measures_field
 from automate_connectors.adapters.models.reading import FUNCTIONS, MAX_FOUND
 from automate_connectors.adapters.models.writing import MAX_CHANGED, MAX_ROWS
-from automate_connectors.measures import measures_field
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 
