@@ -13,7 +13,7 @@ from django.urls import reverse
 from automate_governance import audit
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.people import origin
-from automate_governance.people.account_trail import unrecorded
+from automate_governance.people.origin import unrecorded
 from tests.support.audit import without_append_only
 from tests.support.pages import Page
 

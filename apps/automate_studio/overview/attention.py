@@ -6,9 +6,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Count, Min, Q, QuerySet, Sum
+from django.db.models.fields.json import KT
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -41,6 +43,7 @@ from automate_governance.texts import error_message, translated
 from automate_studio.overview.figures import LONG, undecided_waits
 from automate_studio.ui.describe import poll_name, webhook_name
 from automate_studio.ui.formatting import format_ago, format_count, format_duration
+from automate_studio.ui.json.service_words import with_service_words
 from automate_studio.ui.links import change_url
 from automate_studio.ui.overview_address import overview_url
 from automate_studio.ui.versions import version_definitions
@@ -161,7 +164,10 @@ def _failure_items(
     readable = set(permitted(user, "view_payload", keys).values_list("pk", flat=True))
     may_run = set(permitted(user, "run", keys).values_list("pk", flat=True))
     last_runs = ExecutionRun.objects.filter(pk__in=[group.last_run for group in groups])
-    kept = dict(last_runs.values_list("pk", "error__text"))
+    kept = {
+        pk: (stored, body)
+        for pk, stored, body in last_runs.values_list("pk", "error__text", KT("error__details__body"))
+    }
     begin, stop = period.before
     of_both = FailureCount.objects.filter(group__in=groups, at__gte=begin)
     sums = of_both.values("group").annotate(
@@ -179,7 +185,7 @@ def _failure_items(
             url=_run_url(group, is_kept=group.last_run in kept),
             state="failed",
             count=_("%(count)s of %(total)s") % {"count": format_count(number), "total": format_count(max(of, number))},
-            detail=error_message({"message": group.message, "text": kept.get(group.last_run)})
+            detail=_failure_detail(group, *kept.get(group.last_run, (None, None)))
             if group.pk in readable
             else _hidden_message(group.code),
             trend=trend,
@@ -192,6 +198,11 @@ def _failure_items(
             step=steps[group.pk],
             may_act=group.pk in may_run,
         )
+
+
+def _failure_detail(group: FailureGroup, stored: Any, body: str | None) -> str:
+    """The message of a group with the service's words in its last run, which may differ from run to run."""
+    return with_service_words(error_message({"message": group.message, "text": stored}), body)
 
 
 def _hidden_message(code: str) -> str:

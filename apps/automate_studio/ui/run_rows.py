@@ -27,6 +27,7 @@ from automate_governance.permissions import User, permitted
 from automate_governance.texts import error_message, translated
 from automate_plugins import text
 from automate_studio.ui.formatting import format_ago, format_duration, format_elapsed
+from automate_studio.ui.json.service_words import with_service_words
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.versions import step_paths, version_definitions
 
@@ -105,6 +106,7 @@ def _select_run_columns(runs: QuerySet[ExecutionRun]) -> QuerySet[ExecutionRun]:
         failed_step=KT("error__step"),
         message=KT("error__message"),
         message_text=F("error__text"),
+        answer_body=KT("error__details__body"),
         subject=subject_of_run(),
     )
     return shown.select_related("workflow", "version").defer("version__definition", "vars", "output", "error")
@@ -187,6 +189,7 @@ def _failure_reason(run: ExecutionRun, facts: _RunFacts) -> tuple[str, str] | No
     """(step, message) of the failure, final or until the next attempt."""
     step: str = run.failed_step or ""  # type: ignore[attr-defined]
     message = error_message({"message": run.message, "text": run.message_text})  # type: ignore[attr-defined]
+    message = with_service_words(message, run.answer_body)  # type: ignore[attr-defined]
     if step or message:
         return step, message
     if run.status != ExecutionRun.Status.WAITING or (facts.wait and facts.wait[0] != Wait.Kind.RETRY):

@@ -21,7 +21,7 @@ from automate_core.definition.document import DefinitionError
 from automate_core.models import CapturedChange, Event, ExecutionRun
 from automate_core.triggers import model_capture, model_signals
 from automate_core.triggers.host_events import passes_change, run_origin
-from automate_governance.people.account_trail import unrecorded
+from automate_governance.people.origin import unrecorded
 from tests.support.locks import somebody_waits
 from tests.support.processes import wait_for
 

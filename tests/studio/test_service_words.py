@@ -1,0 +1,59 @@
+"""The words of a service: what stands beside our own sentence in lists and groups, and who reads them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.urls import reverse
+
+from automate_core.models import ExecutionRun
+from automate_studio.ui.json.service_words import service_words, with_service_words
+from tests.support.pages import Page
+from tests.support.run_lists import RUN_LIST
+from tests.support.runs import ended_runs, published_workflows
+
+KNOWN = "SKU 'A-10008' is not known"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (json.dumps({"error": KNOWN}), KNOWN),
+        (json.dumps({"error": {"code": 7, "message": KNOWN}}), KNOWN),
+        (json.dumps({"title": "Invalid", "detail": KNOWN}), KNOWN),
+        (json.dumps({"errors": [{"detail": KNOWN}, {"detail": "other"}]}), KNOWN),
+        (json.dumps({"errors": {"sku": "no"}}), ""),
+        (json.dumps([KNOWN]), KNOWN),
+        (KNOWN, KNOWN),
+        ("<html><h1>502 Bad Gateway</h1></html>", ""),
+        ('{"error": "cut', ""),
+        ("", ""),
+        (json.dumps({"error": "x" * 500}), "x" * 199 + "…"),
+        (json.dumps({"error": "one\n two"}), "one two"),
+    ],
+)
+def test_the_words_of_an_answer(body, words):
+    assert service_words(body) == words
+
+
+def test_words_that_the_message_has_are_not_repeated():
+    assert with_service_words("HTTP 422 from erp.", "no stock") == "HTTP 422 from erp: no stock"
+    assert with_service_words("HTTP 422: No stock.", "no stock") == "HTTP 422: No stock."
+    assert with_service_words("HTTP 500 from erp.", None) == "HTTP 500 from erp."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_list_and_the_group_say_what_the_service_said(owner, colleague, sign_in):
+    from guardian.shortcuts import assign_perm
+
+    [flow] = published_workflows(owner, "Orders")
+    ended_runs(flow, 2, status="failed", message="HTTP 422 from POST erp/orders.", code="http_422")
+    for run in ExecutionRun.objects.all():
+        ExecutionRun.objects.filter(pk=run.pk).update(
+            error={**run.error, "details": {"status": 422, "body": json.dumps({"error": KNOWN})}}
+        )
+    assign_perm("view_workflow", colleague, flow)
+    for address in (RUN_LIST, reverse("admin:index")):
+        assert f"HTTP 422 from POST erp/orders: {KNOWN}" in Page(sign_in(owner).get(address)).text, address
+        assert KNOWN not in Page(sign_in(colleague).get(address)).text, "needs the permission to view payloads"
