@@ -4,6 +4,7 @@ unsigned webhooks."""
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +36,7 @@ from automate_core.operations.statistics.periods import Period
 from automate_core.outbox.status import QueueStatus
 from automate_core.queries.latest_runs import LATEST, read_latest_runs
 from automate_core.queries.pool_backlog import read_unserved_pools
-from automate_core.states import FINAL_RUN_STATES
+from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import SITE, User, can, permitted
@@ -52,6 +53,7 @@ from automate_studio.view_models.connector_status import poll_status, webhook_st
 from automate_studio.view_models.task_counts import may_reassign_tasks
 
 SHOWN = 4
+MOST_RERUNS = 1_000  #: re-runs in progress that are counted
 FIRST_SHOWN = 6  #: of the items that are no failures
 MOST_COUNTED = 100
 
@@ -124,6 +126,7 @@ def build_attention(
         *_trigger_items(workflows),
         *_waiting_approval_items(workflows, now),
         *_unsigned_endpoint_items(user),
+        *_rerun_items(workflows),
         *_site_status_items(user, Severity.WARNING),
     ]
     shown = open_groups[: max(SHOWN - len(first), 2)]
@@ -280,6 +283,30 @@ def _stopped_workflow_items(workflows: Workflows) -> Iterator[AttentionItem]:
             state="failed",
             count=_("%(count)s waiting") % {"count": format_count(stop.waiting)} if stop.waiting else _("Stopped"),
             detail=" ".join(translated(sentence) for sentence in stop.sentences),
+            since="",
+        )
+
+
+def _rerun_items(workflows: Workflows) -> Iterator[AttentionItem]:
+    """Resolved groups whose re-runs have not ended: one that fails opens the group again."""
+    open_states = [state for state in RunStatus if state not in FINAL_RUN_STATES]
+    runs = ExecutionRun.objects.filter(cause=ExecutionRun.Cause.RETRY, status__in=open_states)
+    runs = runs if workflows is None else runs.filter(workflow__in=workflows)
+    under_way = runs.filter(retried_from__failure__group__resolved_at__isnull=False).order_by("-pk")[:MOST_RERUNS]
+    groups = under_way.values_list("retried_from__failure__group", flat=True)
+    numbers = Counter(groups)
+    found = FailureGroup.objects.select_related("workflow").in_bulk(
+        [key for key, _number in numbers.most_common(SHOWN)]
+    )
+    for key, group in found.items():
+        number = numbers[key]
+        query = urlencode({"show": "running", "workflow": group.workflow.slug})
+        yield AttentionItem(
+            name=group.workflow.name,
+            url=f"{reverse('admin:automate_core_executionrun_changelist')}?{query}",
+            state="running",
+            count=ngettext("%(count)s re-run", "%(count)s re-runs", number) % {"count": format_count(number)},
+            detail=_("In progress. The group opens again if one fails."),
             since="",
         )
 

@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 
 from automate_core.models import ExecutionRun
+from automate_core.operations.statistics import failures
 from automate_studio.ui.json.service_words import service_words, with_service_words
 from tests.support.pages import Page
 from tests.support.run_lists import RUN_LIST
@@ -57,3 +58,23 @@ def test_the_list_and_the_group_say_what_the_service_said(owner, colleague, sign
     for address in (RUN_LIST, reverse("admin:index")):
         assert f"HTTP 422 from POST erp/orders: {KNOWN}" in Page(sign_in(owner).get(address)).text, address
         assert KNOWN not in Page(sign_in(colleague).get(address)).text, "needs the permission to view payloads"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_resolved_group_is_listed_until_its_reruns_have_ended(owner, sign_in):
+    [flow] = published_workflows(owner, "Orders")
+    ended_runs(flow, 2, status="failed", message="HTTP 500 from POST erp/orders.", code="http_500")
+    client, index = sign_in(owner), reverse("admin:index")
+    first, second = ExecutionRun.objects.order_by("pk")
+    reruns = [
+        ExecutionRun.objects.create(
+            workflow=flow, version=flow.published, trace_id="1" * 32, status="queued", cause="retry", retried_from=run
+        )
+        for run in (first, second)
+    ]
+    failures.resolve_retried([first.pk, second.pk], by=owner)
+    assert "2 re-runs In progress." in Page(client.get(index)).text
+    ExecutionRun.objects.filter(pk=reruns[0].pk).update(status="succeeded")
+    assert "1 re-run In progress." in Page(client.get(index)).text
+    ExecutionRun.objects.filter(pk=reruns[1].pk).update(status="succeeded")
+    assert "In progress." not in Page(client.get(index)).text
