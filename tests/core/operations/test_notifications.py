@@ -104,7 +104,7 @@ def test_several_workers_tell_once_of_the_first_failure(flow, owner, admin, deli
     assert len(texts) == 4 and not any(CANARY in text for text in texts), (
         "as text and as HTML, and of the payload nothing"
     )
-    assert any("failed at step Refuse it (stopped)" in text for text in texts)
+    assert any("failed at step Refuse it: a Stop step ended it" in text for text in texts)
     pages = [text for text in texts if "<html" in text]
     assert any("Nightly &lt;b&gt;sync" in page for page in pages) and not any("<b>sync" in page for page in pages)
 
@@ -118,7 +118,7 @@ def test_only_the_first_failure_after_a_success_is_told(flow, owner, happen, not
     soon()
     notify()
     assert [mail.subject for mail in mailoutbox] == [
-        "3 notifications: Nightly <b>sync</b> failed at step Refuse it (stopped)."
+        "3 notifications: Nightly <b>sync</b> failed at step Refuse it: a Stop step ended it."
     ]
     happen("ok", "fail")
     notify()

@@ -67,14 +67,41 @@ def page_url(view: str, *args: Any) -> str:
         return str(settings.AUTOMATE_SITE_URL)
 
 
+#: What a code means, for people. A message holds no text of the error, which may name a person.
+_REASONS = {
+    "timeout": text("the step took longer than its timeout"),
+    "http_401": text("the service rejected the credentials"),
+    "authentication_failed": text("the service rejected the credentials"),
+    "http_403": text("the credentials lack a permission at the service"),
+    "http_404": text("the service does not know the address or the object"),
+    "http_429": text("the service received too many requests"),
+    "rate_limited": text("the service received too many requests"),
+    "connection_failed": text("the service could not be reached"),
+    "egress_blocked": text("the address is blocked"),
+    "nobody_to_ask": text("no approver has an active account"),
+    "run_as_inactive": text("the account that the workflow runs as is not active"),
+    "budget_exceeded": text("a model budget is used up"),
+    "stopped": text("a Stop step ended it"),
+}
+
+
+def _reason(code: str) -> str:
+    status = code.removeprefix("http_")
+    if code not in _REASONS and status != code and status.isdigit():
+        return text("the service answered with HTTP %(status)s", status=status)
+    return _REASONS.get(code, code)
+
+
 def run_failed(workflow: str, step: str, code: str) -> str:
-    """A run that failed, with the name of its step and the code of the error."""
+    """A run that failed, with the name of its step and the reason that the code of the error stands for."""
     if step and code:
-        return text("%(workflow)s failed at step %(step)s (%(code)s).", workflow=workflow, step=step, code=code)
+        return text(
+            "%(workflow)s failed at step %(step)s: %(reason)s.", workflow=workflow, step=step, reason=_reason(code)
+        )
     if step:
         return text("%(workflow)s failed at step %(step)s.", workflow=workflow, step=step)
     if code:
-        return text("%(workflow)s failed (%(code)s).", workflow=workflow, code=code)
+        return text("%(workflow)s failed: %(reason)s.", workflow=workflow, reason=_reason(code))
     return text("%(workflow)s failed.", workflow=workflow)
 
 
