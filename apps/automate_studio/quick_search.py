@@ -1,5 +1,5 @@
-"""Search of the command palette (Ctrl or Cmd and K): commands, and the workflows, runs, connections, webhook endpoints
-and events that a person may view.
+"""Search of the command palette (Ctrl or Cmd and K): commands, the workflows, runs, connections, webhook endpoints and
+events that a person may view, and the headings and settings of the help.
 
 Unfold caches results per person and text for five minutes. Here that cache is cleared before and after each search,
 so that withdrawn permissions hold at once and no result stays in a cache.
@@ -30,8 +30,9 @@ from automate_core.navigation.http import clean_text, parse_number
 from automate_core.queries.event_search import lookup_events
 from automate_core.queries.run_search import run_id_range
 from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
-from automate_governance.admin_site import admin_site
+from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import User, permitted
+from automate_studio.help import pages, readers
 from automate_studio.shell import palette_commands
 from automate_studio.ui.formatting import format_dated, short_id, state_word
 from automate_studio.ui.links import change_url
@@ -39,6 +40,7 @@ from automate_studio.view_models.event_sources import describe_source
 
 EACH = 6  #: of a kind that are offered
 LEAST = 2  #: characters of a name; ids want more
+LEAST_OF_HELP = 3  #: characters of a heading
 SHOWN = 8  #: digits of an id that screens show, its last
 ENDINGS = 20_000  #: of the newest events, those are looked for by the end of their id
 
@@ -56,6 +58,7 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
         *_search_events(user, text),
         *_search_named(user, Connection, "power", _("Connection"), ("name", "slug"), text),
         *_search_named(user, WebhookEndpoint, "webhook", _("Webhook"), ("slug",), text),
+        *_search_help(user, text),
     ]
 
 
@@ -95,6 +98,18 @@ def _search_named(
     rows: QuerySet[Any] = permitted(user, "view", model._default_manager.filter(found)).order_by(fields[0], "pk")
     for row in rows[:EACH]:
         yield SearchResult(title=str(row), description=kind, link=change_url(row), icon=icon)
+
+
+def _search_help(user: User, text: str) -> Iterator[SearchResult]:
+    """Headings of the help with all words in them, and settings by a part of their name."""
+    if len(text) < LEAST_OF_HELP:
+        return
+    language = pages.present_language()
+    headings = [hit for hit in readers.search(user, text, language) if hit.is_named]
+    for hit in [*pages.search_settings(text, language)[:EACH], *headings][:EACH]:
+        link = reverse("studio:help_page", args=[hit.page.name]) + (f"#{hit.anchor}" if hit.anchor else "")
+        said = f"{_('Help')} · {hit.page.title}" if hit.heading else _("Help")
+        yield SearchResult(title=hit.heading or hit.page.title, description=said, link=link, icon="help")
 
 
 def _search_runs(user: User, text: str) -> Iterator[SearchResult]:

@@ -8,7 +8,8 @@ import pytest
 from django.urls import reverse
 
 from automate_core.navigation import registry
-from automate_studio.help import pages
+from automate_studio import quick_search
+from automate_studio.help import pages, readers
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +90,31 @@ def test_search_finds_headings_first_and_says_so_when_nothing_fits(reader):
     first = pages.search("webhook")[0]
     assert "webhook" in f"{first.page.title} {first.heading}".lower()
     assert "No page contains all of these words" in reader.get(address, {"q": "xyzzy plugh"}).text
+
+
+def test_the_help_begins_with_the_sections_of_the_readers_roles(sign_in, owner, admin):
+    assert [section.name for section in readers.sections_for(owner, "en")][:2] == ["Start", "Build workflows"]
+    names = [page.name for page in readers.sections_for(owner, "en")[1].pages]
+    assert names == sorted(names, key=lambda name: name.startswith("connectors/")), "connectors come last"
+    found = [hit.page.name for hit in readers.search(owner, "run", "en")]
+    kinds = [name in technical("Operate", "Develop", "Decisions") for name in found]
+    assert kinds == sorted(kinds) and not kinds[0]
+
+
+def technical(*sections):
+    return {page.name for section in pages.sections() if section.name in sections for page in section.pages}
+
+
+@pytest.mark.parametrize(
+    ("typed", "title", "anchor"),
+    [("AUTOMATE_EGRESS_ALLOW", "AUTOMATE_EGRESS_ALLOW", "settings/"), ("egress allow", "AUTOMATE_EGRESS_ALLOW", "#"),
+     ("hosted form", "form", "forms/")],
+)  # fmt: skip
+def test_the_command_palette_finds_headings_and_settings(rf, owner, typed, title, anchor):
+    request = rf.get("/")
+    request.user = owner
+    found = [each for each in quick_search.search(request, typed) if "/help/" in each.link]
+    assert found and title in found[0].title and anchor in found[0].link, [(each.title, each.link) for each in found]
 
 
 def test_found_headings_have_anchors_that_exist():

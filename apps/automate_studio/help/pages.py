@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 
 import markdown
-from django.utils.translation import override
+from django.utils.translation import get_language, override
 from markdown.extensions.toc import TocExtension, slugify
 from markdown.treeprocessors import Treeprocessor
 
@@ -30,7 +30,7 @@ _PLACES = (_PACKAGE, _PACKAGE.parents[1])
 FOLDER = next((place / "docs" for place in _PLACES if (place / "docs").is_dir()), _PACKAGE / "docs")
 CONFIG = next((place / "zensical.toml" for place in _PLACES if (place / "zensical.toml").is_file()), None)
 IMAGES = frozenset({".png", ".svg", ".webp"})
-START = "index"
+START, SETTINGS = "index", "settings"
 TRANSLATIONS = Path(__file__).with_name("translations")
 _TITLES = (
     text("Start"),
@@ -45,6 +45,7 @@ _TITLES = (
 _TRANSLATES = re.compile(r"<!-- translates ([0-9a-f]{12}) -->\n")
 MOST_HITS = 40
 _HEADING = re.compile(r"^(#{1,3}) (.+)$", re.MULTILINE)
+_SETTING = re.compile(r"\bAUTOMATE_[A-Z0-9_]*[A-Z0-9]\b")
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -59,8 +60,9 @@ class Page:
 
 @dataclass(frozen=True)
 class Section:
-    """Pages for one kind of reader."""
+    """Pages for one kind of reader, whom `name` tells in every language."""
 
+    name: str
     title: str
     pages: tuple[Page, ...]
 
@@ -73,6 +75,7 @@ class Hit:
     heading: str
     anchor: str
     excerpt: str
+    is_named: bool = False  #: whether the page's title and the heading have all words themselves
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,11 @@ class Rendered:
     is_current: bool = True
 
 
+def present_language() -> str:
+    """The language of the reader, as the pages name it."""
+    return (get_language() or "en").partition("-")[0]
+
+
 @cache
 def sections(language: str = "en") -> tuple[Section, ...]:
     """All pages in the order of the documentation."""
@@ -96,6 +104,7 @@ def sections(language: str = "en") -> tuple[Section, ...]:
         nav = tomllib.load(file)["project"]["nav"]
     return tuple(
         Section(
+            title,
             _title(title, language),
             tuple(_page(PurePosixPath(path), language) for path in paths if (FOLDER / path).is_file()),
         )
@@ -134,18 +143,34 @@ def image(name: str) -> Path | None:
     return path if path.suffix in IMAGES and path.is_relative_to(FOLDER.resolve()) and path.is_file() else None
 
 
-def search(text: str, language: str = "en") -> list[Hit]:
-    """Headings under which all words of `text` stand; those that bear a word themselves come first."""
+def search(text: str, language: str = "en", last: Collection[str] = ()) -> list[Hit]:
+    """Headings under which all words of `text` stand; those that bear a word themselves come first.
+
+    Pages of the sections that `last` names stand behind all others.
+    """
     words = text.lower().split()
     if not words:
         return []
-    found: list[tuple[int, int, Hit]] = []
+    behind = {page.name for section in sections(language) if section.name in last for page in section.pages}
+    found: list[tuple[bool, int, int, Hit]] = []
     for hit, body in _passages(language):
         where = f"{hit.page.title} {hit.heading}".lower()
         if all(word in where or word in body.lower() for word in words):
             rank = -sum(word in where for word in words)
-            found.append((rank, len(found), Hit(hit.page, hit.heading, hit.anchor, _excerpt(body, words))))
-    return [hit for _rank, _number, hit in sorted(found, key=lambda each: each[:2])[:MOST_HITS]]
+            shown = replace(hit, excerpt=_excerpt(body, words), is_named=rank == -len(words))
+            found.append((hit.page.name in behind, rank, len(found), shown))
+    return [hit for *_rank, hit in sorted(found, key=lambda each: each[:3])[:MOST_HITS]]
+
+
+def search_settings(text: str, language: str = "en") -> list[Hit]:
+    """The settings whose name has `text` in it, each as a heading of the page that describes it."""
+    part = text.upper().replace(" ", "_")
+    found: dict[str, Hit] = {}
+    for hit, body in _passages(language):
+        for name in _SETTING.findall(body) if hit.page.name == SETTINGS else ():
+            if part in name:
+                found.setdefault(name, replace(hit, heading=name))
+    return sorted(found.values(), key=lambda hit: (not hit.heading.startswith(part), hit.heading))
 
 
 def _title(title: str, language: str) -> str:

@@ -6,37 +6,37 @@ from mimetypes import guess_type
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.safestring import mark_safe
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from automate_core.navigation.http import clean_text
-from automate_studio.help import pages
+from automate_studio.help import pages, readers
 from automate_studio.ui.admin_page import render_page
 
 
 @require_safe
 def help_page(request: HttpRequest, name: str) -> HttpResponse:
     """A page of the documentation, or what a search finds in all of them."""
-    language = (get_language() or "en").partition("-")[0]
+    language = pages.present_language()
     page, query = pages.pages(language).get(name), clean_text(request.GET.get("q"))
     if page is None:
         raise Http404(_("There is no such help page."))
     rendered = pages.render(name, language)
-    order = [each for section in pages.sections(language) for each in section.pages]
+    sections = readers.sections_for(request.user, language)
+    order = [each for section in sections for each in section.pages]
     at = order.index(page) if page in order else None
     return render_page(
         request,
         "automate_studio/help/page.html",
         _("Help"),
         page=page,
-        sections=pages.sections(language),
+        sections=sections,
         content=mark_safe(rendered.html),  # noqa: S308 - made of our own files
         headings=rendered.headings,
         is_foreign=page.language != language,
         is_outdated=not rendered.is_current,
         query=query,
-        hits=pages.search(query, language),
+        hits=readers.search(request.user, query, language),
         previous=order[at - 1] if at else None,
         following=order[at + 1] if at is not None and at + 1 < len(order) else None,
     )
