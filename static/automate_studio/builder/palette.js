@@ -12,13 +12,32 @@ let opener = null; // what has the focus again when nothing is inserted
 export const openPalette = async (at) => {
   place = at;
   opener = document.activeElement;
-  const answer = await request(`${builder.dataset.palette}?${new URLSearchParams(at)}`);
+  const keys = keepKeys();
+  const answer = await request(`${builder.dataset.palette}?${new URLSearchParams(at)}`).finally(keys.stop);
   if (!answer.ok) return;
   palette.innerHTML = await answer.text();
   palette.showModal();
   const field = palette.querySelector("input");
   field.focus();
   listbox(palette.querySelector("[role=listbox]"), { choose: insert, close: () => palette.close(), rank }).attach(field);
+  if (!keys.typed.length) return;
+  field.value = keys.typed.join("");
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+};
+
+// Keys that are typed before the palette is there belong to its search, and are no shortcuts.
+const keepKeys = () => {
+  const typed = [];
+  const keep = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Backspace") typed.pop();
+    else if (event.key.length === 1) typed.push(event.key);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  document.addEventListener("keydown", keep, true);
+  return { typed, stop: () => document.removeEventListener("keydown", keep, true) };
 };
 
 // Steps that are suggested at this place come before others whose names fit as well.
