@@ -6,6 +6,7 @@ import re
 
 import pytest
 from django.db import connection as database_connection
+from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
@@ -76,6 +77,11 @@ def test_where_it_is_used_and_when(probe, probed, publish, run, sign_in, owner, 
     probed.refresh_from_db()
     assert probed.last_used_at is not None
     assert re.search(r"Last used (\d+ s ago|just now)", words(sign_in(owner).get(LIST)))
+
+
+def test_a_connection_that_works_untested_does_not_say_never(probed, sign_in, owner):
+    Connection.objects.update(health="working", last_used_at=Now())
+    assert re.search(r"Last tested Not tested\. Worked when used (\d+ s ago|just now)", words(sign_in(owner).get(LIST)))
 
 
 @pytest.mark.extended
