@@ -20,10 +20,11 @@ MAX_OPTIONS = 1_000
 
 @dataclass(frozen=True)
 class FieldOptions:
-    """Options as (value, label), at most MAX_OPTIONS; `note` says why they are substitutes."""
+    """Options as (value, label), at most MAX_OPTIONS; `note` and its `code` say why they are substitutes."""
 
     options: list[tuple[str, str]]
     note: str = ""
+    code: str = ""
 
 
 def list_field_options(
@@ -52,7 +53,7 @@ def _call_options(
             ]
         )
     except OptionsError as error:
-        return FieldOptions(error.instead[:MAX_OPTIONS], truncate(redact_text(error.message), 500))
+        return FieldOptions(error.instead[:MAX_OPTIONS], truncate(redact_text(error.message), 500), error.code)
     except ConnectorError as error:
         raise ConnectorError(truncate(redact_text(error.message), 500), code=error.code) from error
     except (SecretNotFoundError, SecretUnavailableError) as error:

@@ -320,3 +320,4 @@ def test_a_site_without_open_models_says_who_opens_them(workflow, sign_in, owner
     answer = builder.client.post(builder.url() + "options/m/", {"field": "inputs.model"})
     text = answer.content.decode()
     assert "A developer lists them in AUTOMATE_MODELS." in text and "Type a value" not in text
+    assert 'href="/admin/automate/help/connectors/models/"' in text

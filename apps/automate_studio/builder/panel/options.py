@@ -37,6 +37,7 @@ from automate_studio.ui.request_params import get_editable_workflow
 from automate_studio.view_models.step_tree import START
 
 type Options = Iterable[tuple[str, str]]
+_HELP = {"no_models": "connectors/models"}  #: pages of the help by the code of why there are no options
 
 
 @require_POST
@@ -59,7 +60,8 @@ def step_options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
         raise PermissionDenied from error
     except ConnectorError as error:
         problem = as_sentence(error.message)
-    context = {"options": found.options, "problem": problem, "note": translated(found.note)}
+    topic = _HELP.get(found.code, "")
+    context = {"options": found.options, "problem": problem, "note": translated(found.note), "topic": topic}
     return TemplateResponse(request, "automate_studio/builder/options.html", context)
 
 
