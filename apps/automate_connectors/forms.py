@@ -53,19 +53,38 @@ class ReferenceInput(forms.TextInput):
         return value if isinstance(value, str) and is_reference(value) else ""
 
 
+#: The choices of a secret that are no stored one.
+NONE, NEW, OTHER = "none:", "new:", "other:"
+
+
+class SecretSelect(forms.Select):
+    """How a secret is given. `none_when` is what has to be chosen elsewhere for `NONE` to be offered."""
+
+    none_when: tuple[str, str] | None = None
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return an option; `NONE` depends on another choice."""
+        option = super().create_option(name, value, *args, **kwargs)
+        if value == NONE and self.none_when:
+            option["attrs"]["data-when"] = "=".join(self.none_when)
+        return option
+
+
 class SecretWidget(forms.MultiWidget):
-    """A choice of stored secrets, a write-only new value, and a reference to another backend."""
+    """A choice of how a secret is given; then a write-only new value, or a reference to another backend."""
 
     widgets_names: list[str]
+    start = NEW  #: what is chosen where there is no secret yet
+    shown_for = {"_value": NEW, "_other": OTHER}  #: the choice for which a part is shown
 
     def __init__(self, widgets: Widgets) -> None:
-        new = widgets.password(attrs={"autocomplete": "new-password", "placeholder": _("Or store a new value")})
-        other = ReferenceInput(attrs={"placeholder": _("Or a reference such as env:NAME")})
-        super().__init__({"choice": widgets.select(), "value": new, "other": other})
+        new = widgets.password(attrs={"autocomplete": "new-password"})
+        other = ReferenceInput(attrs={"placeholder": "env:NAME"})
+        super().__init__({"choice": SecretSelect(), "value": new, "other": other})
 
     def decompress(self, value: Any) -> list[Any]:
         """Return the stored reference; never a value."""
-        return [value if isinstance(value, str) else "", "", ""]
+        return [value if isinstance(value, str) and value else self.start, "", ""]
 
 
 class SecretField(forms.MultiValueField):
@@ -85,32 +104,39 @@ class SecretField(forms.MultiValueField):
             fields=fields, widget=SecretWidget(widgets), require_all_fields=False, required=False, **options
         )
 
-    def offer(self, person: Person, current: str, label: str, *, none: str | None = None) -> None:
-        """Set the choices: secrets `person` may use, and the current one. `label` is read out with each part."""
+    def offer(self, person: Person, current: str, label: str, *, generates: str = "") -> None:
+        """Set the choices: secrets `person` may use, and the current one. `label` is read out with each part.
+
+        `generates` is how no secret is called where it means that one is generated, which is then the first choice.
+        """
         usable = permitted(person, "use", StoredSecret.objects.all()).order_by("name")
         names = [f"database:{name}" for name in usable.values_list("name", flat=True)[:MOST_SECRETS]]
         if current and current not in names:
             names.insert(0, current)
-        choices = [
-            ("", _("No secret") if none is None else none),
-            *((name, name.removeprefix("database:")) for name in names),
-        ]
+        may_refer = person.has_perm("automate_governance.use_any_storedsecret")
+        ways = [(NONE, generates or gettext("No secret")), (NEW, gettext("Paste a secret"))]
+        ways += [(OTHER, gettext("Refer to a secret elsewhere"))] if may_refer else []
+        stored = [(name, name.removeprefix("database:")) for name in names]
+        choices = [*ways, *([(gettext("Stored secrets"), stored)] if stored else [])]
+        self.widget.start = NONE if generates else NEW
         self.fields[0].choices = choices  # type: ignore[attr-defined]
         self.widget.widgets[0].choices = choices  # type: ignore[attr-defined]
         parts = (
-            gettext("%(label)s: stored secret"),
+            gettext("%(label)s: how it is given"),
             gettext("%(label)s: new value"),
             gettext("%(label)s: reference"),
         )
         for part, name in zip(self.widget.widgets, parts, strict=True):
             part.attrs["aria-label"] = name % {"label": translated(label)}
-        if not person.has_perm("automate_governance.use_any_storedsecret"):
+        if not may_refer:
             self.fields = self.fields[:2]
             self.widget.widgets, self.widget.widgets_names = self.widget.widgets[:2], self.widget.widgets_names[:2]
 
     def compress(self, data_list: Any) -> tuple[str, str]:
         """Return (reference, new value)."""
         choice, value, other = (*(data_list or ()), "", "", "")[:3]
+        if choice in (NONE, NEW, OTHER):  # a text that is hidden now does not count
+            return {NONE: ("", ""), NEW: ("", value), OTHER: (other, "")}[choice]
         return ("", value) if value else (other or choice or "", "")
 
 

@@ -12,25 +12,39 @@ from django.utils.functional import lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from automate_connectors.forms import PLAIN, SecretField
+from automate_connectors.forms import NEW, PLAIN, SecretField, SecretSelect
 from automate_connectors.number_fields import IntegerField
 from automate_core.models import WebhookEndpoint
 from automate_core.models.events import LONGEST_REPLY_SECONDS
 from automate_core.webhooks import endpoint_edits, endpoints
 from automate_core.webhooks.schemes import config_fields
-from automate_core.webhooks.schemes.registry import SCHEMES, SchemeError, scheme_for
+from automate_core.webhooks.schemes.registry import GENERIC, SCHEMES, SchemeError, scheme_for
 from automate_core.webhooks.schemes.signing import SignatureScheme
 from automate_governance.admin import GovernedAdmin, SecretUsingForm
 from automate_governance.admin_site import admin_site
 from automate_governance.permissions import NotPermittedError, Person
 from automate_governance.texts import translated
+from automate_plugins import text
 
+#: The section of the fields that name deliveries and event types.
+NAMING_TITLE = text("Headers of event type and delivery")
 _SLUG_HELP = lazy(translated, str)(endpoint_edits.SLUG_RULE)
 
 
-def _sentence(text: str) -> str:
-    text = translated(text)
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+def _sentence(message: str) -> str:
+    said = translated(message)
+    return f"{said[:1].upper()}{said[1:].rstrip('.')}."
+
+
+def _senders(*, is_new: bool) -> list[Any]:
+    """The choices of a sender: those that any service can be are a group of their own, before the known ones."""
+    names = {code: translated(scheme.name) for code, scheme in SCHEMES.items()}
+    known = [(code, name) for code, name in names.items() if code not in GENERIC]
+    return [
+        *([("", gettext("Choose who sends"))] if is_new else []),
+        (gettext("Any service, by how it signs"), [(code, names[code]) for code in GENERIC if code in names]),
+        (gettext("Known services"), sorted(known, key=lambda each: each[1].lower())),
+    ]
 
 
 class WebhookEndpointForm(SecretUsingForm):
@@ -41,7 +55,7 @@ class WebhookEndpointForm(SecretUsingForm):
 
     person: Person
 
-    scheme = forms.ChoiceField(label=_("Sender"))
+    scheme = forms.ChoiceField(label=_("Sender"), error_messages={"required": _("Choose who sends.")})
     secret = SecretField(PLAIN, label=_("Secret"))
     overlap_hours = IntegerField(
         label=_("Overlap (hours)"),
@@ -77,15 +91,12 @@ class WebhookEndpointForm(SecretUsingForm):
         self.present = self.instance.secret
         self.initial.update(config_fields.initial_values(self.instance.scheme, self.instance.config))
         self.initial["secret"] = self.present
-        self.initial.setdefault("scheme", "github")
-        schemes = cast(forms.ChoiceField, self.fields["scheme"])
-        schemes.choices = [(code, translated(scheme.name)) for code, scheme in SCHEMES.items()]
-        cast(SecretField, self.fields["secret"]).offer(
-            self.person, self.present, gettext("Secret"), none=gettext("Generate or paste a new secret")
-        )
-        self.fields["secret"].help_text = (
-            gettext("Leave empty to generate a secret.") if self.is_new else gettext("Stored secrets are never shown.")
-        )
+        cast(forms.ChoiceField, self.fields["scheme"]).choices = _senders(is_new=self.is_new)
+        secret = cast(SecretField, self.fields["secret"])
+        secret.offer(self.person, self.present, gettext("Secret"), generates=gettext("Generate a secret"))
+        generating = "|".join(code for code, scheme in SCHEMES.items() if not scheme.shown_by)
+        cast(SecretSelect, secret.widget.widgets[0]).none_when = ("scheme", generating)
+        self.fields["secret"].help_text = "" if self.is_new else gettext("Stored secrets are never shown.")
 
     def clean_slug(self) -> str:
         """An address that reads well in a URL."""
@@ -128,6 +139,9 @@ class WebhookEndpointForm(SecretUsingForm):
 
     def _take(self, rules: SignatureScheme, reference: str, value: str) -> None:
         """Keep the value to store, if there is one."""
+        if not (reference or value or rules.shown_by) and self["secret"].value()[0] == NEW:
+            self.add_error("secret", gettext("Paste the secret, or choose to generate one."))
+            return
         try:
             chosen = endpoint_edits.choose_secret(
                 rules, reference=reference, value=value, present=self.present, person=self.person
@@ -176,10 +190,17 @@ class WebhookEndpointAdmin(GovernedAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """An address that was given away stays what it is; nothing overlaps with the first secret."""
         if obj is None:
-            return ("slug", "scheme", *config_fields.config_fields(), "secret", "reply_seconds")
+            return ("slug", "scheme", *config_fields.proof_fields(), "secret", "reply_seconds")
         if not self.has_change_permission(request, obj):
             return ("scheme", "reply_seconds", "enabled")
-        return ("scheme", *config_fields.config_fields(), "secret", "overlap_hours", "reply_seconds", "enabled")
+        return ("scheme", *config_fields.proof_fields(), "secret", "overlap_hours", "reply_seconds", "enabled")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[tuple[Any, dict[str, Any]]]:
+        """The headers that name deliveries are apart: few senders need them."""
+        first = [(None, {"fields": self.get_fields(request, obj)})]
+        if obj is not None and not self.has_change_permission(request, obj):
+            return first
+        return [*first, (NAMING_TITLE, {"fields": config_fields.naming_fields()})]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """The form, with the settings of the installed schemes."""

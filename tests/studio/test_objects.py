@@ -121,6 +121,27 @@ def test_a_webhook_is_created_by_the_builders_form(sign_in, owner, workflow):
     assert (made.secret, made.old_secret) == ("database:hook-orders-2", "database:hook-orders")
 
 
+def test_a_new_webhook_asks_who_sends_and_for_one_way_to_give_the_secret(sign_in, admin):
+    add = reverse("admin:automate_core_webhookendpoint_add")
+    client = sign_in(admin)
+    html = client.get(add).content.decode()
+    senders = re.search(r'<select name="scheme".*?</select>', html, re.DOTALL)[0]
+    assert re.findall(r'value="(\w*)"', senders)[:5] == ["", "hmac", "bearer", "basic", "unsigned"]
+    assert re.search(r'<option value="" selected>\s*Choose who sends', senders)
+    folded = html.partition('class="da-fold"')[2].partition("</details>")[0]
+    assert (
+        "hmac_event_header" in folded
+        and "hidden" in folded.partition(">")[0]
+        and " open" not in folded.partition(">")[0]
+    )
+    assert "Choose who sends." in words(client.post(add, {"slug": "new", "scheme": ""}))
+    given = {"scheme": "bearer", "slug": "new", "secret_choice": "new:", "secret_value": ""}
+    assert "Paste the secret, or choose to generate one." in words(client.post(add, given))
+    stale = {**given, "secret_choice": "none:", "secret_value": PASTED}
+    assert client.post(add, stale).status_code == 200
+    assert StoredSecret.objects.get(name="hook-new").reveal() != PASTED, "a text that is hidden does not count"
+
+
 @pytest.mark.matrix
 @pytest.mark.parametrize(
     ("given", "said"),

@@ -34,10 +34,17 @@ class CellMessage:
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """A control of a field, and its frame's style."""
+    """A control of a field, and its frame's style. `condition` is what it depends on; an `absent` one is hidden."""
 
     html: SafeString
     style: str = ""
+    condition: str = ""
+    absent: bool = False
+
+    @property
+    def attributes(self) -> SafeString:
+        """Attributes of its frame."""
+        return shown_attributes(self.condition, self.absent)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +89,12 @@ class FormFieldView:
     @property
     def attributes(self) -> SafeString:
         """Attributes of the element around it."""
-        return flatatt({"data-when": self.condition or None, "hidden": self.absent})
+        return shown_attributes(self.condition, self.absent)
+
+
+def shown_attributes(condition: str, absent: bool) -> SafeString:
+    """Attributes of an element that is there while a condition holds."""
+    return flatatt({"data-when": condition or None, "hidden": absent})
 
 
 def after_label(label: str, text: str) -> str:
@@ -156,10 +168,13 @@ def _bound_controls(bound: BoundField, attrs: dict[str, str | bool]) -> list[Con
     value = bound.value()
     texts: list[Any] = value if isinstance(value, list) else widget.decompress(value) or []
     names: list[str] = widget.widgets_names  # type: ignore[attr-defined] # the stubs lack it
+    choice, shown_for = f"{bound.html_name}{names[0]}", getattr(widget, "shown_for", {})
     return [
         Control(
             html=part.render(f"{bound.html_name}{name}", text, {**attrs, "id": f"{bound.auto_id}{name}"}),
             style=_style(part),
+            condition=f"{choice}={shown_for[name]}" if name in shown_for else "",
+            absent=name in shown_for and texts[0] != shown_for[name],
         )
         for name, part, text in zip(names, widget.widgets, texts, strict=False)
     ]

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from automate_core.admin import WebhookEndpointForm
+from automate_core.admin import NAMING_TITLE, WebhookEndpointForm
 from automate_core.webhooks.schemes import config_fields
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.texts import translated
-from automate_studio.ui.fields import FormFieldView
 from automate_studio.ui.objects import form_view
 from automate_studio.ui.objects.form_view import build_sections
+
+FOLDED = (NAMING_TITLE,)  #: sections that are closed at first
 
 
 def form_conditions() -> form_view.Conditions:
@@ -35,11 +36,11 @@ class SchemeNote:
     risk: bool = False
 
 
-def webhook_fields(form: WebhookEndpointForm) -> list[FormFieldView]:
+def webhook_sections(form: WebhookEndpointForm) -> list[form_view.Section]:
     """Fields of a new webhook endpoint."""
-    names = ("scheme", "slug", "secret", *config_fields.config_fields(), "reply_seconds")
-    [section] = build_sections(form, [("", names)], conditions=form_conditions())
-    return section.fields
+    names = ("scheme", "slug", *config_fields.proof_fields(), "secret", "reply_seconds")
+    groups = [("", names), (NAMING_TITLE, config_fields.naming_fields())]
+    return build_sections(form, groups, conditions=form_conditions(), folded=FOLDED)
 
 
 def scheme_notes(form: WebhookEndpointForm) -> list[SchemeNote]:

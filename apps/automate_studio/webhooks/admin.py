@@ -13,7 +13,7 @@ from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.ui.objects import form_view
 from automate_studio.ui.objects.admin import ObjectAdmin
-from automate_studio.ui.webhook_form import form_conditions, scheme_notes
+from automate_studio.ui.webhook_form import FOLDED, form_conditions, scheme_notes
 from automate_studio.webhooks import views
 from automate_studio.webhooks.views import endpoint_saved, endpoint_summary
 
@@ -24,6 +24,7 @@ class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):
     new_title = text("New webhook")
     list_title = text("Webhooks")
     share_kind = "webhook"
+    folded = FOLDED
     above = "automate_studio/webhooks/summary.html"
     beside = "automate_studio/webhooks/form_aside.html"
     left_behind = text(

@@ -9,6 +9,7 @@ from django import forms
 from django.utils.functional import lazy
 
 from automate_connectors.number_fields import IntegerField
+from automate_core.webhooks.schemes.generic import NAMING
 from automate_core.webhooks.schemes.registry import SCHEMES, SchemeError
 from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -28,6 +29,16 @@ def config_fields() -> dict[str, tuple[FieldSpec, tuple[str, ...]]]:
             codes = found[same][1] if same else ()
             found[same or f"{code}_{spec.name}"] = (spec, (*codes, code))
     return found
+
+
+def naming_fields() -> tuple[str, ...]:
+    """The form fields that say what names event types and deliveries of a sender of one's own."""
+    return tuple(name for name, (spec, _) in config_fields().items() if any(spec is each for each in NAMING))
+
+
+def proof_fields() -> tuple[str, ...]:
+    """The other form fields: how deliveries are signed."""
+    return tuple(name for name in config_fields() if name not in naming_fields())
 
 
 def visibility_rules() -> dict[str, tuple[tuple[str, tuple[str, ...]], ...]]:

@@ -34,7 +34,7 @@ def _choice(name: str, label: str, *values: str) -> FieldSpec:
     return FieldSpec(name=name, label=label, kind=FieldKind.CHOICE, choices=choices, default=values[0])
 
 
-_NAMING = (
+NAMING = (
     FieldSpec(name="event_header", label=text("Header with the event type")),
     FieldSpec(
         name="event_field",
@@ -161,7 +161,7 @@ class HmacScheme(ConfiguredScheme[HmacRules]):
         FieldSpec(name="prefix", label=text("Signature prefix"), default="", help=text("For example sha256=.")),
         _choice("encoding", text("Encoding"), "hex", "base64"),
         _choice("algorithm", text("Algorithm"), "sha256", "sha384", "sha512"),
-        *_NAMING,
+        *NAMING,
     )
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -200,7 +200,7 @@ class BearerScheme(ConfiguredScheme[BearerRules]):
     config_fields = (
         FieldSpec(name="header", label=text("Token header"), default="Authorization"),
         FieldSpec(name="prefix", label=text("Token prefix"), default="Bearer ", help=text("Including the space.")),
-        *_NAMING,
+        *NAMING,
     )
 
     def offered(self, headers: Headers) -> Sequence[str]:
@@ -227,7 +227,7 @@ class BasicScheme(ConfiguredScheme[Naming]):
     name = text("Basic authentication")
     proof = "`Authorization`"
     rules_type = Naming
-    config_fields = _NAMING
+    config_fields = NAMING
 
     def offered(self, headers: Headers) -> Sequence[str]:
         kind, _, given = headers.get("authorization", "").partition(" ")
@@ -263,7 +263,7 @@ class UnsignedScheme(ConfiguredScheme[Naming]):
     signed = False
     has_secret = False
     rules_type = Naming
-    config_fields = _NAMING
+    config_fields = NAMING
 
     def offered(self, headers: Headers) -> Sequence[str]:
         return []

@@ -15,9 +15,9 @@ from automate_governance.texts import translated
 from automate_plugins import text
 from automate_plugins.registry import PluginNotFoundError, Registry
 
-__all__ = ["SCHEMES", "GitHubScheme", "SchemeError", "SignatureScheme", "scheme_for", "signature_schemes"]
+__all__ = ["GENERIC", "SCHEMES", "GitHubScheme", "SchemeError", "SignatureScheme", "scheme_for", "signature_schemes"]
 
-_LAST = ("hmac", "bearer", "basic", "unsigned")  #: behind the senders that are known by name
+GENERIC = ("hmac", "bearer", "basic", "unsigned")  #: for any sender, listed behind those that are known by name
 
 
 signature_schemes: Registry[SignatureScheme] = Registry(
@@ -40,7 +40,7 @@ class _Schemes(Mapping[str, type[SignatureScheme]]):
 
     def __iter__(self) -> Iterator[str]:
         names = signature_schemes.names()
-        return iter([*(name for name in names if name not in _LAST), *(name for name in _LAST if name in names)])
+        return iter([*(name for name in names if name not in GENERIC), *(name for name in GENERIC if name in names)])
 
     def __len__(self) -> int:
         return len(signature_schemes.names())

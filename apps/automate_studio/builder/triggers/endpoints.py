@@ -18,16 +18,17 @@ from automate_core.models import WebhookEndpoint, Workflow
 from automate_core.webhooks.schemes.registry import SchemeError
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import NotPermittedError, Person, User, can
-from automate_studio.ui.fields import FieldMessage, FormFieldView
+from automate_studio.ui.fields import FieldMessage
 from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.webhook_form import SchemeNote, scheme_notes, webhook_fields
+from automate_studio.ui.objects.form_view import Section
+from automate_studio.ui.webhook_form import SchemeNote, scheme_notes, webhook_sections
 
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointFormView:
     """Form of a new webhook endpoint; its `message` is of no field."""
 
-    fields: list[FormFieldView]
+    sections: list[Section]
     notes: list[SchemeNote]
     message: FieldMessage | None
     refused: bool
@@ -50,7 +51,7 @@ def endpoint_form(
     drawn = form or _bind_form(workflow, key, user)
     errors = " ".join(str(error) for error in drawn.non_field_errors())
     return EndpointFormView(
-        fields=webhook_fields(drawn),
+        sections=webhook_sections(drawn),
         notes=scheme_notes(drawn),
         message=FieldMessage(errors) if errors else None,
         refused=drawn.is_bound,

@@ -8,9 +8,10 @@ from typing import Any
 
 from django import forms
 from django.forms.boundfield import BoundField
+from django.utils.safestring import SafeString
 
 from automate_governance.texts import translated
-from automate_studio.ui.fields import FormFieldView, build_form_field
+from automate_studio.ui.fields import FormFieldView, build_form_field, shown_attributes
 
 #: By field, what has to be chosen elsewhere for it to be there: (other field, values) pairs, all of which hold.
 type Conditions = Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]]
@@ -28,6 +29,15 @@ class Section:
     def is_open(self) -> bool:
         """Whether it is shown open."""
         return not self.folded or any(each.message for each in self.fields)
+
+    @property
+    def attributes(self) -> SafeString:
+        """Attributes of the element around it: it is there while one of its fields is.
+
+        Only fields with one and the same condition are known to come and go together.
+        """
+        [condition, *others] = dict.fromkeys(each.condition for each in self.fields) or [""]
+        return shown_attributes("" if others else condition, all(each.absent for each in self.fields) and not others)
 
 
 def build_sections(
