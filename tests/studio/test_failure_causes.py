@@ -78,3 +78,15 @@ def test_a_resolved_group_is_listed_until_its_reruns_have_ended(owner, sign_in):
     assert "1 re-run In progress." in Page(client.get(index)).text
     ExecutionRun.objects.filter(pk=reruns[1].pk).update(status="succeeded")
     assert "In progress." not in Page(client.get(index)).text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_groups_beyond_the_first_are_one_link_away(owner, sign_in):
+    [flow] = published_workflows(owner, "Orders")
+    for status in range(500, 506):
+        ended_runs(flow, status="failed", message=f"Fault of kind {chr(status - 435)}", code=f"http_{status}")
+    client = sign_in(owner)
+    page = Page(client.get(reverse("admin:index")))
+    [link] = [a["href"] for a in page.all(class_="da-link") if "attention=all" in a.get("href", "")]
+    assert page.text.count("Fault of kind") < 6
+    assert Page(client.get(reverse("admin:index") + link)).text.count("Fault of kind") == 6

@@ -53,6 +53,7 @@ from automate_studio.view_models.connector_status import poll_status, webhook_st
 from automate_studio.view_models.task_counts import may_reassign_tasks
 
 SHOWN = 4
+MOST_LISTED = 40  #: when all are asked for
 MOST_RERUNS = 1_000  #: re-runs in progress that are counted
 FIRST_SHOWN = 6  #: of the items that are no failures
 MOST_COUNTED = 100
@@ -108,10 +109,12 @@ def build_attention(
     counts: Mapping[int, Counts],
     now: dt.datetime,
     status: QueueStatus | None,
+    *,
+    most: int = SHOWN,
 ) -> AttentionList:
     """Items that this person may see: items of the site first, then the latest failures."""
     groups = list(
-        _visible_groups(workflows).filter(resolved_at=None, last_at__gte=period.start).order_by("-last_at")[: 4 * SHOWN]
+        _visible_groups(workflows).filter(resolved_at=None, last_at__gte=period.start).order_by("-last_at")[: 4 * most]
     )
     open_groups = [group for group in groups if group.muted_at is None]
     first = [
@@ -129,9 +132,9 @@ def build_attention(
         *_rerun_items(workflows),
         *_site_status_items(user, Severity.WARNING),
     ]
-    shown = open_groups[: max(SHOWN - len(first), 2)]
+    shown = open_groups[: max(most - len(first), 2)]
     steps = failed_step_names(groups)
-    matters = [*first[:FIRST_SHOWN], *_failure_items(user, shown, steps, period, counts, now)]
+    matters = [*first[: max(FIRST_SHOWN, most)], *_failure_items(user, shown, steps, period, counts, now)]
     return AttentionList(
         entries=matters,
         more=len(first) + len(open_groups) - len(matters),

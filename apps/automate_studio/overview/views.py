@@ -30,7 +30,7 @@ from automate_core.runs import control
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, NotPermittedError, User, can, holds_anywhere, permitted
 from automate_studio import navigation
-from automate_studio.overview.attention import AttentionList, build_attention, failed_step_names
+from automate_studio.overview.attention import MOST_LISTED, SHOWN, AttentionList, build_attention, failed_step_names
 from automate_studio.overview.charts import Chart, build_chart
 from automate_studio.overview.figures import (
     Figure,
@@ -130,7 +130,12 @@ def build_overview(user: User, query: Any) -> Overview:
     queue = (
         queue_figure(chosen, status, period_figures.read_levels(chosen)) if status else queued_figure(workflows, now)
     )
-    kept = {"period": chosen.name, "view": "table" if as_table else ""}
+    lists_all = query.get("attention") == "all"
+    kept = {
+        "period": chosen.name,
+        "view": "table" if as_table else "",
+        "attention": "all" if lists_all else "",
+    }
     return Overview(
         title=str(_NAMES[chosen.name][1]),
         empty_title=str(_NAMES[chosen.name][2]),
@@ -153,7 +158,9 @@ def build_overview(user: User, query: Any) -> Overview:
             approvals_figure(user, workflows, bars, now),
         ],
         chart=build_chart(chosen, bars, now),
-        attention=build_attention(user, workflows, chosen, by_workflow, now, status),
+        attention=build_attention(
+            user, workflows, chosen, by_workflow, now, status, most=MOST_LISTED if lists_all else SHOWN
+        ),
         slowest=slowest_workflows(chosen, by_workflow, times),
         work=build_work(status) if status else None,
         at=timezone.localtime(now),
@@ -162,8 +169,8 @@ def build_overview(user: User, query: Any) -> Overview:
 
 def _overview_query(query: Any) -> str:
     """The overview's part of a query."""
-    wanted = {name: query.get(name, "") for name in ("period", "view")}
-    return query_string({name: value for name, value in wanted.items() if value in {*BARS, "table"}})
+    wanted = {name: query.get(name, "") for name in ("period", "view", "attention")}
+    return query_string({name: value for name, value in wanted.items() if value in {*BARS, "table", "all"}})
 
 
 def _overview_link(kept: dict[str, str]) -> str:
