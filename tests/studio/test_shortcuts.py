@@ -41,7 +41,7 @@ def test_commands_are_those_that_a_person_may_use(workflow, sign_in, owner, stra
     assert titles(mine, "new work") == {"New workflow": new}
     assert titles(mine, "run")["Run Leads to sales"] == start
     assert titles(mine, "run LEA") == {"Run Leads to sales": start}
-    assert list(titles(mine, "leads")) == ["Run Leads to sales", "Leads to sales"]
+    assert list(titles(mine, "leads"))[:2] == ["Run Leads to sales", "Leads to sales"], "then headings of the help"
     assert "Runs" in titles(mine, "run") and list(titles(mine, "go to events")) == ["Events"]
     theirs = sign_in(stranger)
     assert "Run Leads to sales" not in titles(theirs, "run")
