@@ -397,7 +397,40 @@ def test_what_waits_for_the_quiet_time_is_sent_as_one(flow, owner, quiet_owner, 
     assert message.count == 3 and message.send_at > now + dt.timedelta(minutes=59) and mailoutbox == []
     soon()
     notify()
-    assert len(mailoutbox) == 1 and mailoutbox[0].body.count("failed at step Refuse it") == 3
+    [mail] = mailoutbox
+    [page, _kind] = mail.alternatives[0]
+    for shown in (mail.body, page):
+        assert shown.count("failed at step Refuse it") == 1 and "3 times: Nightly" in shown, "one sentence of one cause"
+        assert all(str(run.pk) in shown for run in ExecutionRun.objects.filter(status="failed")), "then the runs"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("http_500", "the service answered with HTTP 500"),
+        ("nobody_to_ask", "no approver has an active account"),
+        ("acme_closed", "error code acme_closed"),
+    ],
+)
+def test_reasons_are_words_in_the_language_of_the_reader(code, reason):
+    since = timezone.now()
+    told = (
+        texts.run_failed("Flow", "Pay", code),
+        texts.run_failed("Flow", "", code),
+        texts.poll_overdue("Flow", "inbox", since, code),
+        texts.webhook_failing("Flow", "orders", since, code),
+    )
+    for sentence in told:
+        assert sentence.endswith(f": {reason}.") and f"({code})" not in sentence
+        fact = json.loads(json.dumps(texts.build_fact(sentence, since)))  # as the message's row keeps it
+        asked = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                "automate_governance.texts.gettext", lambda message, seen=asked: seen.append(message) or message
+            )
+            texts.fact_text(fact)
+        starts = [message.partition("%")[0] for message in asked]
+        assert any(start and reason.startswith(start) for start in starts), "the reason is translated too"
 
 
 def test_the_log_is_kept_for_so_many_days(flow, owner, happen, notify, settings):

@@ -20,7 +20,7 @@ from automate_core.models import Notification
 from automate_governance.admin_site import reverse
 from automate_governance.texts import translated
 from automate_plugins import ntext, text
-from automate_plugins.texts import joined, relabelled, restored, stored
+from automate_plugins.texts import joined, marked, relabelled, restored, stored
 
 MOST_FACTS = 20  #: listed in one message; the others are counted
 
@@ -86,10 +86,13 @@ _REASONS = {
 
 
 def _reason(code: str) -> str:
+    """What a code means; of an unknown one, such as a plug-in's, the code."""
     status = code.removeprefix("http_")
-    if code not in _REASONS and status != code and status.isdigit():
+    if code in _REASONS:
+        return marked(_REASONS[code])  # a value of another text, which is translated with it
+    if status != code and status.isdigit():
         return text("the service answered with HTTP %(status)s", status=status)
-    return _REASONS.get(code, code)
+    return text("error code %(code)s", code=code)
 
 
 def run_failed(workflow: str, step: str, code: str) -> str:
@@ -173,18 +176,20 @@ def poll_overdue(workflow: str, poll: str, since: dt.datetime, code: str) -> str
     moment = f"{since.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
     values = {"workflow": workflow, "poll": poll, "since": moment}
     if code:
-        return text("The poll %(poll)s of %(workflow)s has failed since %(since)s (%(code)s).", code=code, **values)
+        return text(
+            "The poll %(poll)s of %(workflow)s has failed since %(since)s: %(reason)s.", reason=_reason(code), **values
+        )
     return text("The poll %(poll)s of %(workflow)s has not run since %(since)s.", **values)
 
 
 def webhook_failing(workflow: str, webhook: str, since: dt.datetime, code: str) -> str:
     """A webhook that cannot be registered at its service. Its `since` is one of the fact's `times`."""
     return text(
-        "The webhook %(webhook)s of %(workflow)s has failed at its service since %(since)s (%(code)s).",
+        "The webhook %(webhook)s of %(workflow)s has failed at its service since %(since)s: %(reason)s.",
         webhook=webhook,
         workflow=workflow,
         since=f"{since.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC",
-        code=code,
+        reason=_reason(code),
     )
 
 
@@ -252,8 +257,26 @@ def subject_line(facts: list[Fact], count: int) -> str:
 
 def plain_text(facts: list[Fact], count: int, why: str) -> str:
     """The message as text."""
-    lines = [f"{fact_text(each)}\n{fact_time(each)}  {each['url']}" for each in facts]
-    return "\n\n".join([*lines, *more_text(count - len(facts)), why])
+    parts = [
+        "\n".join([sentence, *(f"{fact_time(each)}  {each['url']}" for each in alike)])
+        for sentence, alike in gather_alike(facts)
+    ]
+    return "\n\n".join([*parts, *more_text(count - len(facts)), why])
+
+
+def gather_alike(facts: Iterable[Fact]) -> list[tuple[str, list[Fact]]]:
+    """Each sentence once, with its number where several facts have it, and those facts."""
+    found: dict[str, list[Fact]] = {}
+    for each in facts:
+        found.setdefault(fact_text(each), []).append(each)
+    return [(_counted(sentence, len(alike)), alike) for sentence, alike in found.items()]
+
+
+def _counted(sentence: str, count: int) -> str:
+    if count == 1:
+        return sentence
+    said = ngettext("%(count)s time: %(sentence)s", "%(count)s times: %(sentence)s", count)
+    return said % {"count": count, "sentence": sentence}
 
 
 def more_text(number: int) -> list[str]:

@@ -136,8 +136,7 @@ def _build_mail(notification: Notification) -> EmailMultiAlternatives:
     else:
         subject, body = texts.subject_line(facts, count), texts.plain_text(facts, count, why)
         shown = [
-            {"text": texts.fact_text(each), "when": texts.fact_time(each), "url": each["url"], "link": _("Open")}
-            for each in facts
+            {"text": sentence, "link": _("Open"), **_where(alike)} for sentence, alike in texts.gather_alike(facts)
         ]
     more = texts.more_text(count - len(facts)) if facts else []
     html = render_to_string("automate_core/notification.html", {"facts": shown, "more": more, "why": why})
@@ -149,6 +148,12 @@ def _build_mail(notification: Notification) -> EmailMultiAlternatives:
     )
     mail.attach_alternative(redact_text(html), "text/html")
     return mail
+
+
+def _where(alike: list[texts.Fact]) -> dict[str, Any]:
+    """The time and page of one fact, or a list of them."""
+    places = [{"when": texts.fact_time(each), "url": each["url"]} for each in alike]
+    return places[0] if len(places) == 1 else {"places": places}
 
 
 def _smtp_reply(error: OSError) -> str:
