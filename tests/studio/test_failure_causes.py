@@ -55,7 +55,8 @@ def test_the_list_and_the_group_say_what_the_service_said(owner, colleague, sign
             error={**run.error, "details": {"status": 422, "body": json.dumps({"error": KNOWN})}}
         )
     assign_perm("view_workflow", colleague, flow)
-    for address in (RUN_LIST, reverse("admin:index")):
+    page = reverse("admin:automate_core_executionrun_change", args=[ExecutionRun.objects.latest("pk").pk])
+    for address in (RUN_LIST, reverse("admin:index"), page):
         assert f"HTTP 422 from POST erp/orders: {KNOWN}" in Page(sign_in(owner).get(address)).text, address
         assert KNOWN not in Page(sign_in(colleague).get(address)).text, "needs the permission to view payloads"
 

@@ -44,6 +44,7 @@ from automate_studio.ui.formatting import (
     state_word,
     zone_name,
 )
+from automate_studio.ui.json.service_words import error_with_words
 from automate_studio.ui.script_modules import import_map
 
 register = template.Library()
@@ -70,7 +71,7 @@ def group_labels(names: Iterable[str]) -> list[str]:
     return [group_label(name) for name in names]
 
 
-register.filter("error_message", error_message)
+register.filter("error_message", error_with_words)
 
 
 @register.filter

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from automate_governance.texts import error_message
 from automate_studio.ui.json.visible import escape_invisible
 
 LONGEST = 200
@@ -18,6 +19,13 @@ def with_service_words(message: str, body: str | None) -> str:
     """`HTTP 422 from POST erp/orders: SKU A-1 is not known`. `body` is the answer as the error keeps it, redacted."""
     words = service_words(body or "")
     return f"{message.rstrip('.')}: {words}" if words and words.casefold() not in message.casefold() else message
+
+
+def error_with_words(error: Mapping[str, Any] | None) -> str:
+    """The message of a stored error in the active language, with the service's words."""
+    details = error.get("details") if error else None
+    body = details.get("body") if isinstance(details, dict) else None
+    return with_service_words(error_message(error), body if isinstance(body, str) else None)
 
 
 def service_words(body: str) -> str:
