@@ -259,7 +259,7 @@ _EDITS: dict[type[Any], tuple[Callable[..., EditResult], bool]] = {
 def _own_connection(reference: str, by: Person, runs_as: Person) -> str:
     """The only connection that the person made, where the action or trigger cannot do without one.
 
-    Where it can, a chosen connection would send to a place that the author did not name. Another person's is never chosen.
+    Where it can, a chosen connection would send to a place that the author did not name. Those of others are left out.
     """
     adapter = _find_adapter(reference)
     if adapter is None or not adapter.needs_connection:
