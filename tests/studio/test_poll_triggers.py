@@ -178,7 +178,7 @@ def test_a_poll_in_trouble_is_told_on_the_pages_and_to_people(workflow, feed, ow
         NotificationRule.objects.update(look_at=now())
         notify()
     [told] = Notification.objects.filter(kind="not_polled")
-    assert "rss.new_item" in told.facts[0]["text"] and "http_503" in told.facts[0]["text"] and told.count == 1
+    assert "rss.new_item" in told.facts[0]["text"] and "HTTP 503" in told.facts[0]["text"] and told.count == 1
     feed.answer = lambda number: (200, {})
     PollState.objects.update(next_at=now())
     drain()
