@@ -9,9 +9,11 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, execute_from_command_line
-from django.db import OperationalError
+from django.db import Error
 
+from automate_core.database_faults import AWAY, database_fault
 from automate_core.worker.early_stop import exit_well_on_sigterm
+from automate_governance.texts import translated
 from automate_site import environment
 from automate_site.embedded_postgres import PostgresError
 
@@ -25,8 +27,13 @@ def main(arguments: list[str]) -> int:
     try:
         with _database_for(arguments):
             execute_from_command_line(arguments)
-    except OperationalError as error:
-        return _fail(f"the database cannot be reached: {str(error).strip().splitlines()[0]}. {_hint()}")
+    except Error as error:
+        fault = database_fault(error)
+        if fault is None:
+            raise
+        if fault is AWAY:
+            return _fail(f"the database cannot be reached: {str(error).strip().splitlines()[0]}. {_hint()}")
+        return _fail(translated(fault))
     except (ImproperlyConfigured, PostgresError) as error:
         return _fail(str(error))
     except CommandError as error:

@@ -11,6 +11,8 @@ from automate_core.api import live, metrics, ready
 from automate_site import views
 from automate_studio.shell.sign_in import sign_in
 
+handler500 = "automate_site.views.server_error"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.admin_view(views.home)),

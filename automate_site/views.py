@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import psycopg
 from django.contrib import admin
 from django.db import Error
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
+from django.views.defaults import server_error as unexpected_error
 
+from automate_core.database_faults import database_fault
 from automate_core.models import Workflow
 from automate_core.operations.health import live_workers
 from automate_core.worker.managed import managed
 from automate_governance.permissions import holds_anywhere
+from automate_governance.texts import translated
 from automate_studio.library import views
 from automate_studio.navigation import sidebar
 
@@ -52,6 +56,14 @@ def health(request: HttpRequest) -> JsonResponse:
     answer = JsonResponse(state, status=200 if is_healthy else 503)
     answer._has_been_logged = True  # type: ignore[attr-defined] # Django would report each probe as an error
     return answer
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """The page for an error that no view expected: 503 with the cause if the database stores nothing, else 500."""
+    fault = database_fault(sys.exc_info()[1])  # Django calls this while it handles the error
+    if fault is None:
+        return unexpected_error(request)
+    return render(None, "503.html", {"fault": translated(fault)}, status=503)
 
 
 @csrf_exempt

@@ -31,6 +31,7 @@ from automate_core.artifacts import ArtifactError
 from automate_core.authoring.drafts.errors import ConflictError
 from automate_core.authoring.library.instantiate import MissingActionsError, SettingError
 from automate_core.authoring.pausing import WorkflowStateError
+from automate_core.database_faults import database_fault
 from automate_core.definition.document import DefinitionError, Problem
 from automate_core.definition.form_validation import AnswersError
 from automate_core.operations.erasure.erasing import ErasureError
@@ -113,6 +114,9 @@ def problem_of(request: HttpRequest, error: Exception) -> HttpResponse:
     found = _known_problem(error)
     if found is not None:
         return found
+    if fault := database_fault(error):
+        log.error("%s %s failed: %s", request.method, request.path, error)
+        return problem(503, translated(fault))
     log.exception("%s %s failed", request.method, request.path, exc_info=error)
     return problem(500, _("The server could not answer this request. The error is logged."))
 
