@@ -134,3 +134,31 @@ def test_what_only_looks_a_little_like_a_secret_is_none(draft):
         for each in draft({"key": "s", "action": "http.request", "inputs": inputs}).state.problems
         if "plain text" in each.reason
     ]
+
+
+ORDER = {"kind": "manual", "inputs": [{"name": "total", "kind": "number"}, {"name": "version"}]}
+QUESTION = "5.000 has two readings. Did you mean 5 or 5000?"
+NEVER = "“many” is text, and this field is a number. They are never equal."
+
+
+def test_a_text_that_no_number_equals(draft):
+    def branch(key, *rules):
+        arms = [{"key": f"r{index}", "when": rule, "steps": []} for index, rule in enumerate(rules)]
+        return {"kind": "branch", "key": key, "arms": arms}
+
+    total, version = {"var": "event.payload.total"}, {"var": "event.payload.version"}
+    rules = [{"==": [total, "5.000"]}, {"!": {"==": [total, "many"]}}, {"==": [total, "5"]}, {"==": [version, "5.000"]}]
+    called = {"key": "call", "action": "http.request", "inputs": {"url": "https://erp.example.com/"}}
+    written = {
+        "a": '{{ event.payload.total == "5.000" }}',
+        "b": '{{ "many" != steps.call.output.status }}',
+        "c": '{{ event.payload.version == "5.000" }}',
+    }
+    steps = [called, branch("route", *rules), {"key": "set", "action": "data.set", "inputs": written}]
+    editor = draft(*steps, triggers=(ORDER,))
+    place = ("route", "arms[0].when.==[1]"), ("set", "inputs.a")
+    assert warned(editor, QUESTION) == set(place)
+    assert warned(editor, NEVER) == {("route", "arms[1].when.!.==[1]"), ("set", "inputs.b")}
+    assert all(found.level == "warning" for found in editor.state.problems), "it can be published"
+    anything = draft(*steps, triggers=(ORDER, {"kind": "webhook", "endpoint": "github"}))
+    assert warned(anything, QUESTION) == set(), "a sender may send a version called 5.000"

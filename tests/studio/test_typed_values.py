@@ -122,6 +122,25 @@ def test_the_api_and_files_are_told_at_the_place(builder, api, owner):
     assert answer.status_code == 422 and "Did you mean 5000?" in answer.content.decode()
 
 
+def test_a_text_for_a_number_is_asked_about_where_the_sample_has_one(builder, deliver):
+    deliver({"total": 5000, "lines": []})
+    page = type_value(builder, "5.000", "is")
+    assert "5.000 has two readings. Did you mean 5 or 5000?" in page.text and proposals(page) == ["5", "5000"]
+    assert "has two readings" in builder.panel("route").text
+    page = type_value(builder, "5000", "is")
+    assert "has two readings" not in page.text and proposals(page) == []
+
+
+def test_an_expression_is_corrected_by_a_click(builder, api, owner):
+    written = '{{ "large" if event.payload.total > "5,000" else "small" }}'
+    saved = Page(builder.save("ask", **{"inputs.url": written}))
+    assert "5,000 is not a number. Did you mean 5000?" in saved.text
+    assert proposals(saved) == ['{{ "large" if event.payload.total > 5000 else "small" }}']
+    draft = api(owner).get("workflows/orders/draft").json()["document"]
+    answer = api(owner).put("workflows/orders/draft", {"document": draft}, **{"If-Match": "*"})
+    assert answer.status_code == 422 and "Did you mean 5000?" in answer.content.decode()
+
+
 TWO = """
 name: Two
 slug: two

@@ -17,7 +17,7 @@ from automate_connectors.adapters.base import Action, ActionVersionError
 from automate_connectors.conditions import are_on_items
 from automate_connectors.registry import find_action
 from automate_core.definition import form_rules, reply_rules
-from automate_core.definition.compared_values import refuse_value, refused_values
+from automate_core.definition.compared_values import refuse_value, refused_texts, refused_values
 from automate_core.definition.document import (
     MAX_NESTING,
     MAX_SEARCH_TERMS,
@@ -494,6 +494,8 @@ def _in_template(value: Any, place: str, here: _Here, *, light: bool = False) ->
         )
     for path in template.paths:
         yield from _in_path(path, place, here)
+    for _, refusal in refused_texts(value):
+        yield Problem(place, refusal.reason)
 
 
 @functools.lru_cache(maxsize=4_096)

@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from django.utils.translation import gettext as _
 
+from automate_core.authoring.cautions.number_equality import EQUALITY, question_equal
 from automate_core.authoring.drafts.errors import RefusedError
-from automate_core.definition.compared_values import refuse_value
+from automate_core.definition.compared_values import Refusal, refuse_value
 from automate_governance.numbers import decimal_sign
 from automate_plugins import text
 from automate_plugins.typed_values import is_twofold, json_number, read_number
@@ -293,11 +294,15 @@ def _group_rule(group: ConditionGroup) -> dict[str, Any]:
     }
 
 
-def propose_values(row: ConditionRow) -> tuple[str, ...]:
-    """Values that the text of a row may mean, where its operator cannot compare the text."""
+def refuse_row(row: ConditionRow, numbers: Container[str] = ()) -> Refusal | None:
+    """Why the row's operator cannot compare its text as it is meant: by order, or with one of the `numbers`."""
     operator = OPERATORS[row.operator]
-    refusal = refuse_value(operator.rule, _READ[operator.takes](row.value)) if operator.takes else None
-    return refusal.proposals if refusal else ()
+    if not operator.takes:
+        return None
+    value = _READ[operator.takes](row.value)
+    if operator.rule in EQUALITY and row.field in numbers:
+        return question_equal(value, coerced=operator.rule in {"==", "!="})
+    return refuse_value(operator.rule, value)
 
 
 def _row_rule(row: ConditionRow) -> dict[str, Any]:

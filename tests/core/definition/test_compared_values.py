@@ -8,7 +8,7 @@ import pytest
 from django.utils import translation
 
 from automate_core.definition import validation, yaml_files
-from automate_core.definition.compared_values import OF_TIMES
+from automate_core.definition.compared_values import OF_TIMES, corrected_texts
 from automate_core.expressions.operators import ARITY, ORDERING
 from automate_plugins.typed_values import read_number, write_number
 
@@ -122,3 +122,51 @@ def test_a_typed_number_is_read_in_the_readers_notation(typed, english, german):
 @pytest.mark.parametrize("value", [0, -5, 250.5, 1.25, 1.234, 0.125, 1234.5, 1e-7, 10**18, 12345.678])
 def test_a_number_that_is_shown_is_read_again(value, decimal):
     assert read_number(write_number(value, decimal), decimal).value == value
+
+
+#: An expression, and what is said about it in English.
+EXPRESSIONS = [
+    ('{{ event.payload.total > "5,000" }}', ONE.format("5,000", 5000)),
+    ("{% if event.payload.total >= '5000 EUR' %}large{% endif %}", ONE.format("5000 EUR", 5000)),
+    ("{{ 'a' if '1,250' < event.payload.total else 'b' }}", TWO.format("1,250", 1250, 1.25)),
+    ('{% for line in event.payload.lines %}{% if line.price > "5.000" %}x{% endif %}{% endfor %}',
+     TWO.format("5.000", 5, 5000)),
+    ('{{ event.payload.lines[0].price > "10" }}', "“10” is text. Did you mean the number 10?"),
+    ('{{ event.payload.total | default("0") > "5,000" }}', ONE.format("5,000", 5000)),
+    ('{{ (event.payload.lines | last).price > "5,000" }}', ONE.format("5,000", 5000)),
+    ('{{ event.payload.lines | sum("price") > "many" }}', NEITHER.format("many")),
+    ('{{ event.payload.total | to_number * 2 > "5,000" }}', ONE.format("5,000", 5000)),
+    ('{{ event.payload.due > "24.12.2026" }}', DATE.format("24.12.2026", "2026-12-24")),
+    ('{{ event.payload.due > "2026-12-24" }}', ""),
+    ('{{ event.payload.name < "m" }}', ""),
+    ('{{ event.payload.time[11:13] > "18" }}', ""),
+    ("{{ now() | date('%H') > '18' }}", ""),
+    ('{{ event.payload.code | upper > "10" }}', ""),
+    ('{{ event.payload.total > 5000 and event.payload.currency == "EUR" }}', ""),
+    ("Total > 5,000", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("written", "said"), EXPRESSIONS, ids=[row[0] for row in EXPRESSIONS])
+def test_each_comparison_in_an_expression(written, said):
+    step = {"key": "set", "action": "data.set", "inputs": {"a": {"b": [written]}}}
+    definition = yaml_files.read_workflow(json.dumps({"name": "A", "slug": "a", "steps": [step]}))
+    found = {(each.path, str(each.reason)) for each in validation.find_problems(definition)}
+    assert found == ({("steps[0].inputs.a", said)} if said else set())
+
+
+@pytest.mark.parametrize(
+    ("written", "corrected"),
+    [
+        ('{{ event.payload.total > "5,000" }}', ("{{ event.payload.total > 5000 }}",)),
+        (
+            "{{ event.payload.total > '1,250' }}",
+            ("{{ event.payload.total > 1250 }}", "{{ event.payload.total > 1.25 }}"),
+        ),
+        ('{{ event.payload.due > "24.12.2026" }}', ('{{ event.payload.due > "2026-12-24" }}',)),
+        ('{{ event.payload.a > "5,000" or event.payload.b > "5,000" }}', ()),
+        ('{{ "5,000" if event.payload.a > "5,000" else "" }}', ()),
+    ],
+)
+def test_an_expression_is_proposed_as_it_may_be_meant(written, corrected):
+    assert corrected_texts(written) == corrected

@@ -10,7 +10,7 @@ from typing import Literal
 from automate_connectors.adapters.base import ActionVersionError
 from automate_connectors.registry import find_action
 from automate_core.authoring import usability
-from automate_core.authoring.drafts import lint
+from automate_core.authoring.cautions import lint
 from automate_core.authoring.drafts.parsing import ParsedDraft
 from automate_core.definition import validation
 from automate_core.definition.document import ActionStep, Definition, Problem, ReplyStep, Step, StopStep, WebhookTrigger

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, cast
 
 from django.utils.translation import gettext as _
 
+from automate_core.authoring.cautions.number_equality import number_fields
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import Draft, StepNode, TriggerNode
@@ -28,8 +30,8 @@ from automate_studio.ui.condition_rows import (
     ConditionGroup,
     ConditionRow,
     apply_action,
-    propose_values,
     read_form,
+    refuse_row,
     rows_from_rule,
     rule_from_rows,
 )
@@ -43,6 +45,19 @@ from automate_studio.ui.samples.samples import Sample, WithheldSample, sample_fo
 from automate_studio.view_models.condition_lines import ConditionLine, _value_text, explanation_lines
 
 
+@dataclass(frozen=True)
+class NumberFields:
+    """Fields of numbers, as the workflow declares them, and others that hold one in the sample."""
+
+    declared: frozenset[str]
+    sampled: frozenset[str]
+
+    @property
+    def all(self) -> frozenset[str]:
+        """Both."""
+        return self.declared | self.sampled
+
+
 @dataclass(frozen=True, kw_only=True)
 class ConditionRowView:
     """A row for the template. `name` prefixes its field names: `1.0.`."""
@@ -50,6 +65,7 @@ class ConditionRowView:
     name: str
     row: ConditionRow
     number: int
+    numbers: NumberFields
     is_row: bool = True
 
     @property
@@ -70,7 +86,15 @@ class ConditionRowView:
     @property
     def proposals(self) -> tuple[str, ...]:
         """Values to take instead of one that cannot be compared."""
-        return propose_values(self.row)
+        refusal = refuse_row(self.row, self.numbers.all)
+        return refusal.proposals if refusal else ()
+
+    @property
+    def question(self) -> str:
+        """Which number its text means, where only the sample says that the field is a number; else a problem asks."""
+        refusal = refuse_row(self.row, self.numbers.sampled)
+        is_asked = refusal and self.row.field in self.numbers.sampled
+        return translated(refusal.reason) if refusal and is_asked and refusal.proposals else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,8 +181,9 @@ def step_conditions(state: DraftState, node: StepNode, user: User, messages: Map
     else:
         return Conditions()
     sample = sample_for_step(state, node, cast(Person, user))
+    numbers = _number_fields(state, sample)
     views = {
-        key: _condition_view(node.key, {about: key}, label, rule, faults[key], sample, needed=True)
+        key: _condition_view(node.key, {about: key}, label, rule, faults[key], sample, numbers, needed=True)
         for key, rule in rules.items()
     }
     known = [*samples.known_paths(state, node), *_declared_paths(state, node)]
@@ -182,9 +207,8 @@ def trigger_conditions(
     """The filter of a trigger."""
     sample = sample_for_trigger(state, node.key, cast(Person, user))
     about = {"trigger": node.key}
-    view = _condition_view(
-        node.key, about, _("Only when"), node.filter, message_at(messages, "filter"), sample, needed=False
-    )
+    message, numbers = message_at(messages, "filter"), _number_fields(state, sample)
+    view = _condition_view(node.key, about, _("Only when"), node.filter, message, sample, numbers, needed=False)
     return Conditions({"filter": view}, field_options(_sample_names(samples.known_paths(state, None), sample), {}))
 
 
@@ -198,6 +222,13 @@ def _sample_names(known: list[str], sample: Sample | WithheldSample | None) -> l
     return list(found.items())
 
 
+def _number_fields(state: DraftState, sample: Sample | WithheldSample | None) -> NumberFields:
+    declared = number_fields(state.parsed.definition)
+    found = walk_paths(sample.scope) if isinstance(sample, Sample) else ()
+    sampled = (path for path, value in found if isinstance(value, int | float) and not isinstance(value, bool))
+    return NumberFields(declared, frozenset(islice(sampled, samples.MAX_PATHS)) - declared)
+
+
 def _condition_view(
     key: str,
     about: dict[str, str],
@@ -205,6 +236,7 @@ def _condition_view(
     rule: Any,
     message: FieldMessage | None,
     sample: Sample | WithheldSample | None,
+    numbers: NumberFields,
     *,
     needed: bool,
 ) -> ConditionView:
@@ -215,7 +247,7 @@ def _condition_view(
         about=about,
         label=label,
         sentence=nothing if rule is None else as_sentence(escape_invisible(describe_condition(rule)), stop=""),
-        group=None if group is None else _group_view(group),
+        group=None if group is None else _group_view(group, numbers),
         text="" if rule is None else json.dumps(rule, indent=2, ensure_ascii=False),
         message=message,
         result=ConditionResult() if rule is None else evaluate_on_sample(rule, sample),
@@ -223,14 +255,16 @@ def _condition_view(
     )
 
 
-def _group_view(group: ConditionGroup, name: str = "", number: int = 0, depth: int = 1) -> ConditionGroupView:
+def _group_view(
+    group: ConditionGroup, numbers: NumberFields, name: str = "", number: int = 0, depth: int = 1
+) -> ConditionGroupView:
     parts: list[ConditionRowView | ConditionGroupView] = []
     for at, part in enumerate(group.parts):
         here = f"{name}{at}."
         if isinstance(part, ConditionRow):
-            parts.append(ConditionRowView(name=here, row=part, number=at + 1))
+            parts.append(ConditionRowView(name=here, row=part, number=at + 1, numbers=numbers))
         else:
-            parts.append(_group_view(part, here, at + 1, depth + 1))
+            parts.append(_group_view(part, numbers, here, at + 1, depth + 1))
     return ConditionGroupView(name=name, join=group.join, parts=parts, number=number, depth=depth)
 
 

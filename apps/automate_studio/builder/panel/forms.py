@@ -13,6 +13,7 @@ from django.forms.utils import flatatt
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from automate_core.definition.compared_values import corrected_texts
 from automate_governance.numbers import decimal_sign
 from automate_governance.texts import translated
 from automate_plugins import text
@@ -53,6 +54,7 @@ _RENDERED = {
     "items", "duration", "until", "remind_after", "assignees", "groups", "excluded", "message", "context", "payload",
     "inputs", "status", "headers", "body", "title", "introduction", "form::default",
 }  # fmt: skip
+MAX_PROPOSED = 200  #: characters of an expression that is proposed as a whole
 TYPES = (("text", text("Text")), ("number", text("Number")), ("boolean", text("Yes or no")), ("json", "JSON"))
 
 
@@ -189,8 +191,12 @@ class FieldView:
 
     @property
     def proposals(self) -> tuple[str, ...]:
-        """Numbers to take instead of a text that is none."""
-        if self.message is None or self.spec.kind not in {_K.NUMBER, _K.INTEGER} or self.widget != "number":
+        """Numbers to take instead of a text that is none; an expression with what it compares corrected."""
+        if self.message is None:
+            return ()
+        if "{" in self.text:
+            return corrected_texts(self.text) if len(self.text) <= MAX_PROPOSED else ()
+        if self.spec.kind not in {_K.NUMBER, _K.INTEGER} or self.widget != "number":
             return ()
         found = number_readings(self.text, decimal_sign())
         wanted = int if self.spec.kind is _K.INTEGER else (int, float)

@@ -11,8 +11,8 @@ from django.contrib.auth import get_user_model
 from django.utils.translation import gettext as _
 
 from automate_connectors.registry import find_action
+from automate_core.authoring.cautions.payload_gaps import find_gaps, with_defaults
 from automate_core.authoring.drafts.commands import DraftState
-from automate_core.authoring.drafts.payload_gaps import find_gaps, with_defaults
 from automate_core.authoring.drafts.values import KIND_LABELS, OWN_FIELDS, Draft, StepNode, ordered_triggers
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.operations.notifications.channels.mail import can_mail, no_mail_message

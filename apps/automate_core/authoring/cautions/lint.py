@@ -9,7 +9,8 @@ from typing import Any
 
 from automate_connectors.adapters.base import Effect
 from automate_connectors.registry import find_action
-from automate_core.authoring.drafts.payload_gaps import find_payload_gaps
+from automate_core.authoring.cautions.number_equality import find_unequal_texts
+from automate_core.authoring.cautions.payload_gaps import find_payload_gaps
 from automate_core.definition.document import (
     ActionStep,
     ApprovalStep,
@@ -48,6 +49,7 @@ def find_cautions(definition: Definition) -> Iterator[Problem]:
     yield from _starts_itself(definition)
     yield from _approvals_without_people(definition)
     yield from find_payload_gaps(definition)
+    yield from find_unequal_texts(definition)
     for place, step in walk(definition.steps):
         if isinstance(step, RepeatStep) and _never_ends(step):
             reason = ntext(

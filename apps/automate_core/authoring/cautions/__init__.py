@@ -1,0 +1,1 @@
+"""Cautions about valid workflows, which do not prevent publishing."""

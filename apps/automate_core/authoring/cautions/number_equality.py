@@ -1,0 +1,144 @@
+"""Texts that are compared for equality with a field of numbers: `is 5,000` never holds there, `is 5.000` of 5 alone.
+
+Which fields are numbers is known from inputs of triggers, forms of steps, and the outputs that actions declare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from automate_connectors.registry import find_action
+from automate_core.definition.compared_values import MOST_SHOWN, Refusal, compared_in
+from automate_core.definition.document import (
+    ActionStep,
+    ApprovalStep,
+    BranchStep,
+    Definition,
+    FormField,
+    FormTrigger,
+    ManualTrigger,
+    Problem,
+    RepeatStep,
+    Step,
+    WaitStep,
+)
+from automate_core.definition.slots import walk
+from automate_governance.numbers import decimal_sign
+from automate_plugins import text
+from automate_plugins.fields import FieldKind
+from automate_plugins.typed_values import number_question, number_readings, plain_number, write_number
+
+EQUALITY = frozenset(("==", "!=", "===", "!=="))
+
+
+def find_unequal_texts(definition: Definition) -> Iterator[Problem]:
+    """Warnings about rules and expressions of steps, and filters of triggers, at their places."""
+    numbers = number_fields(definition)
+    for index, trigger in enumerate(definition.triggers):
+        yield from _in_rule(trigger.filter, f"triggers[{index}].filter", numbers)
+    for place, step in walk(definition.steps):
+        match step:
+            case BranchStep():
+                for index, route in enumerate(step.arms):
+                    yield from _in_rule(route.when, f"{place}.arms[{index}].when", numbers)
+            case RepeatStep():
+                yield from _in_rule(step.until, f"{place}.until", numbers)
+            case ActionStep():
+                for name, value in step.inputs.items():
+                    yield from (Problem(f"{place}.inputs.{name}", said) for said in questioned_texts(value, numbers))
+
+
+def _in_rule(rule: Any, place: str, numbers: frozenset[str]) -> Iterator[Problem]:
+    for at, question in questioned_equalities(rule, numbers):
+        yield Problem(f"{place}.{at}", question)
+
+
+# --- fields of numbers ------------------------------------------------------------------------------------------------
+
+
+def number_fields(definition: Definition) -> frozenset[str]:
+    """The paths that hold numbers whichever trigger starts the run, such as `steps.ask.output.status`."""
+    found = {f"event.payload.{name}" for name in _payload_numbers(definition)} | {"index"}
+    saved = {step.save_as for _, step in walk(definition.steps) if isinstance(step, ActionStep)}
+    found |= {f"vars.{name}" for name, value in definition.vars.items() if _is_number(value) and name not in saved}
+    for _, step in walk(definition.steps):
+        found |= {f"steps.{step.key}.output.{name}" for name in _output_numbers(step)}
+    return frozenset(found)
+
+
+def _payload_numbers(definition: Definition) -> set[str]:
+    triggers = definition.enabled_triggers
+    if not all(isinstance(each, ManualTrigger | FormTrigger) for each in triggers):
+        return set()  # a sender may send anything
+    fields = [field for each in triggers if isinstance(each, ManualTrigger | FormTrigger) for field in each.inputs]
+    return _numbers_of(fields) - {field.name for field in fields if field.kind != "number"}
+
+
+def _numbers_of(form: list[FormField]) -> set[str]:
+    return {field.name for field in form if field.kind == "number"}
+
+
+def _output_numbers(step: Step) -> set[str]:
+    match step:
+        case ApprovalStep() | WaitStep():
+            return {f"form.{name}" for name in _numbers_of(step.form)}
+        case ActionStep(action="data.set"):
+            return {name for name, value in step.inputs.items() if _is_number(value)}
+        case ActionStep():
+            try:
+                _, action = find_action(step.action)
+            except LookupError:
+                return set()  # an error already
+            return {spec.name for spec in action.outputs if spec.kind in {FieldKind.NUMBER, FieldKind.INTEGER}}
+    return set()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+# --- questions --------------------------------------------------------------------------------------------------------
+
+
+def question_equal(value: Any, *, coerced: bool = False) -> Refusal | None:
+    """Return why a number is not equal to a literal text as it may be meant; None for other values.
+
+    `coerced`: rules compare the text of a number as that number.
+    """
+    if not isinstance(value, str) or not value.strip() or (coerced and plain_number(value)):
+        return None
+    shown = value.strip()[:MOST_SHOWN]
+    if question := number_question(shown, decimal_sign()):
+        return Refusal(question, tuple(map(write_number, number_readings(shown, decimal_sign()))))
+    return Refusal(text("“%(value)s” is text, and this field is a number. They are never equal.", value=shown))
+
+
+def questioned_equalities(rule: Any, numbers: frozenset[str], place: str = "") -> Iterator[tuple[str, str]]:
+    """(place, question) for each literal text of the rule that is compared with one of these fields of numbers."""
+    if isinstance(rule, list):
+        for index, each in enumerate(rule):
+            yield from questioned_equalities(each, numbers, f"{place}[{index}]")
+    if not isinstance(rule, dict):
+        return
+    for operator, arguments in rule.items():
+        here = f"{place}.{operator}" if place else str(operator)
+        if operator in EQUALITY and isinstance(arguments, list) and any(_is_field(each, numbers) for each in arguments):
+            for index, argument in enumerate(arguments):
+                if found := question_equal(argument, coerced=operator in {"==", "!="}):
+                    yield f"{here}[{index}]", found.reason
+        yield from questioned_equalities(arguments, numbers, here)
+
+
+def _is_field(argument: Any, numbers: frozenset[str]) -> bool:
+    name = argument.get("var") if isinstance(argument, dict) and len(argument) == 1 else None
+    return (name[0] if isinstance(name, list) and name else name) in numbers
+
+
+def questioned_texts(value: Any, numbers: frozenset[str]) -> Iterator[str]:
+    """The questions about texts that expressions of the value compare with a number, or with one of these fields."""
+    for compared in compared_in(value):
+        is_number = compared.is_number or (compared.path and ".".join(map(str, compared.path)) in numbers)
+        found = question_equal(compared.text) if is_number and compared.operator in EQUALITY else None
+        if found:
+            yield found.reason
