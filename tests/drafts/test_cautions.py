@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from django.urls import reverse
 
 from automate_connectors.adapters.base import Action
 from automate_connectors.registry import connectors
 from automate_core.authoring import workflows
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import parse
+from automate_core.models import Workflow
 from tests.support.editors import Editor
+from tests.support.pages import tidy
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +98,23 @@ def test_people_whom_nobody_knows(draft, owner):
     lost = {"kind": "approval", "key": "lost", "assignees": ["nemo"], "groups": ["Captains"]}
     editor = draft({**known, "timeout": "1d"}, {**lost, "timeout": "1d"})
     assert warned(editor, "The step would fail") == {("lost", "assignees"), ("lost", "groups")}
+
+
+def test_an_approver_who_is_not_active_is_named_before_publishing_and_on_the_page(draft, owner, colleague, sign_in):
+    names = [owner.get_username(), colleague.get_username()]
+    editor = draft({"kind": "approval", "key": "ok", "name": "Agree", "assignees": names, "timeout": "1d"})
+    client, workflow = sign_in(owner), Workflow.objects.get()
+    urls = [
+        reverse("studio:review", args=[workflow.pk]),
+        reverse("admin:automate_core_workflow_change", args=[workflow.pk]),
+    ]
+    assert not any("No active person is called" in tidy(client.get(url).content.decode()) for url in urls)
+    colleague.is_active = False
+    colleague.save()
+    said = "No active person is called colleague. Only the other approvers are asked."
+    assert warned(editor, said) == {("ok", "assignees")}
+    assert said in tidy(client.get(urls[0]).content.decode())
+    assert f"Step Agree: {said}" in tidy(client.get(urls[1]).content.decode())
 
 
 def test_what_sounds_sensitive_and_leaves(draft):

@@ -9,10 +9,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from automate_core.authoring import pausing, workflows
-from automate_core.authoring.drafts import parsing, rows
+from automate_core.authoring.drafts import lint, parsing, rows
 from automate_core.definition import yaml_files
 from automate_core.definition.document import Definition, DefinitionError
 from automate_core.definition.published import published_definition
+from automate_core.definition.step_names import shown_name, step_name
 from automate_core.events import stops
 from automate_core.models import Workflow
 from automate_governance import audit
@@ -38,6 +39,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         workflow=workflow,
         is_draft=is_draft,
         stops=[translated(sentence) for sentence in stops.stop_sentences(workflow)],
+        cautions=_approver_cautions(definition),
         started=manual_start_from_query(request.GET.get("started"), workflow),
         tree=draft_tree(definition),
         triggers=trigger_rows(definition, workflow, request.user),
@@ -50,6 +52,15 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         may_archive=can(request.user, "publish", workflow),
         may_share=can(request.user, "share", workflow),
     )
+
+
+def _approver_cautions(definition: Definition) -> list[str]:
+    """What should be known of approvals whose approvers are not active, or are groups that there are not."""
+    cautions = []
+    for _place, step, reason in lint.missing_approvers(definition):
+        name = shown_name(step_name(definition, step.key))
+        cautions.append(_("Step %(step)s: %(problem)s") % {"step": name, "problem": translated(reason)})
+    return cautions
 
 
 @require_safe

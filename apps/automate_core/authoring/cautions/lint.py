@@ -32,7 +32,7 @@ from automate_core.expressions.templating import compile_value, expressions
 from automate_core.expressions.templating.arithmetic import read_sum
 from automate_governance.redaction.token_patterns import is_secret_name
 from automate_plugins import ntext, text
-from automate_plugins.texts import marked
+from automate_plugins.texts import joined, marked
 
 _MONEY = re.compile(r"(?:^|[^a-z])(?:pay(?:s|ment|out)?s?|charges?|refunds?|transfers?|payroll)(?:[^a-z]|$)")
 _SENSITIVE = re.compile(
@@ -47,7 +47,7 @@ def find_cautions(definition: Definition) -> Iterator[Problem]:
     """Find cautions with their places in the document."""
     yield from _payments_without_error_handling(definition)
     yield from _starts_itself(definition)
-    yield from _approvals_without_people(definition)
+    yield from (Problem(place, reason) for place, _, reason in missing_approvers(definition))
     yield from find_payload_gaps(definition)
     yield from find_unequal_texts(definition)
     for place, step in walk(definition.steps):
@@ -66,22 +66,31 @@ def find_cautions(definition: Definition) -> Iterator[Problem]:
 # --- people ---------------------------------------------------------------------------------------------------------
 
 
-def _approvals_without_people(definition: Definition) -> Iterator[Problem]:
-    """Approvals by people or groups that there are not. Two queries, where any are named."""
+def missing_approvers(definition: Definition) -> Iterator[tuple[str, ApprovalStep, str]]:
+    """(place of a field, its approval, a sentence about the people or groups that there are not).
+
+    Two queries, where any are named.
+    """
     asked = [(place, step) for place, step in walk(definition.steps) if isinstance(step, ApprovalStep)]
     names = {name for _, step in asked for name in step.assignees if _is_plain(name)}
     groups = {name for _, step in asked for name in step.groups if _is_plain(name)}
-    missing = names - assignees.find_users(names).keys() if names else set()
-    missing_groups = groups - assignees.find_groups(groups).keys() if groups else set()
+    lost_names = names - assignees.find_users(names).keys() if names else set()
+    lost_groups = groups - assignees.find_groups(groups).keys() if groups else set()
     for place, step in asked:
-        for field, named, lost in (("assignees", step.assignees, missing), ("groups", step.groups, missing_groups)):
-            if unknown := [name for name in named if name in lost]:
-                listed = ", ".join(unknown)
-                if field == "assignees":
-                    reason = text("No active person is called %(names)s. The step would fail.", names=listed)
-                else:
-                    reason = text("No group is called %(names)s. The step would fail.", names=listed)
-                yield Problem(f"{place}.{field}", reason)
+        people = [name for name in step.assignees if name in lost_names]
+        unknown = [name for name in step.groups if name in lost_groups]
+        is_answered = len(people) + len(unknown) < len(step.assignees) + len(step.groups)
+        end = _NOT_ASKED if is_answered else _FAILS
+        if people:
+            reason = text("No active person is called %(names)s.", names=", ".join(people))
+            yield f"{place}.assignees", step, joined([reason, end])
+        if unknown:
+            reason = text("No group is called %(names)s.", names=", ".join(unknown))
+            yield f"{place}.groups", step, joined([reason, end])
+
+
+_NOT_ASKED = text("Only the other approvers are asked.")
+_FAILS = text("The step would fail.")
 
 
 def _is_plain(name: object) -> bool:
