@@ -17,6 +17,8 @@ from ruamel.yaml import YAML
 from automate_connectors.adapters.base import Action, ConnectorAdapter, Effect
 from automate_connectors.adapters.polls import Poll
 from automate_connectors.adapters.webhooks import Webhook
+from automate_connectors.declared.adapter import DeclaredConnector
+from automate_connectors.declared.document import AuthKind
 from automate_connectors.oauth.addresses import Parameter
 from automate_connectors.oauth.catalogue import Provider
 from automate_plugins.fields import FieldSpec
@@ -71,19 +73,29 @@ def index_page(adapters: Iterable[ConnectorAdapter], existing: str = "") -> str:
     return _page(_table(("Connector", "Actions", "Purpose"), rows), existing, head)
 
 
-def providers_page(rows: Mapping[str, Provider], existing: str = "") -> str:
+def providers_page(rows: Mapping[str, Provider], adapters: Iterable[ConnectorAdapter], existing: str = "") -> str:
     """Return the page of OAuth providers: `existing` with the table of these rows in its generated part."""
+    signing_in = [each for each in adapters if isinstance(each, DeclaredConnector)]
     cells = [
         (
             f"[{row.name}]({row.page})",
             f"`{code}`",
             ", ".join(f"`{grant}`" for grant in row.grants),
             f"[Application]({row.register})" if row.register else "",
+            ", ".join(each.name for each in signing_in if _signs_in(each, code, row)) or "HTTP",
             " ".join(filter(None, (*map(_parameter, row.parameters.values()), _kept_values(row), _sentence(row.note)))),
         )
         for code, row in sorted(rows.items(), key=lambda item: item[1].name.lower())
     ]
-    return _page(_table(("Provider", "Name", "Grants", "Register", "To know"), cells), existing, "# OAuth providers")
+    titles = ("Provider", "Name", "Grants", "Register", "Connectors", "To know")
+    return _page(_table(titles, cells), existing, "# OAuth providers")
+
+
+def _signs_in(adapter: DeclaredConnector, code: str, row: Provider) -> bool:
+    """Whether a token of the provider fits: its own connector, or one that sends bearer tokens to its hosts."""
+    auth = adapter.document.auth
+    sends_bearer = auth.bearer or auth.type in {AuthKind.BEARER, AuthKind.OAUTH}
+    return auth.provider == code or (sends_bearer and not {*adapter.own_hosts({})}.isdisjoint(row.hosts))
 
 
 def _page(body: str, existing: str, head: str) -> str:

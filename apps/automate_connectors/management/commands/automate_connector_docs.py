@@ -67,7 +67,7 @@ def _pages(codes: list[str], folder: Path, fixtures: Path) -> Iterator[tuple[Pat
     if not codes:
         yield folder / "README.md", docs.index_page(adapters, _existing(folder / "README.md"))
         page = folder / "oauth-providers.md"
-        yield page, docs.providers_page(own_providers(), _existing(page))
+        yield page, docs.providers_page(own_providers(), adapters, _existing(page))
 
 
 def _existing(path: Path) -> str:
