@@ -29,7 +29,7 @@ from automate_connectors.oauth.form_fields import (
 )
 from automate_connectors.oauth.grant_binding import issuer_hash, terms_hash
 from automate_connectors.oauth.setup import parameter_field
-from automate_connectors.registry import connectors
+from automate_connectors.registry import find_adapter
 from automate_governance import audit
 from automate_governance.admin import GovernedAdmin, SecretUsingForm
 from automate_governance.admin_site import admin_site
@@ -38,7 +38,6 @@ from automate_governance.permissions import Person, can
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_plugins.fields import FieldKind
-from automate_plugins.registry import PluginNotFoundError
 from automate_plugins.texts import marked, relabelled
 
 SETTING_PREFIX = "config_"  #: of the names of fields of a connector's settings
@@ -106,7 +105,6 @@ class ConnectionForm(SecretUsingForm):
             self.initial["connector"] = self.adapter.code
         if self.adapter is not None and not self.instance.pk:
             self.initial.setdefault("oauth_provider", self.adapter.oauth_provider)
-            self.initial.setdefault("oauth_scopes", self.adapter.oauth_scopes)
         if (grant := self.fields.get("oauth_grant")) and isinstance(grant.widget, GrantSelect):
             grant.widget.provider = str(self["oauth_provider"].value() or "")
         for name, field in self.fields.items():
@@ -246,7 +244,7 @@ def build_connection_form(adapter: ConnectorAdapter | None) -> type[ConnectionFo
         fields |= {f"{SETTING_PREFIX}{spec.name}": build_form_field(spec, PLAIN) for spec in adapter.config_fields}
     if adapter is not None and any(spec.kind is FieldKind.SECRET for spec in adapter.config_fields):
         spec = next(spec for spec in adapter.config_fields if spec.name == token_name(adapter))
-        fields |= sign_in_fields(spec.label or spec.name)
+        fields |= sign_in_fields(spec.label or spec.name, adapter)
     return type("ConnectionForm", (ConnectionForm,), fields)
 
 
@@ -319,11 +317,3 @@ class ConnectionAdmin(GovernedAdmin):
 
 def _chosen_connector(request: HttpRequest) -> str:
     return request.POST.get("connector") or request.GET.get("connector") or ""
-
-
-def find_adapter(code: str) -> ConnectorAdapter | None:
-    """Return the connector of that name, or None."""
-    try:
-        return connectors.get(code)
-    except PluginNotFoundError:
-        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_connectors.oauth.setup import OAuthSetup, parse_oauth_setup
-from automate_connectors.registry import connectors
+from automate_connectors.registry import connectors, find_adapter
 from automate_connectors.stored.models import (  # noqa: F401 - where Django looks for them
     DeclaredConnector,
     DeclaredConnectorDraft,
@@ -122,7 +123,11 @@ class Connection(Governed):
     @property
     def sign_in(self) -> OAuthSetup | None:
         """Its OAuth setup; None when its credentials are stored secrets."""
-        return parse_oauth_setup(self.oauth)
+        setup = parse_oauth_setup(self.oauth)
+        adapter = find_adapter(self.connector) if setup else None
+        if setup is None or adapter is None:
+            return setup
+        return replace(setup, usual_scopes=adapter.scopes_for(setup.provider))
 
     def clean(self) -> None:
         """Validate the configuration against its connector. Raises ValidationError, by field."""

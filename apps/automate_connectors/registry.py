@@ -42,6 +42,14 @@ connectors: Registry[ConnectorAdapter] = Registry(
 )
 
 
+def find_adapter(code: str) -> ConnectorAdapter | None:
+    """Return the connector of that code, or None."""
+    try:
+        return connectors.get(code)
+    except PluginNotFoundError:
+        return None
+
+
 def find_action(reference: str) -> tuple[ConnectorAdapter, Action]:
     """Return the adapter and action of `connector.action`. Raises LookupError with the existing names."""
     code, separator, name = reference.partition(".")

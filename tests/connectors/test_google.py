@@ -7,7 +7,6 @@ import email.policy
 from email.parser import BytesParser
 
 import pytest
-from django.urls import reverse
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.declared.adapter import declare
@@ -85,10 +84,3 @@ def test_a_file_goes_with_its_description():
     message = BytesParser().parsebytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + request.data)
     parts = [(part.get_content_type(), part.get_payload(decode=True)) for part in message.get_payload()]
     assert parts == [("application/json", b'{"name":"Report"}'), ("text/plain", b"Good")]
-
-
-@pytest.mark.extended
-@pytest.mark.django_db
-def test_the_form_begins_with_the_scopes(sign_in, owner):
-    page = sign_in(owner).get(reverse("admin:automate_connectors_connection_add"), {"connector": "gmail"})
-    assert 'value="https://www.googleapis.com/auth/gmail.modify"' in page.content.decode()

@@ -185,8 +185,8 @@ class ConnectorAdapter(ABC):
 
     `actions`, `polls`, `webhooks` and `config_fields` are optional data: an adapter without actions accepts any action
     with free-form params, one without config fields any configuration. `icon` is the name of a Material Symbol; `hue`
-    (0 to 360) tints its tile. `oauth_provider` and `oauth_scopes` are the provider and the scopes that the form of a
-    new connection offers for the sign-in.
+    (0 to 360) tints its tile. `oauth_provider` is the provider that the form of a new connection offers for the
+    sign-in, and `oauth_scopes` are those that a sign-in there requests if the connection names none.
     """
 
     code: str
@@ -344,6 +344,10 @@ class ConnectorAdapter(ABC):
         defaults = {field.name: field.default for field in self.config_fields}
         needed = (field for field in self.config_fields if field.required and field.default is None)
         return any(field.is_asked(defaults) for field in needed)
+
+    def scopes_for(self, provider: str) -> str:
+        """The scopes that a sign-in at this provider requests if the connection names none; "" for the provider's."""
+        return self.oauth_scopes if provider == self.oauth_provider else ""
 
     @property
     def can_check(self) -> bool:

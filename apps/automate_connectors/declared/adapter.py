@@ -151,6 +151,10 @@ class DeclaredConnector(ConnectorAdapter):
         """Raise ConnectorError for an answer that has failed; `request` is shown, `secrets` are masked."""
         answers.check(self.document, request, response, secrets)
 
+    def scopes_for(self, provider: str) -> str:
+        """Those of `auth`, at its provider: a connection that may sign in instead of having a token has them, too."""
+        return self.document.auth.scopes if provider == self.document.auth.provider else ""
+
     @property
     def can_check(self) -> bool:
         """Whether the document has a check, or a subclass has one in Python."""

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext
 
+from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.forms import PLAIN, SecretField
 from automate_connectors.oauth.catalogue import (
     AUTHORIZATION_CODE,
@@ -86,7 +87,15 @@ def read_parameters(provider: str, cleaned: Mapping[str, Any]) -> dict[str, str]
     }
 
 
-def sign_in_fields(stands_in_for: str) -> dict[str, forms.Field]:
+def _scopes_help(adapter: ConnectorAdapter) -> str:
+    for code, row in providers().items():
+        if scopes := adapter.scopes_for(code):
+            help_text = gettext("Leave empty for the usual scopes: at %(provider)s, a person grants %(scopes)s.")
+            return help_text % {"provider": translated(row.name), "scopes": scopes}
+    return gettext("Leave empty for the provider's default.")
+
+
+def sign_in_fields(stands_in_for: str, adapter: ConnectorAdapter) -> dict[str, forms.Field]:
     """Return the fields; `stands_in_for` is the label of the setting that the access token replaces."""
     rows = providers()
     named = [(code, translated(row.name)) for code, row in rows.items()]
@@ -134,9 +143,7 @@ def sign_in_fields(stands_in_for: str) -> dict[str, forms.Field]:
         "oauth_subject": forms.CharField(
             label=gettext("Acts as"), help_text=gettext("The user that the service account acts as."), **plain
         ),
-        "oauth_scopes": forms.CharField(
-            label=gettext("Scopes"), help_text=gettext("Leave empty for the provider's default."), **plain
-        ),
+        "oauth_scopes": forms.CharField(label=gettext("Scopes"), help_text=_scopes_help(adapter), **plain),
         "oauth_authorize_url": forms.CharField(label=gettext("Authorization URL"), **plain),
         "oauth_token_url": forms.CharField(label=gettext("Token URL"), **plain),
     }

@@ -38,7 +38,7 @@ class OAuthSetup:
     """A connection's `oauth`. `client_secret` and `private_key` are references; `secret_expires` is an ISO date.
 
     `authorize_url`, `token_url` and `client_auth` are those of a provider that is not in the catalogue; `parameters`
-    fill in the addresses of one that is.
+    fill in the addresses of one that is. `usual_scopes` are those of the connector, for a connection without `scopes`.
     """
 
     provider: str
@@ -53,6 +53,7 @@ class OAuthSetup:
     client_auth: str = ""
     secret_expires: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
+    usual_scopes: str = ""
 
     @property
     def row(self) -> Provider:
@@ -85,6 +86,8 @@ class OAuthSetup:
     def scope(self) -> str | None:
         """The scopes in the provider's form; None requests its default."""
         usual = self.row.scopes if self.needs_person else self.row.app_scopes
+        if self.needs_person or self.grant == JWT_BEARER:
+            usual = self.usual_scopes or usual
         return self.row.separator.join((self.scopes or usual).replace(",", " ").split()) or None
 
     @property
@@ -194,7 +197,7 @@ class OAuthSetup:
         return None if day is None else dt.datetime.combine(day, dt.time(12), dt.UTC)
 
 
-_TEXTS = frozenset(OAuthSetup.__dataclass_fields__) - {"parameters"}
+_TEXTS = frozenset(OAuthSetup.__dataclass_fields__) - {"parameters", "usual_scopes"}
 
 
 def parameter_field(provider: str, name: str) -> str:
