@@ -8,6 +8,7 @@ from guardian.shortcuts import assign_perm
 
 from automate_core.models import ExecutionRun, Wait
 from automate_governance.models import AuditEntry
+from tests.support.api_operations import MANUAL
 from tests.support.pages import Page
 from tests.support.workflows import FAILING
 
@@ -145,6 +146,30 @@ def test_a_workflow_is_paused_and_goes_on(failed, sign_in, owner, deliver, drain
     drain()
     waiting.refresh_from_db()
     assert waiting.status == "failed"
+
+
+def test_the_reason_of_a_pause_is_shown_while_it_lasts(workflow, sign_in, owner, api):
+    made, client, remote = workflow(MANUAL), sign_in(owner), api(owner)
+    page = reverse("admin:automate_core_workflow_change", args=[made.pk])
+    shown = [page, reverse("admin:automate_core_workflow_changelist")]
+
+    def tell():
+        texts = [Page(client.get(url)).text for url in shown]
+        return [
+            *("ERP is migrated" in text for text in texts),
+            remote.get(f"workflows/{made.slug}").json()["pause_reason"],
+        ]
+
+    client.post(reverse("studio:workflow_pause", args=[made.pk]), {"reason": "ERP is migrated"})
+    assert tell() == [True, True, "ERP is migrated"]
+    client.post(reverse("studio:workflow_resume", args=[made.pk]), {"backlog": "run"})
+    assert tell() == [False, False, ""]
+    assert remote.post(f"workflows/{made.slug}/pause", {"reason": " ERP is migrated "}).status_code == 200
+    assert tell() == [True, True, "ERP is migrated"]
+    assert remote.post(f"workflows/{made.slug}/resume").json()["pause_reason"] == ""
+    refused = remote.post(f"workflows/{made.slug}/pause", {"reason": "x" * 101})
+    assert refused.status_code == 422 and refused.json()["errors"][0]["field"] == "reason"
+    assert remote.post(f"workflows/{made.slug}/pause", b"").json()["pause_reason"] == "", "as without a reason before"
 
 
 # --- approvals --------------------------------------------------------------------------------------------------------

@@ -28,7 +28,8 @@ from automate_governance.permissions import NotPermittedError, Person, User, can
 from automate_plugins import text
 
 BATCH = 100
-MOST_REASON = 100  #: characters of the reason of a pause
+#: Characters of the reason of a pause.
+MOST_REASON: int = Workflow._meta.get_field("pause_reason").max_length or 0
 _OPERATED = {"paused", "resumed"}
 
 DISCARDED = ("discarded", text("Cancelled: the runs that waited during a pause of the workflow were discarded."))
@@ -49,7 +50,10 @@ class WorkflowStateError(Exception):
 
 
 def pause(workflow: Workflow, by: Person, reason: str = "") -> Workflow:
-    """Let new runs wait. The reason is for the audit trail. Raises NotPermittedError, WorkflowStateError."""
+    """Let new runs wait. The reason is shown as long as that lasts, and in the audit trail.
+
+    Raises NotPermittedError, WorkflowStateError.
+    """
     changes = {"reason": reason[:MOST_REASON]} if reason else {}
     return _move(workflow, by, "paused", {Workflow.Status.ACTIVE}, Workflow.Status.PAUSED, **changes)
 
@@ -174,8 +178,8 @@ def _move(
 ) -> Workflow:
     workflow = Workflow.objects.select_for_update().get(pk=workflow.pk)
     _check(workflow, by, verb, usual)
-    workflow.status = status
-    workflow.save(update_fields=["status", "updated_at"])
+    workflow.status, workflow.pause_reason = status, changes.get("reason", "")
+    workflow.save(update_fields=["status", "pause_reason", "updated_at"])
     activate_webhooks(workflow)
     audit.record(by, f"workflow.{verb}", workflow, changes=changes)
     return workflow

@@ -34,6 +34,7 @@ class Workflow(Governed):
     slug = models.SlugField(max_length=100, unique=True)
     description = models.TextField(blank=True)
     status = models.CharField(max_length=8, choices=Status, default=Status.DRAFT)
+    pause_reason = models.CharField(max_length=100, blank=True, default="", db_default="")  # while it is paused
     run_as = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     tags = models.JSONField(default=list, blank=True)
     timezone = models.CharField(max_length=64, default="UTC")

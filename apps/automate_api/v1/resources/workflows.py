@@ -30,6 +30,7 @@ class WorkflowSummary(Schema):
     name: str
     description: str
     status: str = Field(description="draft, active, paused or archived")
+    pause_reason: str = Field(description="Why it is paused, where a reason was given.")
     owner: str = Field(description="User name.")
     tags: list[str]
     version: int | None = Field(description="Number of the published version.")
@@ -115,10 +116,14 @@ class Resume(RequestSchema):
     )
 
 
+class Pause(RequestSchema):
+    reason: str = Field("", max_length=pausing.MOST_REASON, description="Why; shown with the workflow.")
+
+
 @router.post("/workflows/{slug}/pause", response=WorkflowSummary)
-def pause_workflow(request: TokenRequest, slug: str) -> Workflow:
+def pause_workflow(request: TokenRequest, slug: str, body: Pause) -> Workflow:
     """Pause a workflow: its events are accepted, and new runs wait."""
-    return pausing.pause(get_workflow(request, slug, workflow_rows()), request.user)
+    return pausing.pause(get_workflow(request, slug, workflow_rows()), request.user, body.reason.strip())
 
 
 @router.post("/workflows/{slug}/resume", response=WorkflowSummary)

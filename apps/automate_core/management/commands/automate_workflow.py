@@ -23,7 +23,7 @@ class Command(BaseCommand):
             default="run",
             help="resume: run or discard events that arrived meanwhile",
         )
-        parser.add_argument("--reason", default="", help="pause: why, for the audit trail")
+        parser.add_argument("--reason", default="", help="pause: why, shown with the workflow")
         parser.add_argument("--as", dest="user", metavar="USER", help="acting user; default: the only superuser")
 
     def handle(self, *args: Any, **options: Any) -> None:
