@@ -7,7 +7,7 @@ import binascii
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -54,6 +54,17 @@ def quote_segment(segment: str) -> str:
     if segment in {"", ".", ".."}:
         raise invalid_input(text("%(value)s is not a valid name.", value=repr(segment)))
     return quote(segment, safe="")
+
+
+def group_query(query: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return the query by name: a text, or several."""
+    found: dict[str, Any] = {}
+    for name, value in query:
+        if name not in found:
+            found[name] = value
+        else:
+            found[name] = [*(found[name] if isinstance(found[name], list) else [found[name]]), value]
+    return found
 
 
 def as_text(value: Any) -> str:

@@ -398,6 +398,13 @@ def test_a_description_shows_the_request_without_secrets():
     assert http.requests == [] and shop.action("pay").moves_money and not shop.action("change").moves_money
 
 
+def test_a_description_shows_all_values_of_a_parameter():
+    repeating = made(CONNECTOR.replace("tags, kind: list, arrays: comma", "tags, kind: list"))
+    given = {"tags": ["a", "b", "c"], "limit": 1}
+    found = describe_call(repeating, repeating.action("list_items"), given, context(ScriptedHttp(), {"region": "eu"}))
+    assert found["query"] == {"tags": ["a", "b", "c"]}
+
+
 def test_what_a_sign_in_gives_is_a_bearer_token_where_the_document_says_so():
     signs_in = made(CONNECTOR.replace("{type: bearer}", "{type: header, name: X-Key, provider: gitlab, bearer: true}"))
     http = ScriptedHttp()
@@ -413,6 +420,11 @@ def test_options_and_the_check_come_from_actions(server, connection):
     assert shop.options("items", {}, real_context(connection)) == [("5", "Anvil"), ("6", "6")]
     some = made(CONNECTOR.replace("items: {action: list_items}", "items: {action: list_items, only: name}"))
     assert some.options("items", {}, real_context(connection)) == [("5", "Anvil")]
+    rule = '{action: list_items, label: "{name} {price.eur} EUR", only: {name: Anvil, sold: false}}'
+    some = made(CONNECTOR.replace("items: {action: list_items}", f"items: {rule}"))
+    listed = [{"id": 5, "name": "Anvil", "sold": False, "price": {"eur": 9}}, {"id": 6, "name": "Anvil", "sold": True}]
+    answering(server, (200, {"data": listed}))
+    assert some.options("items", {}, real_context(connection)) == [("5", "Anvil 9 EUR")]
     assert shop.check_connection(real_context(connection)) == "Signed in to Shop as Anvil."
 
 

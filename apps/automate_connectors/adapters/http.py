@@ -12,7 +12,16 @@ from automate_connectors.adapters.base import Action, ConnectorAdapter, Connecto
 from automate_connectors.context import Files
 from automate_connectors.files.contents import Download, read_file
 from automate_connectors.paging import MAX_ITEMS, MAX_PAGES, Paging, read_pages, read_paging
-from automate_connectors.web import ANSWERED_BY, File, as_text, decode_base64, http_error, invalid_input, read_json
+from automate_connectors.web import (
+    ANSWERED_BY,
+    File,
+    as_text,
+    decode_base64,
+    group_query,
+    http_error,
+    invalid_input,
+    read_json,
+)
 from automate_egress import HttpResponse
 from automate_egress.forms import Part, multipart
 from automate_egress.policy import ascii_host
@@ -338,7 +347,7 @@ class _Call:
             "method": self.method,
             "host": where.hostname or "",
             "path": where.path or "/",
-            "query": {**dict(parse_qsl(where.query)), **self.query},
+            "query": {**group_query(parse_qsl(where.query)), **self.query},
             "headers": dict(self._headers),
         }
         if "json" in self._options:

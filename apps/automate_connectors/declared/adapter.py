@@ -21,7 +21,16 @@ from automate_connectors.adapters.polls import Poll, PollResult
 from automate_connectors.adapters.webhooks import Registration, Webhook
 from automate_connectors.context import Context
 from automate_connectors.declared import answers, specs, webhooks
-from automate_connectors.declared.document import ActionPart, AuthKind, Document, EffectKind, Method, Pages, WebhookPart
+from automate_connectors.declared.document import (
+    ActionPart,
+    AuthKind,
+    Document,
+    EffectKind,
+    Method,
+    Options,
+    Pages,
+    WebhookPart,
+)
 from automate_connectors.declared.placing import put
 from automate_connectors.declared.polls import find_items
 from automate_connectors.declared.requests import (
@@ -38,13 +47,14 @@ from automate_connectors.declared.requests import (
 from automate_connectors.declared.templates import base_address, host_of, names_in
 from automate_connectors.files.contents import Download
 from automate_connectors.paging import MAX_ITEMS, MAX_PAGES, PagesRead, Paging, read_pages, value_at
-from automate_connectors.web import invalid_input
+from automate_connectors.web import as_text, group_query, invalid_input
 from automate_egress import HttpResponse
 from automate_plugins import text
 from automate_plugins.fields import FieldKind
 from automate_plugins.texts import marked
 
 _MAX_OPTIONS = 1_000
+_PATHS = re.compile(r"\{([^{}]+)\}")
 
 
 class DeclaredConnector(ConnectorAdapter):
@@ -108,9 +118,7 @@ class DeclaredConnector(ConnectorAdapter):
         output = _Call(self, part, given, context).output()
         items = value_at(output, rule.items or ("items" if part.pages else ""))
         found = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-        if rule.only:
-            found = [item for item in found if value_at(item, rule.only)]
-        pairs = [(value_at(item, rule.value), value_at(item, rule.label)) for item in found]
+        pairs = [(value_at(item, rule.value), _label(rule, item)) for item in found if _is_offered(rule, item)]
         return [(str(value), str(label or value)) for value, label in pairs if value is not None][:_MAX_OPTIONS]
 
     def poll(self, name: str, params: dict[str, Any], cursor: Any, context: Context) -> PollResult:
@@ -341,7 +349,7 @@ class _Call:
             made.method,
             url,
             headers={**headers, **self._auth_headers},
-            params=_grouped(query) or None,
+            params=group_query(query) or None,
             follow_redirects=made.method == Method.GET,
             **options,
             **into,
@@ -364,6 +372,24 @@ def _paging(rule: Pages, size: int) -> Paging:
     )
 
 
+def _is_offered(rule: Options, item: dict[str, Any]) -> bool:
+    if isinstance(rule.only, str):
+        return not rule.only or bool(value_at(item, rule.only))
+    return all(value_at(item, path) == wanted for path, wanted in rule.only.items())
+
+
+def _label(rule: Options, item: dict[str, Any]) -> Any:
+    """The text at the path, or the text with paths in braces, without those that lead to nothing."""
+    if "{" not in rule.label:
+        return value_at(item, rule.label)
+
+    def found(match: re.Match[str]) -> str:
+        value = value_at(item, match[1])
+        return "" if value is None else as_text(value)
+
+    return " ".join(_PATHS.sub(found, rule.label).split())
+
+
 def _limit(part: ActionPart, params: Mapping[str, Any]) -> int:
     if part.pages is None:
         return 0
@@ -372,14 +398,3 @@ def _limit(part: ActionPart, params: Mapping[str, Any]) -> int:
     if not 1 <= limit <= MAX_ITEMS:
         raise invalid_input(text("%(name)s must be between 1 and %(maximum)s.", name=specs.LIMIT, maximum=MAX_ITEMS))
     return int(limit)
-
-
-def _grouped(query: list[tuple[str, str]]) -> dict[str, Any]:
-    """Return the query by name: a text, or several."""
-    found: dict[str, Any] = {}
-    for name, value in query:
-        if name not in found:
-            found[name] = value
-        else:
-            found[name] = [*(found[name] if isinstance(found[name], list) else [found[name]]), value]
-    return found

@@ -258,8 +258,8 @@ class Options(Part, frozen=True, kw_only=True):
     action: str
     items: str = ""  #: dotted place of the list in the action's output
     value: str = "id"
-    label: str = "name"
-    only: str = ""  #: dotted place of what is true in the items that are offered
+    label: str = "name"  #: a path, or a text with `{paths}`
+    only: str | dict[str, str | bool] = ""  #: what is true in the items that are offered: a path, or values by paths
     params: dict[str, str] = {}  #: inputs of that action from inputs of the step
 
 

@@ -28,7 +28,7 @@ from automate_connectors.declared.email_messages import Message
 from automate_connectors.declared.placing import nested, pairs, put
 from automate_connectors.declared.templates import base_address, fill, fill_path, names_in
 from automate_connectors.files.contents import read_file
-from automate_connectors.web import File, as_text, invalid_input
+from automate_connectors.web import File, as_text, group_query, invalid_input
 from automate_egress.forms import Part, multipart, related
 from automate_plugins import text
 from automate_plugins.fields import FieldKind
@@ -224,7 +224,7 @@ def describe_request(action: ActionPart, made: Request) -> dict[str, Any]:
         "method": made.method,
         "host": where.hostname or "",
         "path": where.path or "/",
-        "query": dict(made.query),
+        "query": group_query(made.query),
     }
     if made.body is not None:
         described["body"] = made.body
