@@ -14,6 +14,8 @@ from automate_connectors.declared.templates import base_address
 from automate_connectors.polling.calls import call_poll
 from automate_connectors.registry import connectors
 from automate_testing.cases import ANYTHING, load_cases
+from automate_testing.fakes import ScriptedHttp, context
+from automate_testing.fakes import answer as fake_answer
 from tests.connectors.conftest import real_context
 from tests.support.matrix import representatives
 
@@ -76,6 +78,42 @@ def test_each_poll_sends_and_finds_what_its_fixture_names(server, code):
             assert [name for name, _ in wanted] == sorted(asked.query), path
             assert all(_fits(asked.query[name][0], str(value[0])) for name, value in wanted), (path, asked.query)
             assert _body(asked) == _expected_body(expected), path
+
+
+ANSWERS = sorted(FIXTURES.glob("*/setup/answers.json"))
+
+
+@pytest.mark.parametrize("path", [path for path in ANSWERS if '"request"' in path.read_text()], ids=str)
+def test_each_list_of_choices_is_read_as_its_fixture_names(path):
+    adapter = connectors.get(path.parent.parent.name)
+    for name, answers in json.loads(path.read_text()).items():
+        if "request" not in answers[0]:
+            continue
+        [given] = answers
+        http = ScriptedHttp([fake_answer(200, given["body"])])
+        found = adapter.options(name, given.get("params", {}), context(http, given["connection"]))
+        [asked], wanted = http.requests, given["request"]
+        assert found == [tuple(each) for each in given["choices"]], name
+        assert (asked.method, asked.url) == (wanted["method"], wanted["url"]), name
+        assert {key: str(value) for key, value in asked.params.items()} == wanted["params"], name
+
+
+HOOKS = [path for path in sorted(FIXTURES.glob("*/webhooks/*.json")) if "sent" in json.loads(path.read_text())]
+
+
+@pytest.mark.parametrize("path", HOOKS, ids=lambda path: f"{path.parent.parent.name}-{path.stem}")
+def test_each_webhook_registers_what_its_fixture_names(path):
+    case, adapter = json.loads(path.read_text()), connectors.get(path.parent.parent.name)
+    webhook = next(each for each in adapter.webhooks if each.name == case["webhook"])
+    is_only = not adapter.document.webhook(webhook.name).id
+    http = ScriptedHttp(
+        [*([fake_answer(200, {"result": {"url": ""}})] if is_only else []), fake_answer(200, case["registered"])]
+    )
+    given = {**case.get("params", {}), "events": case.get("events") or list(webhook.event_types)}
+    adapter.register_webhook(webhook.name, given, "https://us.example/", "s" * 16, context(http, case["connection"]))
+    body = dict(http.requests[-1].json)
+    assert (body.pop(case["url_at"]), body.pop(case["secret_at"])) == ("https://us.example/", "s" * 16)
+    assert body == case["sent"]
 
 
 @pytest.mark.parametrize("code", CODES)
