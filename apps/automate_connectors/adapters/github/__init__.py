@@ -80,7 +80,9 @@ class _GitHub(DeclaredConnector):
             "search_issues",
             text("Search issues"),
             text("Find issues and pull requests"),
-            FieldSpec(name="query", label=text("Query"), required=True, help=text("For example is:open label:bug")),
+            FieldSpec(
+                name="query", label=text("Query"), required=True, help=text("For example is:issue is:open label:bug")
+            ),
             FieldSpec(
                 name="repository",
                 label=text("Repository"),
