@@ -195,25 +195,29 @@ def decide(
     *,
     by: Person,
     form: Mapping[str, Any] | None = None,
+    remark: str = "",
 ) -> RunDescription:
     """Decide an open approval as the person `by`, by the rule of the screens: only an assignee may, and once. Audited.
 
     `run` is a run id, or a trace id for an approval in any of its runs. `step` is the key of the approval, inside a
-    loop its path. `outcome` is the key of an outcome, `form` holds the answers. It belongs to the caller's transaction;
-    the run continues after the commit. Returns the run as it is then.
+    loop its path. `outcome` is the key of an outcome, `form` holds the answers, and `remark` why: it is part of the
+    step's output. It belongs to the caller's transaction; the run continues after the commit. Returns the run as it is
+    then.
 
     Raises RunNotFoundError, NotOpenError when the run does not wait for this approval (any more), NotPermittedError
-    when `by` is no assignee, OutcomeError for an unknown outcome, AnswersError with a sentence for each field,
+    when `by` is no assignee, OutcomeError for an unknown outcome, AnswersError with a sentence for each field
+    (under `~remark` for a remark that is too long),
     TypeError for arguments of another type, and ValueError for a text that cannot be stored.
     """
     _check_identifier(run)
     _check_text("step", step)
     _check_text("outcome", outcome)
+    _check_text("remark", remark)
     _check_person(by)
     if form is not None:
         _check_payload("form", form)
     wait = _find_approval(run, step)
-    approvals.decide_approval(wait, by=by, outcome=outcome, form=dict(form or {}))
+    approvals.decide_approval(wait, by=by, outcome=outcome, form=dict(form or {}), remark=remark)
     return description.describe_run(wait.run_id)
 
 

@@ -123,6 +123,19 @@ def test_an_assignee_decides(asked, owner, drain):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_remark_is_kept_as_the_screens_do(asked, owner):
+    form = {"amount": 12, "level": "low"}
+    with pytest.raises(api.AnswersError) as refused:
+        api.decide(asked, "ask", "approved", by=owner, form=form, remark="x" * 1_001)
+    assert set(refused.value.errors) == {"~remark"}
+    with pytest.raises(TypeError):
+        api.decide(asked, "ask", "approved", by=owner, form=form, remark=None)
+    api.decide(asked, "ask", "approved", by=owner, form=form, remark=" as\r\nagreed ")
+    assert Wait.objects.get().outcome["remark"] == "as\nagreed"
+    assert AuditEntry.objects.get(verb="approval.decided").changes["reason"] == "as\nagreed"
+
+
+@pytest.mark.django_db(transaction=True)
 def test_the_rule_of_the_screens_decides_who_may(asked, admin, stranger):
     run_id = api.run(asked).id
     for person in (admin, stranger):

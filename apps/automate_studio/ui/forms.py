@@ -37,7 +37,7 @@ def starting_value(document: Mapping[str, Any]) -> Any:
 
 def posted_remark(post: Mapping[str, Any]) -> str:
     """The remark on a decision, as the database accepts it."""
-    return str(post.get("remark") or "").replace("\0", "").replace("\r\n", "\n").strip()
+    return str(post.get("remark") or "").replace("\0", "")
 
 
 def remark_error(errors: Mapping[str, str]) -> str:

@@ -146,6 +146,7 @@ def decide_approval(
                 "There is no outcome %(missing)s. Available: %(names)s.", missing=repr(outcome), names=", ".join(names)
             )
         )
+    remark = remark.replace("\r\n", "\n").strip()
     if len(remark) > LONGEST_REMARK:
         too_long = text(
             "%(name)s is too long: use at most %(maximum)s characters.", name=REMARK, maximum=LONGEST_REMARK
