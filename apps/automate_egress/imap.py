@@ -12,15 +12,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from automate_egress.answers import timed_file
 from automate_egress.errors import (
     EgressBlockedError,
     EgressConnectionError,
-    EgressResponseTooLargeError,
     MailError,
     truncate_words,
     untrusted_error,
 )
+from automate_egress.lines import LineReader
 from automate_egress.network import Network
 from automate_egress.sockets import CONNECT_SECONDS
 from automate_egress.tls import verifying_context
@@ -28,6 +27,7 @@ from automate_plugins import text
 
 IMAP_PORTS = frozenset({143, 993})
 MAX_BYTES = 60_000_000  #: that come back on one connection
+MAX_LINES = 20_000  #: the same; imaplib keeps each of them
 _MAX_LINE = 5_000_000  #: the UIDs of a very large folder
 _SHOWN_REPLY = 300
 
@@ -59,7 +59,7 @@ def imap(network: Network, server: ImapServer, *, most_bytes: int = MAX_BYTES) -
     """Sign in for the block. The client's methods raise what this does.
 
     Raises MailError when the server refuses something (`authentication_failed`, `mail_failed`),
-    EgressResponseTooLargeError after `most_bytes`, and the errors of Network.
+    EgressResponseTooLargeError after `most_bytes` or MAX_LINES, and the errors of Network.
     """
     if server.security == "none" and not network.is_internal(server.host, server.port):
         raise EgressBlockedError(
@@ -110,7 +110,7 @@ def _sign_in(client: _Imap, server: ImapServer) -> None:
 def _refusal(server: ImapServer, error: Exception) -> MailError:
     reply = error.args[0] if error.args else ""
     said = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
-    shown = truncate_words(" ".join(said.split()), _SHOWN_REPLY)
+    shown = truncate_words(said, _SHOWN_REPLY)
     return MailError(text("%(place)s rejected the request: %(reply)s", place=server.place, reply=shown))
 
 
@@ -118,7 +118,9 @@ class _Imap(imaplib.IMAP4):
     """imaplib over a checked socket, with one deadline and one limit for the conversation."""
 
     def __init__(self, network: Network, server: ImapServer, most_bytes: int) -> None:
-        self._network, self._server, self._left = network, server, most_bytes
+        self._network, self._server = network, server
+        too_much = text("%(place)s sent more than is read at once. Select fewer messages.", place=server.place)
+        self._input = LineReader(network.remaining, most_bytes=most_bytes, most_lines=MAX_LINES, too_much=too_much)
         super().__init__(server.host, server.port)
         try:
             if server.security == "starttls":
@@ -133,7 +135,7 @@ class _Imap(imaplib.IMAP4):
         try:
             if self._server.security == "tls":
                 self._wrap()
-            self._input = timed_file(self.sock, self._network.remaining)
+            self._input.attach(self.sock)
         except BaseException:
             self.sock.close()
             raise
@@ -149,7 +151,7 @@ class _Imap(imaplib.IMAP4):
         if kind != "OK":
             raise self.error("STARTTLS is not supported")
         self._wrap()
-        self._input = timed_file(self.sock, self._network.remaining)
+        self._input.attach(self.sock)
         self.renew_capabilities()
 
     def renew_capabilities(self) -> None:
@@ -157,12 +159,10 @@ class _Imap(imaplib.IMAP4):
         self._get_capabilities()
 
     def read(self, size: int) -> bytes:
-        self._count(size)
         return self._input.read(size)
 
     def readline(self) -> bytes:
         line = self._input.readline(_MAX_LINE + 1)
-        self._count(len(line))
         if len(line) > _MAX_LINE:
             raise self.error("a line is too long")
         return line
@@ -174,10 +174,3 @@ class _Imap(imaplib.IMAP4):
     def shutdown(self) -> None:
         self._input.close()
         self.sock.close()
-
-    def _count(self, size: int) -> None:
-        self._left -= size
-        if self._left < 0:
-            raise EgressResponseTooLargeError(
-                text("%(place)s sent more than is read at once. Select fewer messages.", place=self._server.place)
-            )

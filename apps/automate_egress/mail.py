@@ -13,19 +13,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from automate_egress.answers import timed_file
 from automate_egress.errors import (
     EgressBlockedError,
     EgressConnectionError,
+    EgressError,
     MailError,
     truncate_words,
     untrusted_error,
 )
+from automate_egress.lines import LineReader
 from automate_egress.network import Network
 from automate_egress.tls import verifying_context
 from automate_plugins import text
 
 SMTP_PORTS = frozenset({25, 465, 587, 2525})
+MAX_BYTES = 200_000  #: that come back on one connection
+MAX_LINES = 1_000  #: the same: one for each recipient, and few others
 _PIECE = 65_536
 _SHOWN_REPLY = 300
 
@@ -50,7 +53,8 @@ def send_mail(
 ) -> dict[str, str]:
     """Send `message` (RFC 5322) and return the server's reason for each refused recipient.
 
-    Raises MailError when it refuses all of them or the message, and the errors of Network.
+    Raises MailError when it refuses all of them or the message, EgressResponseTooLargeError after MAX_BYTES or
+    MAX_LINES, and the errors of Network.
     """
     with _conversation(network, server) as smtp:
         refused = smtp.sendmail(sender, list(recipients), message)
@@ -106,15 +110,19 @@ def _conversation(network: Network, server: MailServer) -> Iterator[smtplib.SMTP
         raise EgressConnectionError(text("The connection to %(place)s failed.", place=place)) from error
     finally:
         if smtp is not None:
-            with suppress(OSError):
-                smtp.quit() if network.is_open() else smtp.close()
+            with suppress(OSError, EgressError):
+                if network.is_open():
+                    smtp.quit()
+            smtp.close()
 
 
 def _open(network: Network, server: MailServer) -> smtplib.SMTP:
     """Connect and greet, encrypted as configured; a server without STARTTLS gets no clear text."""
     kind: type[Any] = _Smtps if server.security == "tls" else _Smtp
     options = {"context": verifying_context(server.authorities)} if kind is _Smtps else {}
-    made = type(kind.__name__, (kind,), {"network": network})
+    too_much = text("%(place)s sent more than a mail server has to say.", place=f"{server.host}:{server.port}")
+    replies = LineReader(network.remaining, most_bytes=MAX_BYTES, most_lines=MAX_LINES, too_much=too_much)
+    made = type(kind.__name__, (kind,), {"network": network, "replies": replies})
     smtp: smtplib.SMTP = made(server.host, server.port, local_hostname="localhost", **options)
     try:
         if server.security == "starttls":
@@ -130,13 +138,15 @@ class _Smtp(smtplib.SMTP):
     """smtplib over a checked socket, with one deadline for the conversation."""
 
     network: Network
+    replies: LineReader
 
     def _get_socket(self, host: str, port: int, timeout: Any) -> socket.socket:
         return self.network.connect(host, port, ports=SMTP_PORTS)
 
     def getreply(self) -> tuple[int, bytes]:
         if self.file is None and self.sock is not None:
-            self.file = timed_file(self.sock, self.network.remaining)
+            self.replies.attach(self.sock)
+            self.file = self.replies
         return super().getreply()
 
     def send(self, s: Any) -> None:
@@ -153,4 +163,4 @@ class _Smtps(smtplib.SMTP_SSL, _Smtp):
 
 def _text(reply: bytes | str) -> str:
     decoded = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-    return truncate_words(" ".join(decoded.split()), _SHOWN_REPLY)
+    return truncate_words(decoded, _SHOWN_REPLY)
