@@ -9,19 +9,20 @@ import msgspec
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError
 from automate_connectors.context import Context
+from automate_connectors.output_size import MAX_OUTPUT_BYTES as MAX_OUTPUT_BYTES
+from automate_connectors.output_size import OutputSize, output_too_large
 from automate_egress import EgressError
 from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_plugins import text
 from automate_plugins.fields import FieldSpec, problems
 from automate_plugins.texts import Text, joined, plain
 
-MAX_OUTPUT_BYTES = 5_000_000
-
 
 def invoke(adapter: ConnectorAdapter, action: Action, params: dict[str, Any], context: dict[str, Any]) -> bytes:
     """Run `action` and return its output as a JSON document. Raises ConnectorError only."""
     params = check_params(action.fields, params)
-    return encode_output(translate_errors(lambda: adapter.execute(action.name, params, _context(action, context))))
+    output = translate_errors(lambda: adapter.execute(action.name, params, _context(action, context)))
+    return encode_output(output, OutputSize())
 
 
 def describe_call(
@@ -81,17 +82,21 @@ def from_egress(error: EgressError) -> ConnectorError:
     return ConnectorError(str(error), code=error.code, retryable=error.retryable, details=details)
 
 
-def encode_output(output: Any) -> bytes:
-    """Encode `output` as JSON. Raises ConnectorError (`invalid_output`, `output_too_large`)."""
+def encode_output(output: Any, size: OutputSize | None = None) -> bytes:
+    """Encode `output` as JSON. Raises ConnectorError (`invalid_output`, `output_too_large`).
+
+    What a plug-in returns is counted in `size` first: encoded, it may be much larger than in memory.
+    """
     try:
+        if size is not None:
+            size.add(output)
         document = msgspec.json.encode(output, enc_hook=plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise ConnectorError(
             text("The output is not valid JSON: %(reason)s", reason=str(error)), code="invalid_output"
         ) from error
     if len(document) > MAX_OUTPUT_BYTES:
-        size = MAX_OUTPUT_BYTES // 1_000_000
-        raise ConnectorError(text("The output is larger than %(size)s MB.", size=size), code="output_too_large")
+        raise output_too_large()
     # PostgreSQL's jsonb has no NUL character.
     return document.replace(b"\\u0000", b"\\ufffd") if b"\\u0000" in document else document
 

@@ -14,6 +14,7 @@ from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_connectors.adapters.polls import MAX_ITEMS, Poll, PollFile, PollItem, PollResult
 from automate_connectors.context import Context
 from automate_connectors.invocation import check_params, encode_output, translate_errors
+from automate_connectors.output_size import MAX_OUTPUT_BYTES, OutputSize, output_too_large
 from automate_plugins import text
 
 LONGEST_ID = 200  #: a longer id stands as its hash
@@ -59,15 +60,15 @@ def check_result(result: Any) -> Found:
                 count=len(result.items),
             )
         )
-    cursor_document = encode_output(result.cursor)
+    cursor_document = encode_output(result.cursor, OutputSize())
     if len(cursor_document) > MAX_CURSOR_BYTES:
         raise _invalid(text("The cursor of a poll is larger than %(size)s KB.", size=MAX_CURSOR_BYTES // 1_000))
-    encode_output([item.data for item in result.items if isinstance(item, PollItem)])  # all together: not too large
     items = {item.id: item for item in _checked_items(result)}
     return Found(items=tuple(items.values()), cursor=msgspec.json.decode(cursor_document), more=bool(result.more))
 
 
 def _checked_items(result: PollResult) -> Iterator[FoundItem]:
+    size, encoded = OutputSize(), 0  # of all together
     for item in result.items:
         if not isinstance(item, PollItem):
             raise _invalid(text("A poll must return items of PollItem, not %(type)s.", type=type(item).__name__))
@@ -75,7 +76,10 @@ def _checked_items(result: PollResult) -> Iterator[FoundItem]:
             raise _invalid(text("The id of an item must be a text that is not empty."))
         if item.time is not None and (not isinstance(item.time, dt.datetime) or item.time.tzinfo is None):
             raise _invalid(text("The time of an item must be a date and time with a time zone, or None."))
-        document = encode_output(item.data)
+        document = encode_output(item.data, size)
+        encoded += len(document)
+        if encoded > MAX_OUTPUT_BYTES:
+            raise output_too_large()
         if not document.startswith(b"{"):
             raise _invalid(text("The data of an item must be a mapping."))
         if not all(isinstance(file, PollFile) for files in item.files.values() for file in files):

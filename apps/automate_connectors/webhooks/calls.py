@@ -12,6 +12,7 @@ from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_connectors.adapters.webhooks import EVENTS, Registration, Webhook
 from automate_connectors.context import Context
 from automate_connectors.invocation import check_params, encode_output, translate_errors
+from automate_connectors.output_size import OutputSize
 from automate_connectors.polling.calls import Found, check_result
 from automate_plugins import text
 
@@ -61,7 +62,7 @@ class WebhookCalls:
         found = check_result(
             translate_errors(lambda: self.adapter.read_changes(name, params, registration, self.context))
         )
-        _check_data(encode_output(found.cursor))
+        _check_data(encode_output(found.cursor, OutputSize()))
         return found
 
     def remove(self, registration: Registration) -> None:
@@ -86,7 +87,7 @@ def _checked(found: Any) -> Registration:
         raise _invalid(text("The id of a registration must be a text of 1 to %(count)s characters.", count=LONGEST_ID))
     if found.expires is not None and (not isinstance(found.expires, dt.datetime) or found.expires.tzinfo is None):
         raise _invalid(text("The end of a registration must be a date and time with a time zone, or None."))
-    document = encode_output(found.data)
+    document = encode_output(found.data, OutputSize())
     _check_data(document)
     secret = found.secret if isinstance(found.secret, str) else ""
     return Registration(id=found.id, expires=found.expires, data=msgspec.json.decode(document), secret=secret)
