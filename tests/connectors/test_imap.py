@@ -169,6 +169,33 @@ def test_refusals_are_errors(make_server, connect, call):
     assert caught.value.code in {"mail_failed", "connection_failed"}
 
 
+@pytest.mark.parametrize("number", [b"abc", b"9" * 5_000, b"4294967296"])
+def test_numbers_that_no_folder_has_are_errors_or_passed_over(make_server, connect, call, number):
+    server = make_server("none")
+    server.inbox.add(message(1), NOON)
+    given = connect(server, security="none")
+    server.replies = {"EXAMINE": b"* 1 EXISTS\r\n* OK [UIDVALIDITY " + number + b"] x\r\nTAG OK done\r\n"}
+    with pytest.raises(ConnectorError) as caught:
+        call(box, "search_messages", {}, given)
+    assert caught.value.code == "mail_failed"
+    server.replies = {"UID SEARCH": b"* SEARCH 1 " + number + b"\r\nTAG OK done\r\n"}
+    assert [each["uid"] for each in call(box, "search_messages", {}, given)["messages"]] == [1]
+    _, cursor = poll(given, {"validity": 1, "uid": 0, "day": "", "since": ""})
+    assert cursor["uid"] == 1, "a cursor beyond all UIDs would find nothing any more"
+    server.replies = {"UID FETCH": b"* 1 FETCH (UID 1 RFC822.SIZE " + number + b")\r\nTAG OK done\r\n"}
+    assert call(box, "search_messages", {}, given)["messages"] == []
+
+
+def test_what_a_server_says_has_no_control_characters(make_server, connect, call):
+    server = make_server("none")
+    server.inbox.add(message(1), NOON)
+    for command in ("EXAMINE", "UID FETCH", "LOGIN"):
+        server.replies = {command: b"TAG NO \x1b[31mred\x07\x9b\r\n"}
+        with pytest.raises(ConnectorError) as caught:
+            call(box, "search_messages", {}, connect(server, security="none"))
+        assert caught.value.message.isprintable()
+
+
 def test_wrong_messages_are_errors(make_server, connect, call):
     server = make_server()
     server.inbox.add(message(1), NOON)

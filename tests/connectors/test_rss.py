@@ -37,7 +37,7 @@ def response(document, encoding="utf-8"):
 
 
 def test_three_formats_are_read():
-    feed = read_feed(response(RSS, "iso-8859-1"))
+    feed = read_feed(response(RSS, "iso-8859-1"), context())
     assert (feed.title, feed.url) == ("Caf\u00e9 news", "https://news.example.com/")
     second, first = feed.items
     assert second == {
@@ -46,11 +46,11 @@ def test_three_formats_are_read():
         "files": [{"url": "https://news.example.com/2.mp3", "type": "audio/mpeg"}], "feed": "Caf\u00e9 news",
     }  # fmt: skip
     assert first["id"] == "https://news.example.com/1" and first["published"] == ""
-    [entry] = read_feed(response(ATOM)).items
+    [entry] = read_feed(response(ATOM), context()).items
     assert (entry["id"], entry["url"], entry["author"]) == ("tag:1", "https://news.example.com/1", "Bo")
     assert entry["content"] == "In full" and entry["published"] == "2026-01-31T12:00:00+00:00"
     assert entry["files"] == [{"url": "https://news.example.com/1.pdf", "type": "application/pdf"}]
-    [third] = read_feed(response(RDF)).items
+    [third] = read_feed(response(RDF), context()).items
     assert (third["id"], third["published"]) == ("https://old.example.com/3", "2026-01-31T00:00:00+00:00")
 
 
@@ -71,7 +71,7 @@ def test_what_is_no_feed_is_refused():
     accepted = []
     for name, document in HOSTILE.items():
         try:
-            read_feed(response(document))
+            read_feed(response(document), context())
             accepted.append(name)
         except ConnectorError as error:
             if error.code != "not_a_feed" or error.retryable:

@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin
-from xml.etree.ElementTree import Element, ParseError
-
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import iterparse
+from xml.etree.ElementTree import Element
 
 from automate_connectors.adapters.base import (
     Action,
@@ -29,13 +25,18 @@ from automate_connectors.adapters.base import (
     unknown_poll,
 )
 from automate_connectors.adapters.polls import MAX_ITEMS, Poll, PollItem, PollResult
+from automate_connectors.context import Context
+from automate_connectors.output_size import OutputSize
 from automate_connectors.web import http_error, invalid_input
+from automate_connectors.xml_answers import XmlError, iterate_xml
+from automate_connectors.xml_answers import local_name as _name
 from automate_egress import HttpResponse
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 
 MOST_READ = 100
-_DEPTH = 100  #: of the elements of a feed
+_MOST_FILES = 100  #: of one item
+_LONGEST_TITLE = 1_000  #: of the feed: each item has it
 _ACCEPT = "application/atom+xml, application/rss+xml, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.1"
 _URL = FieldSpec(
     name="url",
@@ -108,21 +109,21 @@ class RssConnector(ConnectorAdapter):
         ),
     )
 
-    def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
+    def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
         """Read the feed: `title`, `url` and `items`."""
         if action != "read_feed":
             raise unknown_action(self.code, action)
         most = params.get("limit") or 20
         if not 1 <= most <= MOST_READ:
             raise invalid_input(text("%(name)s must be between 1 and %(maximum)s.", name="limit", maximum=MOST_READ))
-        feed = read_feed(_answer(params["url"], context, {}))
-        return {"title": feed.title, "url": feed.url, "items": feed.items[:most]}
+        feed = read_feed(_answer(params["url"], context, {}), context, most)
+        return {"title": feed.title, "url": feed.url, "items": feed.items}
 
-    def describe(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+    def describe(self, action: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
         """The request."""
         return {"summary": f"GET {params['url']}", "method": "GET", "url": params["url"]}
 
-    def poll(self, name: str, params: dict[str, Any], cursor: Any, context: dict[str, Any]) -> PollResult:
+    def poll(self, name: str, params: dict[str, Any], cursor: Any, context: Context) -> PollResult:
         """All items of the feed, which come again with each change of it; none while it is unchanged.
 
         The cursor is what the feed's server says of its state: `etag` and `modified`.
@@ -134,7 +135,7 @@ class RssConnector(ConnectorAdapter):
         response = _answer(params["url"], context, {name: value for name, value in headers.items() if value})
         if response.status == 304:
             return PollResult(items=(), cursor=known)
-        found = [_item(data) for data in read_feed(response).items[:MAX_ITEMS]]
+        found = [_item(data) for data in read_feed(response, context).items]
         items = list(reversed(found))
         if all(item.time for item in items):
             items.sort(key=lambda item: item.time or dt.datetime.min)
@@ -142,7 +143,7 @@ class RssConnector(ConnectorAdapter):
         return PollResult(items=items, cursor=state)
 
 
-def _answer(url: str, context: dict[str, Any], headers: dict[str, str]) -> HttpResponse:
+def _answer(url: str, context: Context, headers: dict[str, str]) -> HttpResponse:
     """The answer of a feed's server. Raises ConnectorError."""
     context["log"](f"GET {url}")
     response: HttpResponse = context["http"].request("GET", url, headers={"Accept": _ACCEPT, **headers})
@@ -162,38 +163,46 @@ def _item(data: dict[str, Any]) -> PollItem:
 # --- the document -----------------------------------------------------------------------------------------------------
 
 
-def read_feed(response: HttpResponse) -> Feed:
-    """Read a response as RSS 2.0, RSS 1.0 or Atom. Raises ConnectorError (`not_a_feed`) for anything else."""
-    root = _parse(response)
-    top = root if _name(root) == "feed" else _child(root, "channel")
-    if top is None or _name(root) not in {"rss", "RDF", "feed"}:
-        raise _no_feed(response)
-    title = _text(top, "title")
-    read = _read_entry if _name(root) == "feed" else _read_item
-    entries = (each for each in root.iter() if _name(each) in {"item", "entry"})
-    items = [{**read(entry, response.url), "feed": title} for entry in entries]
-    link = _link(top) if _name(root) == "feed" else _text(top, "link")
-    return Feed(title=title, url=_absolute(response.url, link), items=items)
+def read_feed(response: HttpResponse, context: Context, most: int = MAX_ITEMS) -> Feed:
+    """Read the first `most` items of a response as RSS 2.0, RSS 1.0 or Atom, and no further.
 
-
-def _parse(response: HttpResponse) -> Element:
-    """The root of the document; entities, external or not, and deep nesting are refused."""
-    root: Element | None = None
-    depth = 0
+    Raises ConnectorError (`not_a_feed`, `output_too_large`), EgressError.
+    """
     try:
-        for event, element in iterparse(io.BytesIO(response.body), events=("start", "end")):
-            depth += 1 if event == "start" else -1
-            root = element if root is None else root
-            if depth > _DEPTH:
-                raise _no_feed(response)
-    except DefusedXmlException as error:
+        root, items = _read_items(response, context, most)
+    except XmlError as error:
+        if not error.has_entities:
+            raise _no_feed(response) from error
         message = text("The feed declares XML entities, which are not read.")
         raise ConnectorError(message, code="not_a_feed") from error
-    except (ParseError, ValueError, LookupError) as error:
-        raise _no_feed(response) from error
+    top = root if _name(root) == "feed" else _child(root, "channel")
+    if top is None:
+        raise _no_feed(response)
+    title = _text(top, "title")[:_LONGEST_TITLE]
+    link = _link(top) if _name(root) == "feed" else _text(top, "link")
+    return Feed(title=title, url=_absolute(response.url, link), items=[{**item, "feed": title} for item in items])
+
+
+def _read_items(response: HttpResponse, context: Context, most: int) -> tuple[Element, list[dict[str, Any]]]:
+    """The root, and the items in it. What an item was made of is dropped at once. Raises as `read_feed` does."""
+    root: Element | None = None
+    items: list[dict[str, Any]] = []
+    size = OutputSize()
+    for event, element in iterate_xml(response, context):
+        if root is None:
+            root = element
+            if _name(root) not in {"rss", "RDF", "feed"}:
+                raise _no_feed(response)
+        if event == "end" and _name(element) in {"item", "entry"}:
+            read = _read_entry if _name(root) == "feed" else _read_item
+            items.append(read(element, response.url))
+            size.add(items[-1])
+            element.clear()
+            if len(items) == most:
+                break
     if root is None:
         raise _no_feed(response)
-    return root
+    return root, items
 
 
 def _no_feed(response: HttpResponse) -> ConnectorError:
@@ -246,7 +255,7 @@ def _made(
         "url": _absolute(base, link),
         "published": published,
         **more,
-        "files": [{"url": _absolute(base, url), "type": kind} for url, kind in files if url],
+        "files": [{"url": _absolute(base, url), "type": kind} for url, kind in files[:_MOST_FILES] if url],
     }
 
 
@@ -272,10 +281,6 @@ def _link(entry: Element) -> str:
     """The page of an Atom feed or entry."""
     links = {each.get("rel", "alternate"): each.get("href", "") for each in reversed(list(_children(entry, "link")))}
     return links.get("alternate", "")
-
-
-def _name(element: Element) -> str:
-    return str(element.tag).rpartition("}")[2]
 
 
 def _children(parent: Element, name: str) -> Iterator[Element]:

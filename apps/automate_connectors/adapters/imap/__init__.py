@@ -13,7 +13,7 @@ from automate_connectors.adapters.base import (
     unknown_poll,
 )
 from automate_connectors.adapters.extras import missing_extra
-from automate_connectors.adapters.imap.mailbox import Envelope, FolderState, Mailbox, missing, open_mailbox
+from automate_connectors.adapters.imap.mailbox import MAX_UID, Envelope, FolderState, Mailbox, missing, open_mailbox
 from automate_connectors.adapters.imap.polls import (
     FILTERS,
     FOLDER,
@@ -230,8 +230,8 @@ def _find(mailbox: Mailbox, params: dict[str, Any], state: FolderState) -> Envel
         message = text("The server has renumbered this folder. Search for the message again.")
         raise ConnectorError(message, code="uid_validity_changed")
     uid = params["uid"]
-    if not 1 <= uid < 2**32:
-        raise invalid_input(text("%(name)s must be between 1 and %(maximum)s.", name="uid", maximum=2**32 - 1))
+    if not 1 <= uid <= MAX_UID:
+        raise invalid_input(text("%(name)s must be between 1 and %(maximum)s.", name="uid", maximum=MAX_UID))
     found = mailbox.envelopes([uid])
     if not found:
         raise missing(uid)

@@ -18,11 +18,14 @@ from automate_connectors.adapters.extras import from_extra
 from automate_connectors.context import Context
 from automate_connectors.mail.message import Address, Message
 from automate_connectors.mail.reading import MessageError, read_message
+from automate_connectors.server_numbers import read_number
 from automate_connectors.web import invalid_input
+from automate_egress.errors import truncate_words
 from automate_egress.imap import ImapServer, imap
 from automate_plugins import text
 
 MAX_MESSAGE_BYTES = 25_000_000
+MAX_UID = 2**32 - 1  #: RFC 3501, section 2.3.1.1: of all numbers of a folder
 _BATCH_BYTES = 4_000_000  #: from which on messages are read by another command
 _UID = re.compile(rb"\bUID (\d+)")
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)")
@@ -73,7 +76,13 @@ class Mailbox:
 
     def _number(self, name: str) -> int:
         _, data = self._client.response(name)
-        return int(data[-1]) if data and data[-1] else 0
+        if not data or not data[-1]:
+            return 0
+        number = read_number(data[-1], MAX_UID)
+        if number is None:
+            message = text("The mail server's answer has no valid %(name)s.", name=name)
+            raise ConnectorError(message, code="mail_failed")
+        return number
 
     def folders(self) -> list[str]:
         """The names of the folders that hold messages."""
@@ -89,14 +98,14 @@ class Mailbox:
             if isinstance(value, str):
                 _one_line(value, name)
         written = str(AND(**given)) if given else "ALL"
-        return sorted(map(int, self._box.uids(written.encode(), None if written.isascii() else "UTF-8")))
+        found = self._box.uids(written.encode(), None if written.isascii() else "UTF-8")
+        return sorted(uid for each in found if (uid := read_number(each, MAX_UID)))
 
     def envelopes(self, uids: Sequence[int]) -> list[Envelope]:
         """What the folder says of these messages, by UID; those that are not there are left out."""
         found = self._fetch(uids, "(UID FLAGS RFC822.SIZE INTERNALDATE)") if uids else []
         rows = [each[0] + each[1] if isinstance(each, tuple) else each for each in found if each]
-        whole = (row for row in rows if _UID.search(row) and _SIZE.search(row))
-        return sorted(map(_envelope, whole), key=lambda each: each.uid)
+        return sorted((each for row in rows if (each := _envelope(row))), key=lambda each: each.uid)
 
     def read(self, envelope: Envelope) -> Message:
         """Read a message. Raises ConnectorError (`message_missing`, `message_too_large`, `not_a_message`)."""
@@ -135,8 +144,8 @@ class Mailbox:
         for each, after in zip(data, [*data[1:], b""], strict=True):
             if isinstance(each, tuple):  # the UID stands before the body, or behind it
                 uid = _UID.search(each[0]) or (_UID.search(after) if isinstance(after, bytes) else None)
-                if uid:
-                    found[int(uid[1])] = each[1]
+                if uid and (number := read_number(uid[1], MAX_UID)):
+                    found[number] = each[1]
         return found
 
     def flag(self, uid: int, name: str, *, on: bool) -> None:
@@ -168,9 +177,7 @@ class Mailbox:
     def _command(self, name: str, *arguments: str) -> list[Any]:
         status, data = self._client.uid(name, *arguments)
         if status != "OK":
-            said = b" ".join(each for each in data if isinstance(each, bytes)).decode("utf-8", "replace")[:300]
-            message = text("The mail server rejected the request: %(reason)s", reason=said)
-            raise ConnectorError(message, code="mail_failed")
+            raise _refused(b" ".join(each for each in data if isinstance(each, bytes)).decode("utf-8", "replace"))
         return list(data)
 
 
@@ -183,8 +190,7 @@ def open_mailbox(context: Context) -> Iterator[Mailbox]:
         with imap(context["network"], imap_server(context["connection"])) as client:
             yield Mailbox(client)
     except imap_tools.ImapToolsError as error:
-        message = text("The mail server rejected the request: %(reason)s", reason=str(error)[:300])
-        raise ConnectorError(message, code="mail_failed") from error
+        raise _refused(str(error)) from error
 
 
 def imap_server(connection: dict[str, Any]) -> ImapServer:
@@ -208,6 +214,11 @@ def missing(uid: int) -> ConnectorError:
     return ConnectorError(message, code="message_missing")
 
 
+def _refused(said: str) -> ConnectorError:
+    reason = truncate_words(said, 300)
+    return ConnectorError(text("The mail server rejected the request: %(reason)s", reason=reason), code="mail_failed")
+
+
 def _read(content: bytes) -> Message:
     """A message; one that cannot be read is empty."""
     try:
@@ -216,12 +227,16 @@ def _read(content: bytes) -> Message:
         return Message(sender=Address(), faults=("not_a_message",))
 
 
-def _envelope(row: bytes) -> Envelope:
+def _envelope(row: bytes) -> Envelope | None:
+    """The facts in a row; None for a row that is not about a message, or has no numbers."""
     size, flags, time = _SIZE.search(row), _FLAGS.search(row), _TIME.search(row)
     found = _UID.search(row)
+    uid, length = (read_number(each[1], MAX_UID) if each else None for each in (found, size))
+    if not uid or length is None:
+        return None
     return Envelope(
-        uid=int(found[1]) if found else 0,
-        size=int(size[1]) if size else 0,
+        uid=uid,
+        size=length,
         flags=tuple(flags[1].decode("ascii", "replace").split()) if flags else (),
         received=_time(time[1].decode("ascii", "replace")) if time else None,
     )

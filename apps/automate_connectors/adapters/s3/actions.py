@@ -9,10 +9,11 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from automate_connectors.adapters.base import Action, Effect
-from automate_connectors.adapters.s3.client import S3Client, modified_at, read_xml
+from automate_connectors.adapters.s3.client import S3Client, modified_at
 from automate_connectors.adapters.s3.signing import encoded
 from automate_connectors.context import Context
 from automate_connectors.files.contents import Download, read_file
+from automate_connectors.server_numbers import read_number
 from automate_connectors.web import as_text, invalid_input
 from automate_egress import HttpResponse
 from automate_plugins import text
@@ -54,7 +55,7 @@ def _list_buckets(client: S3Client, bucket: str, params: dict[str, Any], context
 
 def bucket_names(client: S3Client) -> list[dict[str, str]]:
     """Return the buckets of the account, each with its `name` and the time when it was `created`."""
-    root = read_xml(client.send("GET"), "ListAllMyBucketsResult")
+    root = client.read(client.send("GET"), "ListAllMyBucketsResult")
     return [
         {
             "name": each.findtext("{*}Name") or "",
@@ -114,7 +115,7 @@ def _copy_object(client: S3Client, bucket: str, params: dict[str, Any], context:
     target = params.get("to_bucket") or bucket
     client.url(bucket, params["key"])  # checks both
     headers = {"x-amz-copy-source": f"/{encoded(bucket)}/{encoded(params['key'])}"}
-    root = read_xml(client.send("PUT", target, params["to_key"], headers=headers), "CopyObjectResult")
+    root = client.read(client.send("PUT", target, params["to_key"], headers=headers), "CopyObjectResult")
     return {
         "bucket": target,
         "key": params["to_key"],
@@ -152,11 +153,10 @@ def _create_link(client: S3Client, bucket: str, params: dict[str, Any], context:
 
 def _details(response: HttpResponse, bucket: str, key: str) -> dict[str, Any]:
     headers = {name.lower(): value for name, value in response.headers.items()}
-    size = headers.get("content-length", "")
     return {
         "bucket": bucket,
         "key": key,
-        "size": int(size) if size.isdecimal() else 0,
+        "size": read_number(headers.get("content-length", "")) or 0,
         "type": headers.get("content-type", ""),
         "etag": headers.get("etag", "").strip('"'),
         "modified": _header_date(headers.get("last-modified", "")),

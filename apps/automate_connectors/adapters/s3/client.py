@@ -12,14 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
-from xml.etree.ElementTree import Element, ParseError
-
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from xml.etree.ElementTree import Element
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.s3.signing import Signer, encoded, encoded_query
+from automate_connectors.server_numbers import read_number
 from automate_connectors.web import http_error, invalid_input, quote_segment
+from automate_connectors.xml_answers import XmlError, local_name, read_xml
 from automate_egress import HttpResponse
 from automate_governance.redaction.redactor import redact_and_truncate
 from automate_plugins import text
@@ -105,8 +104,17 @@ class S3Client:
             method, url, headers=signed, follow_redirects=False, **options
         )
         if not 200 <= response.status < 300:
-            raise _error(response)
+            raise self._error(response)
         return response
+
+    def read(self, response: HttpResponse, name: str) -> Element:
+        """Return the root element of an answer. Raises ConnectorError where it is not called `name`."""
+        root = self._parsed(response)
+        if root is not None and local_name(root) == "Error":  # S3 answers a failed copy with 200
+            raise self._error(response)
+        if root is None or local_name(root) != name:
+            raise http_error(text("The response is not from an S3 service."), response, code="invalid_answer")
+        return root
 
     def presign(self, method: str, bucket: str, key: str, query: Mapping[str, str], seconds: int) -> str:
         """Return a link with which anyone can send this request for so many seconds."""
@@ -117,7 +125,7 @@ class S3Client:
         """Return one page of a bucket's objects. `query` are parameters of ListObjectsV2, with _ for -."""
         asked = {name.replace("_", "-"): value for name, value in query.items() if value}
         response = self.send("GET", bucket, query={"list-type": "2", "encoding-type": "url", **asked})
-        root = read_xml(response, "ListBucketResult")
+        root = self.read(response, "ListBucketResult")
         is_encoded = root.findtext("{*}EncodingType") == "url"
         decode = unquote_plus if is_encoded else str
         return Page(
@@ -153,20 +161,33 @@ class S3Client:
             session_token=self._connection.get("session_token") or "",
         )
 
+    def _error(self, response: HttpResponse) -> ConnectorError:
+        root = self._parsed(response)
+        is_error = root is not None and local_name(root) == "Error"
+        code, message = (_text(root, "Code"), _text(root, "Message")) if root is not None and is_error else ("", "")
+        code = code if _CODE.fullmatch(code) else _STATUS_CODES.get(response.status, "")
+        said = redact_and_truncate(message.rstrip("."), 300)
+        shown = text("The service answered with HTTP %(status)s.", status=response.status)
+        if code:
+            shown = text("The service answered with HTTP %(status)s, %(code)s.", status=response.status, code=code)
+        stable = "authentication_failed" if code in _REFUSED else "access_denied" if code == "AccessDenied" else ""
+        return http_error(
+            joined([shown, f"{said}." if said else "", _ADVICE.get(code, "")]),
+            response,
+            code=stable,
+            retryable=True if code in _RETRYABLE else None,
+        )
+
+    def _parsed(self, response: HttpResponse) -> Element | None:
+        try:
+            return read_xml(response, self._context)
+        except XmlError:
+            return None
+
 
 def is_region(value: Any) -> bool:
     """Whether `value` can be the name of a region."""
     return isinstance(value, str) and _REGION.fullmatch(value) is not None
-
-
-def read_xml(response: HttpResponse, name: str) -> Element:
-    """Return the root element of an answer. Raises ConnectorError where it is not called `name`."""
-    root = _parsed(response)
-    if root is not None and _name(root) == "Error":  # S3 answers a failed copy with 200
-        raise _error(response)
-    if root is None or _name(root) != name:
-        raise http_error(text("The response is not from an S3 service."), response, code="invalid_answer")
-    return root
 
 
 def modified_at(written: str) -> str:
@@ -179,46 +200,15 @@ def modified_at(written: str) -> str:
 
 
 def _object(entry: Element, bucket: str, key: str) -> dict[str, Any]:
-    size = _text(entry, "Size")
     return {
         "bucket": bucket,
         "key": key,
         "name": key.rpartition("/")[2],
-        "size": int(size) if size.isdecimal() else 0,
+        "size": read_number(_text(entry, "Size")) or 0,
         "etag": _text(entry, "ETag").strip('"'),
         "modified": modified_at(_text(entry, "LastModified")),
         "storage_class": _text(entry, "StorageClass") or "STANDARD",
     }
-
-
-def _error(response: HttpResponse) -> ConnectorError:
-    root = _parsed(response)
-    is_error = root is not None and _name(root) == "Error"
-    code, message = (_text(root, "Code"), _text(root, "Message")) if root is not None and is_error else ("", "")
-    code = code if _CODE.fullmatch(code) else _STATUS_CODES.get(response.status, "")
-    said = redact_and_truncate(message.rstrip("."), 300)
-    shown = text("The service answered with HTTP %(status)s.", status=response.status)
-    if code:
-        shown = text("The service answered with HTTP %(status)s, %(code)s.", status=response.status, code=code)
-    stable = "authentication_failed" if code in _REFUSED else "access_denied" if code == "AccessDenied" else ""
-    return http_error(
-        joined([shown, f"{said}." if said else "", _ADVICE.get(code, "")]),
-        response,
-        code=stable,
-        retryable=True if code in _RETRYABLE else None,
-    )
-
-
-def _parsed(response: HttpResponse) -> Element | None:
-    try:
-        found: Element = fromstring(response.body)
-    except (ParseError, DefusedXmlException, ValueError, LookupError):
-        return None
-    return found
-
-
-def _name(element: Element) -> str:
-    return str(element.tag).rpartition("}")[2]
 
 
 def _text(parent: Element, name: str) -> str:
