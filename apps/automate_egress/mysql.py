@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl  # noqa: TID251 - its errors, and TLS without verification for internal hosts
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,12 +17,22 @@ from pymysql.connections import Connection  # noqa: TID251
 
 from automate_egress.byte_limit import ByteLimitedRelay
 from automate_egress.databases import DatabaseServer, relay_to
-from automate_egress.errors import EgressConnectionError, EgressError, connection_error, truncate_words, untrusted_error
+from automate_egress.errors import (
+    EgressConnectionError,
+    EgressError,
+    EgressUntrustedError,
+    connection_error,
+    truncate_words,
+    untrusted_error,
+)
 from automate_egress.network import Network
 from automate_egress.tls import verifying_context
 from automate_plugins import text
 
 MYSQL_PORTS = frozenset({3306, 3307, 25060})  #: the server's own, and those of usual hosts
+_CLEAR_TEXT = frozenset({b"mysql_clear_password", b"dialog"})  #: methods that send the password as it is
+#: What the driver raises for packets that are none, and whoever unpacks a row that is too short.
+_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, struct.error)
 _REFUSED = frozenset({1044, 1045, 1698, 1862, 3118})  # access denied, expired password, locked account
 
 
@@ -37,6 +48,8 @@ def mysql(network: Network, server: DatabaseServer, *, most_bytes: int, seconds:
         connection = _connect(network, server, relay)
         try:
             yield connection
+        except _MALFORMED as error:
+            raise _malformed_error(server) from error
         finally:
             stop_reading(connection)
             with contextlib.suppress(pymysql.Error, OSError):
@@ -52,7 +65,7 @@ def stop_reading(connection: Connection[Any]) -> None:
 
 def _connect(network: Network, server: DatabaseServer, relay: ByteLimitedRelay) -> Connection[Any]:
     try:
-        connection: Connection[Any] = pymysql.connect(
+        connection = _Connection(
             host=server.host,
             user=server.username,
             password=server.password.encode(),
@@ -65,13 +78,33 @@ def _connect(network: Network, server: DatabaseServer, relay: ByteLimitedRelay) 
             program_name="django-automate",
             defer_connect=True,
         )
+        connection.server = server
         connection.connect(relay.connect())
     except ssl.SSLCertVerificationError as error:
         raise untrusted_error(server.place, error.verify_message) from error
     except (pymysql.Error, OSError) as error:
         network.remaining()  # over: that is the error
         raise _translate_connect_error(server, error) from error
+    except _MALFORMED as error:
+        raise _malformed_error(server) from error
     return connection
+
+
+class _Connection(Connection):
+    """A connection that gives the password as it is to a verified server alone, whatever the other side asks for."""
+
+    server: DatabaseServer
+
+    def _process_auth(self, plugin_name: bytes, auth_packet: Any, handler: Any = None) -> Any:
+        if plugin_name in _CLEAR_TEXT and self.server.tls != "verify-full":
+            raise EgressUntrustedError(
+                text("%(place)s asks for the password in clear text. Use verified TLS.", place=self.server.place)
+            )
+        return super()._process_auth(plugin_name, auth_packet, handler)  # type: ignore[misc]
+
+
+def _malformed_error(server: DatabaseServer) -> EgressConnectionError:
+    return EgressConnectionError(text("%(place)s sent an answer that is not of a MySQL server.", place=server.place))
 
 
 def _tls(server: DatabaseServer) -> ssl.SSLContext | None:

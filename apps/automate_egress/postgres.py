@@ -51,7 +51,9 @@ def postgres(
 
 
 def _connect(network: Network, server: DatabaseServer, port: int, authorities: str) -> psycopg.Connection[Any]:
-    own: dict[str, Any] = {"require_auth": "!gss,!sspi"} if psycopg.pq.version() >= 160_000 else {}
+    # Without verified TLS, a server that asks for the password as it is may be anybody.
+    methods = "!gss,!sspi" if server.tls == "verify-full" else "none,md5,scram-sha-256"
+    own: dict[str, Any] = {"require_auth": methods} if psycopg.pq.version() >= 160_000 else {}
     try:
         return psycopg.connect(  # noqa: TID251 - by a connection to an address that was checked
             host=server.host,

@@ -171,13 +171,14 @@ def _run(cursor: Any, statement: str, values: dict[str, Any] | None) -> None:
     """Run a statement; a value that the driver cannot quote, or a parameter without one, is an error of the step."""
     given = {name: _bindable(value) for name, value in values.items()} if values is not None else None
     try:
-        cursor.execute(statement, given)
+        written = cursor.mogrify(statement, given)
     except KeyError as error:
         raise ConnectorError(text("The parameter %(name)s has no value.", name=str(error)), code="sql_error") from error
     except (TypeError, ValueError) as error:
         raise ConnectorError(
             text("The parameters do not fit the statement: %(reason)s.", reason=str(error)), code="sql_error"
         ) from error
+    cursor.execute(written)
 
 
 def _bindable(value: Any) -> Any:
