@@ -198,7 +198,11 @@ LOGGING = {
     "disable_existing_loggers": False,
     "filters": {"redact": {"()": "automate_governance.redaction.log_redaction.RedactingFilter"}},
     "formatters": {
-        "text": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "text": {
+            "()": "automate_governance.redaction.text_logs.TextFormatter",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        },
         "json": {"()": "automate_governance.redaction.json_logs.JsonFormatter"},
     },
     "handlers": {

@@ -106,7 +106,11 @@ class SftpError(EgressError):
 
 
 def truncate_words(message: str, most: int) -> str:
-    """Truncate a server's text at whole words: half a secret is not recognised by redaction."""
+    """Return a server's text on one line without control characters, truncated at whole words.
+
+    Half a secret is not recognised by redaction.
+    """
+    message = " ".join("".join(each if each.isprintable() else " " for each in message).split())
     return message if len(message) <= most else f"{message[:most].rpartition(' ')[0]}…"
 
 

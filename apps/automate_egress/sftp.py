@@ -300,7 +300,7 @@ def _run[T](loop: asyncio.AbstractEventLoop, network: Network, work: Awaitable[T
     except asyncssh.SFTPError as error:
         if error.code in _LOST:
             raise ConnectionResetError from error
-        reason = truncate_words(" ".join(error.reason.split()), 300) or type(error).__name__
+        reason = truncate_words(error.reason, 300) or type(error).__name__
         code = "unsupported" if error.code == asyncssh.FX_OP_UNSUPPORTED else _CODES.get(error.code, "sftp_failed")
         raise SftpError(text("The server refused: %(reason)s.", reason=reason.rstrip(".")), code=code) from error
 

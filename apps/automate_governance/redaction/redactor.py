@@ -18,6 +18,7 @@ from typing import Any
 from automate_governance import callback_tokens
 from automate_governance.redaction.encodings import MIN_LENGTH, encodings_of, parts_of
 from automate_governance.redaction.literal_matcher import LiteralMatcher
+from automate_governance.redaction.text_logs import visible
 from automate_governance.redaction.token_patterns import MASK, is_secret_name, mask_token_patterns
 
 MIN_STRONG_LENGTH = 16  # characters: what is masked even where a mask changes what others sent, or a page's markup
@@ -215,8 +216,11 @@ def redact_text(text: str, *, patterns: bool = True) -> str:
 
 
 def redact_and_truncate(text: str, most: int) -> str:
-    """Return the first `most` characters; known values are masked first, so that none is cut in two."""
-    return redact_text(text, patterns=False)[:most]
+    """Return the first `most` characters of what another side says, its control characters as escapes.
+
+    Known values are masked first, so that none is cut in two.
+    """
+    return visible(redact_text(text, patterns=False))[:most]
 
 
 class RedactedStream:
