@@ -25,6 +25,7 @@ from automate_core.artifacts import ArtifactError
 from automate_core.definition.form_validation import AnswersError
 from automate_core.definition.step_paths import key_of
 from automate_core.events.event_types import SOURCE
+from automate_core.files.lineage import find_family, find_lineage
 from automate_core.models import Event, Wait, Workflow
 from automate_core.operations.health import health, live, ready
 from automate_core.operations.telemetry.metrics.view import metrics
@@ -266,8 +267,8 @@ def _find_approval(identifier: uuid.UUID | str, step: str) -> Wait:
     if found is None:
         raise RunNotFoundError(text("There is no run %(run)s.", run=str(identifier)))
     by_trace = found.pk != lookup.read_identifier(identifier)[1]
-    waits = Wait.objects.filter(kind=Wait.Kind.APPROVAL)
-    waits = waits.filter(run__trace_id=found.trace_id) if by_trace else waits.filter(run=found)
+    runs = find_family(find_lineage(run=found.pk)) if by_trace else [found.pk]
+    waits = Wait.objects.filter(kind=Wait.Kind.APPROVAL, run__in=runs)
     named = [wait for wait in waits.select_related("run").order_by("id") if step in {wait.path, key_of(wait.path)}]
     is_open = [wait for wait in named if wait.status == Wait.Status.OPEN]
     if len(is_open) > 1:

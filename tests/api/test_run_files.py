@@ -29,7 +29,7 @@ def test_the_files_of_a_run_are_listed_and_downloaded(api, owner, runs):
     run, other = runs
     page = b"<script>alert(1)</script>"
     for name in ("page.html", "two.html"):
-        store_file(page, name=name, content_type="text/html", owner=FileOwner(trace_id=run.trace_id))
+        store_file(page, name=name, content_type="text/html", owner=FileOwner(trace_id="c" * 32, run_id=run.pk))
     client = api(owner, "workflow:view", "workflow:view_payload")
     first = client.get(f"runs/{run.pk}/files", {"limit": 1}).json()
     rest = client.get(f"runs/{run.pk}/files", {"limit": 1, "cursor": first["next"]}).json()

@@ -61,9 +61,9 @@ def files_server(server):
 
 @pytest.fixture
 def run(workflow, deliver, drain):
-    def go(steps, *, slug="flow", payload=None):
+    def go(steps, *, slug="flow", payload=None, **more):
         workflow(f"name: {slug}\nslug: {slug}\ntriggers: [{{endpoint: github}}]\nsteps:\n{steps}")
-        assert deliver(payload or {}).status_code == 202
+        assert deliver(payload or {}, **more).status_code == 202
         settle(drain)
         return ExecutionRun.objects.filter(workflow__slug=slug).latest("pk")
 

@@ -7,6 +7,7 @@ payload that a sender made up, does not open the files of others (`FileAccess`).
 from __future__ import annotations
 
 import tempfile
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO
@@ -15,6 +16,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_core import artifacts
 from automate_core.conf import setting
 from automate_core.files.content_types import HEAD_BYTES, check_content_type
+from automate_core.files.lineage import may_use
 from automate_core.models import StoredFile, Workflow
 from automate_governance.permissions import Person, can
 from automate_plugins import text
@@ -27,10 +29,16 @@ _PIECE = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileOwner:
-    """The owner of a file: the trace of an event and its runs, and the workflow that has it."""
+    """The owner of a file: a run or an event, and the workflow that has it.
+
+    A `page` owns the file of an answer that is not accepted yet (`uploads`).
+    """
 
     trace_id: str
     workflow_id: int | None = None
+    run_id: uuid.UUID | None = None
+    event_id: uuid.UUID | None = None
+    page: str | None = None
 
 
 def store_file(
@@ -58,6 +66,9 @@ def store_file(
         stored = StoredFile(
             trace_id=owner.trace_id,
             workflow_id=owner.workflow_id,
+            run_id=owner.run_id,
+            event_id=owner.event_id,
+            page=owner.page,
             name=name,
             content_type=content_type,
             size=size,
@@ -124,7 +135,7 @@ class FileAccess:
             self._after_use()
 
     def _may_open(self, stored: StoredFile) -> bool:
-        if stored.trace_id == self._owner.trace_id:
+        if self._owner.run_id is not None and may_use(self._owner.run_id, stored):
             return True
         workflow = Workflow.objects.filter(pk=stored.workflow_id).first() if stored.workflow_id else None
         return workflow is not None and can(self._run_as(), "view_payload", workflow)

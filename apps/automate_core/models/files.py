@@ -5,9 +5,12 @@ from __future__ import annotations
 import secrets
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from automate_core.models.events import Event
+from automate_core.models.runs import ExecutionRun
 from automate_core.models.workflows import Workflow
 
 
@@ -19,8 +22,9 @@ def new_reference() -> str:
 class StoredFile(models.Model):
     """A file that a step or a trigger has stored. `reference` is the `$file` of its value, `file` its artifact.
 
-    It belongs to the trace of its event and runs, and is deleted when none of them is left. `workflow` is the one whose
-    payload permission covers it outside of that trace.
+    `run` is the run whose step stored it, `event` the event that brought it; both stay when retention deletes these.
+    `workflow` is the one whose payload permission covers it besides. `trace_id` is for the audit trail and telemetry
+    alone: senders choose it. A file of an answer that is not accepted yet has a `page` instead: its key and field.
     """
 
     governed_by = "workflow"
@@ -30,6 +34,13 @@ class StoredFile(models.Model):
     workflow = models.ForeignKey(
         Workflow, on_delete=models.SET_NULL, related_name="+", null=True, db_constraint=False, db_index=False
     )
+    run = models.ForeignKey(
+        ExecutionRun, on_delete=models.DO_NOTHING, related_name="+", null=True, db_constraint=False, db_index=False
+    )
+    event = models.ForeignKey(
+        Event, on_delete=models.DO_NOTHING, related_name="+", null=True, db_constraint=False, db_index=False
+    )
+    page = models.CharField(max_length=200, null=True)  # noqa: DJ001 - NULL: accepted
     name = models.CharField(max_length=200)
     content_type = models.CharField(max_length=100)
     size = models.PositiveBigIntegerField()
@@ -40,7 +51,12 @@ class StoredFile(models.Model):
         verbose_name = _("file")
         verbose_name_plural = _("files")
         default_permissions = ()
-        indexes = [models.Index(fields=["trace_id"], name="files_by_trace")]
+        indexes = [
+            models.Index(fields=["trace_id"], name="files_by_trace"),
+            models.Index(fields=["run"], condition=Q(run__isnull=False), name="files_by_run"),
+            models.Index(fields=["event"], condition=Q(event__isnull=False), name="files_by_event"),
+            models.Index(fields=["page"], condition=Q(page__isnull=False), name="files_by_page"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -5,6 +5,7 @@ The statement takes any number of events as one JSON document, so that one row a
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,7 +47,7 @@ class NewEvent:
     """An event to store. `payload` is a JSON document as text, stored as it was received.
 
     `source` says where it came from (`webhook:<slug>`), and `endpoint_id` which endpoint took it, if one did. Two
-    events of both with one `delivery_key` are one.
+    events of both with one `delivery_key` are one. Who stores files for it first gives it its `id` (`uuid7`).
     """
 
     source: str
@@ -56,6 +57,7 @@ class NewEvent:
     delivery_key: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     trace_id: str = field(default_factory=new_trace_id)
+    id: uuid.UUID = field(default_factory=uuid7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class IngestBatch:
     """Events for one statement, and the reading of its results."""
 
     def __init__(self, events: Iterable[NewEvent]) -> None:
-        self.events = [(str(uuid7()), event) for event in events]
+        self.events = [(str(event.id), event) for event in events]
 
     def document(self) -> str:
         """The statement's parameter."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -24,6 +25,7 @@ from automate_core.definition import form_validation
 from automate_core.definition.document import Definition, DefinitionError, FormTrigger, Problem, Trigger, WaitStep
 from automate_core.definition.published import published_definition
 from automate_core.definition.slots import walk
+from automate_core.files.uploads import accept_uploads
 from automate_core.ids import new_trace_id
 from automate_core.models import HostedForm, Workflow
 from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
@@ -262,7 +264,7 @@ def check_answer(form: OpenForm, answers: Mapping[str, Any]) -> None:
 def accept_answer(form: OpenForm, answers: Mapping[str, Any], *, key: str, by: User) -> IngestResult:
     """Store the answer to a form as an event; `key` is the nonce of its page: two answers with one key are one.
 
-    Files among the answers are values of files that belong to the trace `key`.
+    Files among the answers are values of files that were sent on that page.
 
     Raises FormClosedError, and AnswersError with a sentence for each field.
     """
@@ -288,6 +290,7 @@ def accept_answer(form: OpenForm, answers: Mapping[str, Any], *, key: str, by: U
         )
     )
     if not ingested.duplicate:
+        accept_uploads(key, payload, event_id=uuid.UUID(ingested.event_id))
         HostedForm.objects.filter(pk=row.pk).update(answers=F("answers") + 1)
         audit.record(
             person or AnonymousUser(),

@@ -25,7 +25,7 @@ from automate_core.definition.document import Definition, MailTrigger, Problem
 from automate_core.definition.published import published_definition
 from automate_core.definition.validators import validates
 from automate_core.files.store import FileOwner, store_file
-from automate_core.ids import first_uuid7, new_trace_id
+from automate_core.ids import first_uuid7, new_trace_id, uuid7
 from automate_core.models import Event, InboundAddress, Workflow
 from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
 from automate_core.triggers.host_events import as_json
@@ -133,8 +133,8 @@ def receive_message(recipient: str, content: bytes, *, envelope_sender: str | No
     with transaction.atomic():
         if settled := _settled(_lock(address), trigger, message, source, key):
             return settled
-    trace_id = new_trace_id()
-    owner = FileOwner(trace_id=trace_id, workflow_id=address.workflow_id)
+    event_id, trace_id = uuid7(), new_trace_id()
+    owner = FileOwner(trace_id=trace_id, workflow_id=address.workflow_id, event_id=event_id)
     payload = message_with_files(  # no lock is held meanwhile: a storage may be slow
         message, lambda name, content, kind: store_file(content, name=name, content_type=kind, owner=owner)
     )
@@ -143,6 +143,7 @@ def receive_message(recipient: str, content: bytes, *, envelope_sender: str | No
         type=trigger.key,
         payload=as_json(payload),
         delivery_key=key,
+        id=event_id,
         trace_id=trace_id,
         headers={MAIL_FROM: message.sender.address.lower(), MESSAGE_ID: message.message_id},
     )

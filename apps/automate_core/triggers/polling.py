@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import logging
+import uuid
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,7 +29,7 @@ from automate_core.definition.document import Definition, PollTrigger
 from automate_core.expressions.durations import parse_duration
 from automate_core.faultpoints import reach
 from automate_core.files.store import FileOwner, store_file
-from automate_core.ids import new_trace_id
+from automate_core.ids import new_trace_id, uuid7
 from automate_core.models import PollState, Workflow
 from automate_core.outbox.ingest import EventIngestor, NewEvent
 from automate_core.triggers.connector_calls import (
@@ -203,8 +204,9 @@ def _call_service(lease: Lease) -> Found:
 
 @dataclass(frozen=True, kw_only=True)
 class FiledItem(FoundItem):
-    """An item whose files are stored, for the event with the `trace_id`."""
+    """An item whose files are stored, for the event with these ids."""
 
+    event_id: uuid.UUID
     trace_id: str
 
 
@@ -221,8 +223,8 @@ def _with_files(lease: Lease, found: Found) -> Found:
 
 
 def _filed(lease: Lease, item: FoundItem) -> FoundItem:
-    trace_id, data = new_trace_id(), msgspec.json.decode(item.data)
-    owner = FileOwner(trace_id=trace_id, workflow_id=lease.state.workflow_id)
+    event_id, trace_id, data = uuid7(), new_trace_id(), msgspec.json.decode(item.data)
+    owner = FileOwner(trace_id=trace_id, workflow_id=lease.state.workflow_id, event_id=event_id)
     for member, files in item.files.items():
         stored, rejected = [], []
         for each in files:
@@ -235,7 +237,7 @@ def _filed(lease: Lease, item: FoundItem) -> FoundItem:
                     raise
                 rejected.append({"name": each.name, "type": each.content_type, "code": error.code})
         data |= {member: stored, **({f"rejected_{member}": rejected} if rejected else {})}
-    return FiledItem(id=item.id, time=item.time, data=msgspec.json.encode(data), trace_id=trace_id)
+    return FiledItem(id=item.id, time=item.time, data=msgspec.json.encode(data), event_id=event_id, trace_id=trace_id)
 
 
 @transaction.atomic
@@ -264,14 +266,15 @@ def _store(lease: Lease, found: Found, redactor: Redactor) -> bool:
 
 def _event(lease: Lease, item: FoundItem, redactor: Redactor) -> NewEvent:
     state = lease.state
+    own: dict[str, Any] = {"id": item.event_id, "trace_id": item.trace_id} if isinstance(item, FiledItem) else {}
     headers = {ITEM_ID: item.id, **({ITEM_TIME: item.time.isoformat()} if item.time else {})}
     return NewEvent(
         source=f"poll:{lease.slug}",
         type=state.key,
         payload=redactor.document(item.data.decode()),
         delivery_key=item_key(state.key, state.digest, item.id),
-        trace_id=item.trace_id if isinstance(item, FiledItem) else new_trace_id(),
         headers=headers,
+        **own,
     )
 
 

@@ -9,10 +9,9 @@ from typing import Any
 from django.http import HttpRequest
 
 from automate_core.definition.form_validation import AnswersError
-from automate_core.files.store import FileOwner
 from automate_plugins.files import FileValue
 from automate_studio.forms.fields import AnswerField, Documents, build_answer_fields, posted_texts
-from automate_studio.forms.uploads import QuotaHandler, store_uploads
+from automate_studio.forms.uploads import OwnerOfField, QuotaHandler, store_uploads
 
 HONEYPOT = "website"  #: a field that people do not see, and programs fill in
 
@@ -49,10 +48,10 @@ def read_texts(request: HttpRequest, form: Documents) -> Answer:
     return Answer(values=posted_texts(request.POST, form))
 
 
-def read_answer(request: HttpRequest, form: Documents, quota: QuotaHandler, owner: FileOwner) -> Answer:
-    """The values that were sent. Their files are stored for `owner`, as far as the `quota` let them pass."""
+def read_answer(request: HttpRequest, form: Documents, quota: QuotaHandler, owner_of: OwnerOfField) -> Answer:
+    """The values that were sent. Their files are stored for `owner_of` their field, as far as the `quota` allows."""
     answer = read_texts(request, form)
-    answer.files, answer.errors = store_uploads(request, form, quota.dropped, owner)
+    answer.files, answer.errors = store_uploads(request, form, quota.dropped, owner_of)
     return answer
 
 

@@ -1,11 +1,11 @@
-"""Files that people send with a form: limited while they arrive, then stored as files of the answer's trace.
+"""Files that people send with a form: limited while they arrive, then stored as files of the page.
 
 A file that an earlier answer left behind counts towards the quota of the answer that keeps it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatch
 from typing import Any
 
@@ -15,12 +15,14 @@ from django.http import HttpRequest, QueryDict
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_core.conf import setting
-from automate_core.files.store import FileOwner, store_file, value_of
-from automate_core.models import StoredFile
+from automate_core.files.store import FileOwner, store_file
+from automate_core.files.uploads import find_upload, make_room
 from automate_plugins import text
 from automate_plugins.files import FileValue
 from automate_studio.forms.fields import KEPT, MEGABYTE, PREFIX, REMOVED, Documents
 from automate_studio.forms.kept_files import read_kept
+
+type OwnerOfField = Callable[[str], FileOwner]
 
 
 class QuotaHandler(FileUploadHandler):
@@ -55,11 +57,12 @@ def limit_uploads(request: HttpRequest) -> QuotaHandler:
 
 
 def store_uploads(
-    request: HttpRequest, form: Documents, dropped: Iterable[str], owner: FileOwner
+    request: HttpRequest, form: Documents, dropped: Iterable[str], owner_of: OwnerOfField
 ) -> tuple[dict[str, FileValue], dict[str, str]]:
     """(the files of the answer, a sentence for each field whose file is not accepted), by field.
 
     A file that was sent with an earlier, incomplete answer of the same page is known again, unless it was removed.
+    `owner_of` gives the owner of what is sent in a field.
     """
     files: dict[str, FileValue] = {}
     errors: dict[str, str] = {}
@@ -69,7 +72,7 @@ def store_uploads(
             continue
         name = document["name"]
         field = f"{PREFIX}{name}"
-        upload = request.FILES.get(field)
+        upload, owner = request.FILES.get(field), owner_of(name)
         kept = None if upload or request.POST.get(f"{field}{REMOVED}") else _find_kept(request.POST, field, owner)
         size = (upload.size or 0) if isinstance(upload, UploadedFile) else kept["size"] if kept else 0
         left -= size
@@ -99,6 +102,7 @@ def _store(upload: UploadedFile[bytes], document: Mapping[str, Any], owner: File
     if accepted and not any(_is_accepted(upload, each.lower()) for each in accepted):
         message = text("The file must be of one of these types: %(types)s.", types=", ".join(accepted))
         raise ConnectorError(message, code="file_type_refused")
+    make_room(owner, size)
     return store_file(upload.file or (), name=name, content_type=upload.content_type or "", owner=owner)
 
 
@@ -111,5 +115,4 @@ def _is_accepted(upload: UploadedFile[bytes], accepted: str) -> bool:
 def _find_kept(post: QueryDict, field: str, owner: FileOwner) -> FileValue | None:
     if not (reference := read_kept(post.get(f"{field}{KEPT}", ""), field)):
         return None
-    stored = StoredFile.objects.filter(pk=reference, trace_id=owner.trace_id).first()
-    return value_of(stored) if stored else None
+    return find_upload(owner, reference)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
@@ -17,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from automate_core.definition.document import FormTrigger
 from automate_core.definition.form_validation import AnswersError
-from automate_core.files.store import FileOwner
+from automate_core.files.uploads import upload_owner
 from automate_core.models import Wait
 from automate_core.navigation.http import HttpResponseSeeOther
 from automate_core.runs.waits import form_pages
@@ -102,8 +103,8 @@ class FormView(View):
             return self._again(unread, translated(str(error)))
         if not is_proven(self.form, request.POST.get(SOLUTION, ""), request.POST["token"]):
             return self._again(unread, _("Tick “I am not a robot”, wait until the check is done, and submit again."))
-        owner = FileOwner(trace_id=key, workflow_id=self.form.workflow.pk)
-        answer = read_answer(request, self.form.fields, quota, owner)
+        owner_of = partial(upload_owner, key, trace_id=key, workflow_id=self.form.workflow.pk)
+        answer = read_answer(request, self.form.fields, quota, owner_of)
         try:
             ingested = self._accept(answer, key)
         except FormClosedError as error:
@@ -214,8 +215,9 @@ def _take_page(
     content, quota = visible_texts(page.data or {}), limit_uploads(request)
     if notice := _rate_notice(request, str(page.pk)):
         return _render_page(request, page, trigger, read_texts(request, content.fields), notice=notice, status=429)
-    owner = FileOwner(trace_id=page.run.trace_id, workflow_id=page.run.workflow_id)
-    answer = read_answer(request, content.fields, quota, owner)
+    run = page.run
+    owner_of = partial(upload_owner, str(page.pk), trace_id=run.trace_id, workflow_id=run.workflow_id)
+    answer = read_answer(request, content.fields, quota, owner_of)
     try:
         if request.POST.get("page") != str(page.pk):
             raise PageOverError

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db.models import Model
 
 from automate_connectors.models import Connection
-from automate_core.models import Event, ExecutionRun, StoredFile, WebhookEndpoint, Workflow, WorkflowVersion
+from automate_core.models import Event, StoredFile, WebhookEndpoint, Workflow, WorkflowVersion
 from automate_core.operations.erasure.describe import FoundKind
 from automate_governance.admin_site import reverse
 from automate_governance.models import AuditEntry
@@ -44,19 +44,14 @@ def _units(keys: Sequence[str]) -> list[FoundLink]:
 
 
 def _files(keys: Sequence[str]) -> list[FoundLink]:
-    """Each file leads to a run of its trace, where it can be downloaded."""
-    files = StoredFile.objects.in_bulk(list(keys))
-    traces = [file.trace_id for file in files.values()]
-    runs = dict(ExecutionRun.objects.filter(trace_id__in=traces).order_by("-pk").values_list("trace_id", "pk"))
-    return [
-        FoundLink(
-            file.name,
-            reverse("admin:automate_core_executionrun_change", args=[runs[file.trace_id]])
-            if file.trace_id in runs
-            else "",
-        )
-        for file in files.values()
-    ]
+    """Each file leads to the run or the event that stored it, where it can be downloaded."""
+    return [FoundLink(file.name, _owner_page(file)) for file in StoredFile.objects.in_bulk(list(keys)).values()]
+
+
+def _owner_page(file: StoredFile) -> str:
+    if file.run_id is not None:
+        return reverse("admin:automate_core_executionrun_change", args=[file.run_id])
+    return reverse("admin:automate_core_event_change", args=[file.event_id]) if file.event_id is not None else ""
 
 
 def _versions(keys: Sequence[str]) -> list[FoundLink]:

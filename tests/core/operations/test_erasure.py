@@ -115,7 +115,7 @@ NOT_SEARCHED = {
     "automate_core.step": "kind action connection",
     "automate_core.steprun": "path status input_file output_file idempotency_key",
     "automate_core.stepsample": "key kind",
-    "automate_core.storedfile": "trace_id content_type file reference",
+    "automate_core.storedfile": "trace_id content_type file reference page",
     "automate_core.trigger": "kind",
     "automate_core.traceexport": "*",
     "automate_core.wait": "path kind status",
@@ -317,20 +317,22 @@ def test_files_go_with_their_event_or_by_name_and_content(workflow, deliver, dra
     deliver({"customer": ADA, "text": "x"})
     deliver({"customer": "bob", "text": "y" * 50})
     drain()
-    traces = dict(Event.objects.values_list("subject", "trace_id"))
-    ada = next(trace for subject, trace in traces.items() if "ada" in subject.lower())
-    bob = next(trace for subject, trace in traces.items() if "bob" in subject.lower())
-    attached = store_file(b"%PDF-1.4 x", name="scan.pdf", owner=FileOwner(trace_id=ada, workflow_id=flow.pk))
-    named = store_file(b"x", name=f"{ADA}.txt", owner=FileOwner(trace_id=bob, workflow_id=flow.pk))
-    inside = store_file(
-        b"z" * 65_530 + b" " + ADA.encode() + b" z", name="list.txt", owner=FileOwner(trace_id=bob, workflow_id=flow.pk)
+    events = dict(Event.objects.values_list("subject", "pk"))
+    ada, bob = (
+        FileOwner(trace_id="1" * 32, workflow_id=flow.pk, event_id=pk)
+        for name in ("ada", "bob")
+        for subject, pk in events.items()
+        if name in subject.lower()
     )
-    other = store_file(b"not" + ADA.encode(), name="other.txt", owner=FileOwner(trace_id=bob, workflow_id=flow.pk))
+    attached = store_file(b"%PDF-1.4 x", name="scan.pdf", owner=ada)
+    named = store_file(b"x", name=f"{ADA}.txt", owner=bob)
+    inside = store_file(b"z" * 65_530 + b" " + ADA.encode() + b" z", name="list.txt", owner=bob)
+    other = store_file(b"not" + ADA.encode(), name="other.txt", owner=bob)
     gone = [StoredFile.objects.get(pk=value["$file"]).file for value in (attached, named, inside)]
     erase(ADA)
     assert list(StoredFile.objects.values_list("pk", flat=True)) == [other["$file"]]
     assert not any(artifacts.storage().exists(name) for name in gone)
-    assert Event.objects.get(trace_id=bob).payload["customer"] == "bob"
+    assert Event.objects.get(pk=bob.event_id).payload["customer"] == "bob"
 
 
 def test_large_values_are_searched_whole_and_deleted(workflow, deliver, drain, settings):

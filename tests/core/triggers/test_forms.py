@@ -114,8 +114,8 @@ def test_the_files_of_an_answer_go_with_its_event(workflow, owner, settings, tmp
     settings.STORAGES = {**settings.STORAGES, "automate": options}
     made = workflow(FORM)
     form, key = forms.find_form("claim"), "0" * 31 + "1"
-    value = store_file(b"text", name="a.txt", owner=FileOwner(trace_id=key, workflow_id=made.pk))
-    forms.accept_answer(form, {"name": "Anna"}, key=key, by=owner)
+    event = forms.accept_answer(form, {"name": "Anna"}, key=key, by=owner).event_id
+    value = store_file(b"text", name="a.txt", owner=FileOwner(trace_id=key, workflow_id=made.pk, event_id=event))
     stored = StoredFile.objects.get(pk=value["$file"])
     named = {"names": [stored.file]}
     assert [row.name for row in database.run(None, statements.FILES_NAMED, named)] == [stored.file]

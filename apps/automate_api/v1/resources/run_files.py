@@ -1,4 +1,4 @@
-"""The files of a run: those of its event and steps, and of the other runs of its trace."""
+"""The files of a run: those of its event and steps, and those that its data refers to."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from automate_api.v1.pages import Page, PageQuery, read_page
 from automate_api.v1.resources.run_steps import record_view
 from automate_api.v1.resources.runs import check_payload, find_run
 from automate_core.files.downloads import download_file
+from automate_core.files.lineage import files_of_run
 from automate_core.models import ExecutionRun, StoredFile
 from automate_core.runs.lookup import PendingStart
 from automate_governance.admin_site import reverse
@@ -67,7 +68,7 @@ def download_run_file(request: TokenRequest, run_id: uuid.UUID, reference: str) 
 
 
 def _files_of(run: ExecutionRun) -> Any:
-    return StoredFile.objects.filter(trace_id=run.trace_id)
+    return StoredFile.objects.filter(files_of_run(run))
 
 
 def _describe(run: ExecutionRun, stored: StoredFile) -> dict[str, Any]:

@@ -167,7 +167,8 @@ def _keep_as_file(outcome: EffectOutcome, walk: CallContext) -> None:
 
 def _file_access(call: EffectCall, node: ActionNode, run_as: Callable[[], Person]) -> FileAccess:
     """The files of a call; a transactional one keeps its database connection."""
-    owner = FileOwner(trace_id=call.walk.run.trace_id, workflow_id=call.walk.run.workflow_id)
+    run = call.walk.run
+    owner = FileOwner(trace_id=run.trace_id, workflow_id=run.workflow_id, run_id=uuid.UUID(run.id))
     return FileAccess(owner, run_as, (lambda: None) if node.transactional else connections.close_all)
 
 

@@ -38,7 +38,7 @@ def emptied(model: type[Model], **values: Any) -> Eraser:
 
 def _erase_files(erasure: Erasure, texts: SearchedTexts, keys: Sequence[str]) -> ErasedKeys:
     files = StoredFile.objects.select_for_update().filter(pk__in=keys)
-    in_use = frozenset(file.pk for file in files if units.is_used_file(file.trace_id))
+    in_use = frozenset(file.pk for file in files if units.is_used_file(file))
     return ErasedKeys(Counter(files=units.delete_files(files.exclude(pk__in=in_use))), in_use)
 
 

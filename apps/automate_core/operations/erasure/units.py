@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from automate_core import artifacts, database
+from automate_core.files.lineage import find_family, find_lineage, find_referenced
 from automate_core.models import Erasure, Event, ExecutionRun, StepRun, StoredFile
 from automate_core.operations.erasure.sources import ErasedKeys
 from automate_core.operations.erasure.texts import SearchedTexts
@@ -191,14 +192,6 @@ def _values(free: _Unit, erasure: Erasure, texts: SearchedTexts) -> dict[str, An
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
-_REFERENCED = """
-SELECT reference FROM unnest(%(references)s::text[]) AS reference
-WHERE EXISTS (SELECT FROM automate_core_event WHERE id = ANY(%(units)s) AND strpos(payload::text, reference) > 0)
-    OR EXISTS (SELECT FROM automate_core_steprun WHERE run_id = ANY(%(runs)s)
-        AND (strpos(input::text, reference) > 0 OR strpos(output::text, reference) > 0))
-"""
-
-
 def _documents_of(free: _Unit) -> list[str]:
     """The names of artifacts that only these runs name; a re-run with another payload shares some."""
     steps = StepRun.objects.filter(run__in=free.run_ids)
@@ -213,35 +206,21 @@ def _documents_of(free: _Unit) -> list[str]:
 
 
 def _files_of(free: _Unit) -> QuerySet[StoredFile]:
-    """The files of traces of which nothing else is left, and of others those that these events and runs refer to."""
-    events = Event.objects.filter(pk__in=free.units)
-    traces = {run.trace_id for run in free.runs} | set(events.values_list("trace_id", flat=True))
-    other_runs = ExecutionRun.objects.filter(trace_id__in=traces).exclude(pk__in=free.run_ids)
-    live = set(other_runs.exclude(status__in=FINAL_RUN_STATES).values_list("trace_id", flat=True))
-    other_events = Event.objects.filter(trace_id__in=traces, emptied_at=None).exclude(pk__in=free.units)
-    shared = {
-        *other_runs.filter(erasure=None).values_list("trace_id", flat=True),
-        *other_events.values_list("trace_id", flat=True),
-    }
-    there = StoredFile.objects.filter(trace_id__in=traces - live)
-    partly = list(there.filter(trace_id__in=shared).values_list("reference", flat=True))
-    kept = set(partly) - _referenced(free, partly) if partly else set()
-    return there.exclude(reference__in=kept)
+    """The files of these events and runs, and those of their families that only they refer to."""
+    own = Q(run__in=free.run_ids) | Q(event__in=free.units)
+    family = {each for run in free.run_ids for each in find_family(find_lineage(run=run))} - set(free.run_ids)
+    others = ExecutionRun.objects.filter(pk__in=family, erasure=None)
+    related = StoredFile.objects.filter(run__in=family).exclude(own)
+    references = list(related.values_list("pk", flat=True))
+    held = find_referenced(references, free.run_ids, free.units)
+    still = find_referenced(held, list(others.values_list("pk", flat=True)), [])
+    return StoredFile.objects.filter(own | Q(pk__in=held - still))
 
 
-def _referenced(free: _Unit, references: list[str]) -> set[str]:
-    values = {"references": references, "units": free.units, "runs": free.run_ids}
-    found = {row.reference for row in database.run(None, _REFERENCED, values)}
-    steps = StepRun.objects.filter(run__in=free.run_ids)
-    for name in {name for row in steps.values_list("input_file", "output_file") for name in row if name}:
-        with artifacts.open_file(name) as file:
-            found |= {each for each in references if each in file.read().decode(errors="replace")}
-    return found
-
-
-def is_used_file(trace_id: str) -> bool:
-    """Whether a run of that trace has not ended."""
-    return ExecutionRun.objects.filter(trace_id=trace_id).exclude(status__in=FINAL_RUN_STATES).exists()
+def is_used_file(stored: StoredFile) -> bool:
+    """Whether a run that its data comes from or goes to has not ended."""
+    family = find_family(find_lineage(run=stored.run_id, event=stored.event_id))
+    return ExecutionRun.objects.filter(pk__in=family).exclude(status__in=FINAL_RUN_STATES).exists()
 
 
 def delete_files(files: QuerySet[StoredFile]) -> int:

@@ -15,6 +15,7 @@ from django.db import connection, models
 
 from automate_core import artifacts, database
 from automate_core.conf import setting
+from automate_core.files.uploads import delete_expired_uploads
 from automate_core.ids import first_uuid7
 from automate_core.models import (
     ExecutionRun,
@@ -220,6 +221,8 @@ def _prune_files(batch: Batch) -> None:
 
     Files of today and yesterday stay: their row may not be written yet.
     """
+    if not batch.dry:
+        batch.counts["files"] += delete_expired_uploads()
     names = artifacts.list_after(batch.after, batch.now.date() - dt.timedelta(days=1), batch.limit)
     named = {row.name for row in database.run(None, statements.FILES_NAMED, {"names": names})}
     unnamed = [name for name in names if name not in named]

@@ -12,6 +12,7 @@ from django.core import signing
 from django.db import transaction
 
 from automate_core.definition import form_validation
+from automate_core.files.uploads import accept_uploads
 from automate_core.models import Event, ExecutionRun, Wait
 from automate_core.runs.lookup import is_waiting_for_worker
 from automate_core.runs.waits import resolution
@@ -102,5 +103,6 @@ def answer_page(wait_id: uuid.UUID, answers: Mapping[str, Any], *, by: User | No
     if run is None or wait is None or run.status in FINAL_RUN_STATES or wait.status != WaitStatus.OPEN:
         raise PageOverError
     form = form_validation.check_answers((wait.data or {}).get("form", []), answers)
+    accept_uploads(str(wait.pk), form, run_id=run.pk)
     resolution.resolve_wait(wait, run, {"outcome": "submitted", "form": form})
     audit.record(by or AnonymousUser(), "run.form_answered", run, changes={"step": wait.path}, trace_id=run.trace_id)
