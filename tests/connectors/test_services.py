@@ -107,7 +107,10 @@ def test_each_webhook_registers_what_its_fixture_names(path):
     webhook = next(each for each in adapter.webhooks if each.name == case["webhook"])
     is_only = not adapter.document.webhook(webhook.name).id
     http = ScriptedHttp(
-        [*([fake_answer(200, {"result": {"url": ""}})] if is_only else []), fake_answer(200, case["registered"])]
+        [
+            *([fake_answer(200, {"ok": True, "result": {"url": ""}})] if is_only else []),
+            fake_answer(200, case["registered"]),
+        ]
     )
     given = {**case.get("params", {}), "events": case.get("events") or list(webhook.event_types)}
     adapter.register_webhook(webhook.name, given, "https://us.example/", "s" * 16, context(http, case["connection"]))

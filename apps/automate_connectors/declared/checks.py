@@ -282,6 +282,8 @@ def _poll_reading(document: Document, poll: PollPart) -> Iterator[Found]:
             ("since", "first"),
             text("since.first works with times, not with numbers. Remove it, or use another time_in."),
         )
+    if poll.since is not None and poll.since.resets is not None and poll.time_in is not Clock.NUMBER:
+        yield ("since", "resets"), text("since.resets works with numbers, not with times. Remove it.")
     if poll.since is not None and poll.since.first is not None and poll.since.first < poll.overlap:
         yield ("since", "first"), text("first must be at least as long as overlap.")
     if poll.details is not None and poll.time and not by_clock:

@@ -279,6 +279,7 @@ class Since(Part, frozen=True, kw_only=True):
     form: Clock | None = msgspec.field(default=None, name="as")  #: where it is not that of the items
     first: Annotated[int, msgspec.Meta(ge=1)] | None = None  #: how far back the first call asks
     most: Annotated[int, msgspec.Meta(ge=1)] | None = None  #: how far back the service can be asked
+    resets: Annotated[int, msgspec.Meta(ge=1)] | None = None  #: after so long without an item, the call asks for all
 
 
 class Details(Part, frozen=True, kw_only=True):

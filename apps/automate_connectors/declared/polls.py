@@ -11,7 +11,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
@@ -58,18 +58,29 @@ class _Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class _Known:
-    """The cursor before: `since` is the newest position, None where nothing was there."""
+    """The cursor before: `since` is the newest position, None where nothing was there.
+
+    `found_at` is the time of the last new item, where the service may begin to count elsewhere after a pause.
+    """
 
     is_first: bool
     since: int | None
     hashes: frozenset[str]
+    found_at: int | None = None
 
     @classmethod
     def read(cls, cursor: Any) -> _Known:
         """Read a cursor; one that was not made here is none."""
         if not isinstance(cursor, dict) or not isinstance(cursor.get("known"), str):
             return cls(is_first=True, since=None, hashes=frozenset())
-        return cls(is_first=False, since=cursor.get("since"), hashes=split_hashes(cursor["known"]))
+        since, found_at = cursor.get("since"), cursor.get("found_at")
+        return cls(is_first=False, since=since, hashes=split_hashes(cursor["known"]), found_at=found_at)
+
+    def reset(self, resets: int | None, now: int) -> _Known:
+        """Forget the position, if numbers may begin elsewhere by now: what is lower would not be asked for."""
+        if resets is None or self.found_at is None or now - self.found_at < resets * _SECOND:
+            return self
+        return replace(self, since=None)
 
 
 def find_items(
@@ -79,7 +90,9 @@ def find_items(
 
     Raises ConnectorError, EgressError.
     """
-    known, now, rule = _Known.read(cursor), time.time_ns() // 1_000, _with_paths(rule, params)
+    now, rule = time.time_ns() // 1_000, _with_paths(rule, params)
+    resets = rule.since.resets if rule.since else None
+    known = _Known.read(cursor).reset(resets, now)
     start = _start(rule, known, now)
 
     def is_enough(items: list[Any]) -> bool:
@@ -105,7 +118,10 @@ def find_items(
     items = [_item(document, rule, entry, call) for entry in chosen]
     if all(item.time for item in items):
         items.sort(key=lambda item: item.time or dt.datetime.min)
-    return PollResult(items=items, cursor={"since": since, "known": "".join(hashes)}, more=is_cut or has_rest)
+    after: dict[str, Any] = {"since": since, "known": "".join(hashes)}
+    if resets is not None:
+        after["found_at"] = now if unknown or known.found_at is None else known.found_at
+    return PollResult(items=items, cursor=after, more=is_cut or has_rest)
 
 
 def _with_paths(rule: PollPart, params: Mapping[str, Any]) -> PollPart:
