@@ -6,7 +6,9 @@ of the last commit (SOURCE_DATE_EPOCH). Tools are pinned with hashes in requirem
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -21,6 +23,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 DIST = ROOT / "dist"
 TOOLS = ROOT / "build" / "release"
+PRICES = ROOT / "apps" / "automate_llm" / "prices.json"
+PRICES_DAYS = 60  #: after which prices of language models are too old for a release
 NEEDED = (
     "automate_core/py.typed", "automate_core/migrations/0001_initial.py", "automate_studio/docs/index.md",
     "automate_studio/locale/de/LC_MESSAGES/django.mo", "automate_studio/templates/automate_studio/", "LICENSE",
@@ -37,6 +41,7 @@ def main() -> int:
     """Build, compare, check and list. Returns the exit code."""
     try:
         environment = {**os.environ, "SOURCE_DATE_EPOCH": commit_time(), "PYTHONHASHSEED": "0"}
+        check_prices(int(environment["SOURCE_DATE_EPOCH"]))
         python = install_tools()
         with tempfile.TemporaryDirectory(prefix="automate-release-") as folder:
             files, places = Path(folder) / "files", [Path(folder) / name for name in ("one", "another/further/down")]
@@ -125,6 +130,17 @@ def check_wheel(wheel: Path) -> None:
     section = version.partition(".dev")[0]
     if not re.search(rf"^## {re.escape(section)}\b", (ROOT / "CHANGELOG.md").read_text(), re.M):
         raise ReleaseError(f"CHANGELOG.md has no section {section}")
+
+
+def check_prices(commit_time: int, document: Path = PRICES) -> None:
+    """Raise ReleaseError where the prices of language models were old at the time of the commit."""
+    as_of = dt.date.fromisoformat(json.loads(document.read_text())["as_of"])
+    committed = dt.datetime.fromtimestamp(commit_time, dt.UTC).date()
+    if committed - as_of > dt.timedelta(days=PRICES_DAYS):
+        raise ReleaseError(
+            f"the prices in {document.name} are of {as_of}, more than {PRICES_DAYS} days before the commit."
+            " Compare them with the pages that it names, and set the date."
+        )
 
 
 def sha256(path: Path) -> str:

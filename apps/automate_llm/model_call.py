@@ -66,7 +66,8 @@ class ModelCaller:
     def usage(self) -> dict[str, Any]:
         """Return the usage of all calls, for the step's output. `cost` is null when no price is known."""
         read, written = sum(usage.tokens_in for usage in self._usages), sum(usage.tokens_out for usage in self._usages)
-        cost: Decimal | None = self._price.cost_of(read, written) if self._price else None
+        costs = [self._price.cost_of(each.tokens_in, each.tokens_out) for each in self._usages] if self._price else []
+        cost: Decimal | None = sum(costs, Decimal(0)) if self._price else None
         return {
             "provider": self._seller,
             "model": self.model,
@@ -110,6 +111,7 @@ class ModelCaller:
             max_tokens=self.max_tokens,
             http=self._context["http"],
             connection=self._connection,
+            log=self._context["log"],
         )
         if schema is not None and self.supports_schema:
             options["schema"] = schema

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from importlib.resources import files
@@ -25,13 +25,17 @@ class PriceError(ValueError):
 
 @dataclass(frozen=True)
 class Price:
-    """In US dollars for a million tokens."""
+    """In US dollars for a million tokens. A call with more input than `long_over` tokens has the price `long`."""
 
     tokens_in: Decimal
     tokens_out: Decimal
+    long_over: int = 0
+    long: Price | None = None
 
     def cost_of(self, tokens_in: int, tokens_out: int) -> Decimal:
-        """Return the cost of so many tokens."""
+        """Return the cost of a call with so many tokens."""
+        if self.long is not None and tokens_in > self.long_over:
+            return self.long.cost_of(tokens_in, tokens_out)
         return (self.tokens_in * tokens_in + self.tokens_out * tokens_out) / _PER_TOKENS
 
 
@@ -83,9 +87,20 @@ def _read(table: Any) -> Iterator[tuple[str, Price]]:
     for name, row in table.items():
         if not isinstance(name, str) or "/" not in name:
             raise PriceError(f"{name!r} must have the form seller/model")
-        if not isinstance(row, Mapping) or set(row) != {"in", "out"}:
-            raise PriceError(f"{name}: a price must have `in` and `out`, in {CURRENCY} per million tokens")
-        yield name, Price(_amount(name, row["in"]), _amount(name, row["out"]))
+        yield name, _price(name, row)
+
+
+def _price(name: str, row: Any) -> Price:
+    if not isinstance(row, Mapping) or set(row) - {"long"} != {"in", "out"}:
+        raise PriceError(f"{name}: a price must have `in` and `out`, in {CURRENCY} per million tokens")
+    plain = Price(_amount(name, row["in"]), _amount(name, row["out"]))
+    if "long" not in row:
+        return plain
+    long = row["long"]
+    if not isinstance(long, Mapping) or set(long) != {"over", "in", "out"} or type(long["over"]) is not int:
+        raise PriceError(f"{name}: `long` must have `over`, a number of input tokens, and `in` and `out`")
+    dearer = Price(_amount(name, long["in"]), _amount(name, long["out"]))
+    return replace(plain, long_over=long["over"], long=dearer)
 
 
 def _amount(name: str, value: Any) -> Decimal:

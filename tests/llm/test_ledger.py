@@ -289,6 +289,8 @@ def test_whose_prices_count(base_url, seller):
         {"a/b": {"in": "dear", "out": 1}},
         {"a/b": {"in": -1, "out": 1}},
         {"a/b": {"in": "NaN", "out": 1}},
+        {"a/b": {"in": 1, "out": 1, "long": {"in": 2, "out": 2}}},
+        {"a/b": {"in": 1, "out": 1, "long": {"over": "many", "in": 2, "out": 2}}},
     ],
 )
 def test_prices_that_are_none_are_found_at_start(wrong, settings):
@@ -299,9 +301,24 @@ def test_prices_that_are_none_are_found_at_start(wrong, settings):
         call_command("check")
 
 
+def test_a_call_with_a_long_prompt_has_a_price_of_its_own(settings):
+    settings.AUTOMATE_LLM_PRICES = {"a/b": {"in": 1, "out": 10, "long": {"over": 1_000, "in": 2, "out": 15}}}
+    price = prices.find_price("a", "b")
+    assert price.cost_of(1_000, 100) == Decimal("0.002") and price.cost_of(1_001, 100) == Decimal("0.003502")
+
+
 def test_the_shipped_table_has_a_date_and_sane_prices():
     assert dt.date.fromisoformat(prices.prices_date()) <= dt.date.today()
-    assert all(0 < price.tokens_in < price.tokens_out for price in prices.shipped_prices().values())
+    for price in prices.shipped_prices().values():
+        assert 0 < price.tokens_in < price.tokens_out
+        if price.long:
+            assert price.long_over >= 100_000
+            assert price.tokens_in < price.long.tokens_in and price.tokens_out < price.long.tokens_out
+
+
+@pytest.mark.parametrize("model", ["anthropic/claude-opus-5-5", "openai/gpt-6.2-sol"])
+def test_models_of_today_have_a_price(model):
+    assert prices.find_price(*model.split("/"))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 import shutil
@@ -39,6 +40,16 @@ def test_a_wheel_is_refused_for_what_it_lacks_or_should_not_have(wheel):
     for extra in ("automate_core/__pycache__/conf.pyc", "tests/conftest.py", "automate_site/settings.py"):
         with pytest.raises(release.ReleaseError, match=re.escape(f"contains {extra}")):
             release.check_wheel(wheel(*COMPLETE, extra))
+
+
+def test_old_prices_of_language_models_are_no_release(tmp_path):
+    prices = tmp_path / "prices.json"
+    prices.write_text('{"as_of": "2026-11-10"}')
+    at = int(dt.datetime(2027, 1, 9, 12, tzinfo=dt.UTC).timestamp())
+    release.check_prices(at, prices)
+    with pytest.raises(release.ReleaseError, match=r"are of 2026-11-10, more than 60 days before"):
+        release.check_prices(at + 86_400, prices)
+    assert release.PRICES.exists()
 
 
 def test_builds_that_differ_are_no_release(tmp_path):
