@@ -27,7 +27,12 @@ _TEXT = FieldSpec(
 )
 _INSTRUCTIONS = FieldSpec(name="instructions", label=text("Additional instructions"), kind=FieldKind.LONG_TEXT)
 _LIMITS = (
-    FieldSpec(name="temperature", label=text("Temperature"), kind=FieldKind.NUMBER),
+    FieldSpec(
+        name="temperature",
+        label=text("Temperature"),
+        kind=FieldKind.NUMBER,
+        help=text("A model that does not accept it is asked without it."),
+    ),
     FieldSpec(
         name="max_tokens",
         label=text("Maximum answer tokens"),

@@ -45,8 +45,9 @@ def find(bot, monkeypatch):
         bot.updates.update(
             {number: {"update_id": number, kind: {}} for kind, numbers in sent.items() for number in numbers}
         )
+        now = time.time_ns() + int(days * DAY * 1e9)
         with monkeypatch.context() as patched:
-            patched.setattr(polls.time, "time_ns", lambda at=time.time_ns() + int(days * DAY * 1e9): at)
+            patched.setattr(polls.time, "time_ns", lambda: now)
             found = call_poll(adapter, poll, params or {}, cursors[0], context(bot, {"token": "1:any"}))
         cursors[0] = found.cursor
         fresh = [int(item.id) for item in found.items if item.id not in seen]

@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl
 
 KEY = "key-of-the-model-server-4711"
 PATHS = {"/v1/chat/completions": "openai", "/v1/messages": "anthropic", "/api/chat": "ollama"}
@@ -58,6 +59,7 @@ class ModelServer:
         self.calls: list[Call] = []
         self.say = lambda call: "Hello back"
         self.context = 100_000
+        self.names = ["small"]
         self.delay = 0.0
         self.answered = 0
         self.is_closed = False
@@ -70,11 +72,15 @@ class ModelServer:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
-                if self.path not in LISTS:
+                path, _, query = self.path.partition("?")
+                if path not in LISTS:
                     return self._send(Fault(404, {"error": "not found"}))
                 if not server._let_in(dict(self.headers)):
                     return self._send(server._refused("openai", 401, "authentication_error", "bad key"))
-                return self._send(Fault(200, {LISTS[self.path]: [{"id": "small", "name": "small"}]}))
+                listed = [{"id": name, "name": name} for name in server.names]
+                if "x-api-key" in {name.lower() for name in self.headers}:  # Anthropic's lists have pages
+                    listed = listed[: int(dict(parse_qsl(query)).get("limit", 20))]
+                return self._send(Fault(200, {LISTS[path]: listed}))
 
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -36,6 +36,13 @@ def test_the_models_of_the_connection_are_offered(provider, connection, offered)
     assert page.count('role="option"') == 1 and 'data-value="small"' in page and "known price" not in page
 
 
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "ollama"])
+def test_long_lists_are_whole(provider, models, connection, offered):
+    models.names = [f"model-{number:02}" for number in range(45)]
+    connection(provider)
+    assert offered().count('role="option"') == 45
+
+
 def test_without_a_list_the_priced_models_are_offered_and_say_so(connection, models, offered, settings):
     connection("openai", key="another-key-9999")
     page = offered()

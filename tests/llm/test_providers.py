@@ -8,6 +8,8 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_egress import EgressTimeoutError
 from automate_llm.connector import LLMConnector
 from automate_llm.models import LLMUsage
+from automate_llm.providers.openai import OpenAICompatibleProvider
+from automate_testing.fakes import ScriptedHttp, answer
 from tests.llm.server import KEY, Fault
 
 PROVIDERS = ("openai", "anthropic", "ollama")
@@ -37,6 +39,67 @@ def test_a_schema_goes_to_the_service(provider, models, act):
     [call] = models.calls
     assert call.schema["properties"] == {"label": {"type": "string", "enum": ["good", "bad"]}}
     assert call.schema["additionalProperties"] is False
+
+
+REJECTED = {
+    "openai": "Unsupported value: 'temperature' does not support 0.2 with this model. Only the default (1) is supported.",
+    "anthropic": "temperature: Extra inputs are not permitted. It was removed in this version of the API.",
+}
+
+
+@pytest.mark.parametrize("provider", REJECTED)
+def test_a_model_without_a_temperature_is_asked_without_it(provider, models, act):
+    def say(call):
+        if "temperature" not in call.body:
+            return "Hello back"
+        return models._refused(provider, 400, "invalid_request_error", REJECTED[provider])
+
+    models.say = say
+    output = act("chat", provider, prompt="Hello", temperature=0.2)
+    assert output["text"] == "Hello back" and len(models.calls) == 2
+    [row] = LLMUsage.objects.all()
+    assert row.status == "answered" and output["usage"]["calls"] == 1, "a rejected request costs nothing"
+
+
+def test_a_wrong_temperature_is_not_left_out(models, act):
+    reason = "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 5."
+    models.say = lambda call: models._refused("openai", 400, "invalid_request_error", reason)
+    with pytest.raises(ConnectorError, match="above maximum value"):
+        act("chat", prompt="Hello", temperature=5)
+    assert len(models.calls) == 1
+
+
+def test_a_server_that_wants_the_new_name_of_the_limit_gets_it(models, act):
+    reason = (
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+    )
+
+    def say(call):
+        return models._refused("openai", 400, "invalid_request_error", reason) if "max_tokens" in call.body else "Hello"
+
+    models.say = say
+    assert act("chat", prompt="Hello", max_tokens=77)["text"] == "Hello"
+    assert models.calls[-1].body["max_completion_tokens"] == 77 and "max_tokens" not in models.calls[-1].body
+
+
+@pytest.mark.parametrize(
+    ("base_url", "is_openai"),
+    [
+        ("", True),
+        ("https://eu.api.openai.com/v1", True),
+        ("https://acme.openai.azure.com/openai/v1", True),
+        ("https://openrouter.ai/api/v1", False),
+        ("https://openai.com.example.net/v1", False),
+        ("https://notopenai.com/v1", False),
+        ("http://localhost:11434/v1", False),
+    ],
+)
+def test_the_hosts_of_openai_get_the_new_name_of_the_limit(base_url, is_openai):
+    http = ScriptedHttp([answer(200, {"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]})])
+    options = {"model": "small", "http": http, "connection": {"base_url": base_url}, "max_tokens": 77}
+    OpenAICompatibleProvider().chat([{"role": "user", "content": "Hello"}], options)
+    [request] = http.requests
+    assert ("max_completion_tokens" in request.json, "max_tokens" in request.json) == (is_openai, not is_openai)
 
 
 def test_a_service_that_cannot_hold_to_a_schema_is_asked_in_words(models, act):

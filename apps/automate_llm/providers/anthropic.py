@@ -24,6 +24,8 @@ from automate_plugins import ntext, text
 VERSION = "2023-06-01"
 DEFAULT_MAX_TOKENS = 2_000  # the API wants a number
 _FORWARDED_OPTIONS = {"temperature": "temperature", "top_p": "top_p", "stop": "stop_sequences"}
+_OPTIONAL = {"temperature": "", "top_p": ""}  # models since 4.7 reject them
+_MOST_MODELS = 1_000  # that a list may have; without a limit it has 20
 _INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
@@ -50,9 +52,10 @@ class AnthropicProvider(LLMProvider):
         if schema is not None:
             body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         url = f"{_root(options, self.default_base_url)}/v1/messages"
-        return _text(
-            exchange(options, "POST", url, headers=_headers(options), body=body, read_refusal=_read_refusal), options
+        answer = exchange(
+            options, "POST", url, headers=_headers(options), body=body, read_refusal=_read_refusal, optional=_OPTIONAL
         )
+        return _text(answer, options)
 
     def count_tokens(self, text: str) -> int:
         """An estimate: the vocabulary is not published."""
@@ -60,7 +63,7 @@ class AnthropicProvider(LLMProvider):
 
     def models(self, options: dict[str, Any]) -> list[str]:
         """The names in the service's list."""
-        url = f"{_root(options, self.default_base_url)}/v1/models"
+        url = f"{_root(options, self.default_base_url)}/v1/models?limit={_MOST_MODELS}"
         return list_names(
             exchange(options, "GET", url, headers=_headers(options), read_refusal=_read_refusal).get("data"), "id"
         )

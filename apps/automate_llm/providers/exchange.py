@@ -20,6 +20,10 @@ _CONTEXT = re.compile(
 )
 _QUOTA = re.compile(r"insufficient_quota|billing|credit balance", re.IGNORECASE)
 _FORM = re.compile(r"response_format|output_config|output_format|json_schema|structured output", re.IGNORECASE)
+_UNSUPPORTED = re.compile(
+    r"unsupported|not support|deprecated|removed|not (permitted|allowed|accepted)|only the default|unknown|unrecogni",
+    re.IGNORECASE,
+)
 _STREAMS = ("text/event-stream", "application/x-ndjson")
 
 
@@ -50,12 +54,27 @@ def exchange(
     headers: Mapping[str, str],
     body: Any = None,
     read_refusal: Callable[[Any], Refusal],
+    optional: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Send one request and return its JSON answer; `read_refusal` reads the body of an error.
 
-    Raises LLMProviderError, EgressError.
+    `optional` names members of the body that some models reject: a request without them, or with the name that stands
+    beside them in their place, is then sent, and the run's log says so. Raises LLMProviderError, EgressError.
     """
-    response = options["http"].request(method, url, headers=dict(headers), json=body)
+
+    def send() -> Any:
+        return options["http"].request(method, url, headers=dict(headers), json=body)
+
+    response = send()
+    for _ in optional or {}:
+        name = _rejected_member(response, body, optional or {}, read_refusal)
+        if not name:
+            break
+        other = (optional or {})[name]
+        body = {other if each == name else each: value for each, value in body.items() if each != name or other}
+        if not other and (log := options.get("log")):
+            log(text("%(model)s does not accept %(name)s. Asking without it.", model=options["model"], name=name))
+        response = send()
     if response.status != 200:
         raise _failure(response, read_refusal, str(options.get("model", "")), api_key(options))
     if response.headers.get("content-type", "").partition(";")[0].strip().lower() in _STREAMS:
@@ -71,6 +90,25 @@ def exchange(
     if not isinstance(answer, dict):
         raise LLMProviderError(text("The model server's response is not a JSON object."), code="invalid_answer")
     return answer
+
+
+def _rejected_member(
+    response: Any, body: Any, optional: Mapping[str, str], read_refusal: Callable[[Any], Refusal]
+) -> str:
+    """Return the optional member that the service does not support; "" for any other answer."""
+    if response.status not in {400, 422}:
+        return ""
+    reason = _read_refusal(response, read_refusal).reason
+    if not _UNSUPPORTED.search(reason):
+        return ""
+    return next((name for name in optional if name in body and re.search(rf"\b{name}\b", reason)), "")
+
+
+def _read_refusal(response: Any, read_refusal: Callable[[Any], Refusal]) -> Refusal:
+    try:
+        return read_refusal(response.json())
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return Refusal("", response.text)
 
 
 def list_names(listed: Any, name: str) -> list[str]:
@@ -96,10 +134,7 @@ def message_text(content: Any, *, asks_for_tool: bool) -> str:
 
 
 def _failure(response: Any, read_refusal: Callable[[Any], Refusal], model: str, key: str) -> LLMProviderError:
-    try:
-        refusal = read_refusal(response.json())
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        refusal = Refusal("", response.text)
+    refusal = _read_refusal(response, read_refusal)
     reason = refusal.reason.replace(key, "***") if key else refusal.reason  # some services quote the key
     code, retryable, advice = _classify_refusal(response.status, refusal, model)
     reason = redact_and_truncate(" ".join(reason.split()), _SHOWN)

@@ -6,6 +6,7 @@ Protocol: POST {base_url}/chat/completions, https://platform.openai.com/docs/api
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from automate_governance.redaction.redactor import redact_and_truncate
 from automate_llm import tokens
@@ -27,6 +28,8 @@ _STRICT = frozenset(
     {"format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems"}
 )
 _FORWARDED_OPTIONS = ("temperature", "top_p", "seed", "stop")
+_OPTIONAL = {"temperature": "", "top_p": "", "seed": "", "max_tokens": "max_completion_tokens"}  # of reasoning models
+_OPENAI_HOSTS = (".openai.com", ".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
 
 
 class OpenAICompatibleProvider(LLMProvider):
@@ -42,15 +45,21 @@ class OpenAICompatibleProvider(LLMProvider):
         url = base_url(options, self.default_base_url)
         body: dict[str, Any] = {"model": options["model"], "messages": messages, "stream": False}
         body |= {name: options[name] for name in _FORWARDED_OPTIONS if options.get(name) is not None}
+        is_openai = _is_openai(url)
         if options.get("max_tokens") is not None:
             # Compatible servers know the old name alone; OpenAI's newer models the new one.
-            name = "max_completion_tokens" if url == self.default_base_url else "max_tokens"
-            body[name] = options["max_tokens"]
+            body["max_completion_tokens" if is_openai else "max_tokens"] = options["max_tokens"]
         if options.get("schema") is not None:
-            form = _format(options["schema"], is_openai=url == self.default_base_url)
+            form = _format(options["schema"], is_openai=is_openai)
             body["response_format"] = {"type": "json_schema", "json_schema": form}
         answer = exchange(
-            options, "POST", f"{url}/chat/completions", headers=_headers(options), body=body, read_refusal=_read_refusal
+            options,
+            "POST",
+            f"{url}/chat/completions",
+            headers=_headers(options),
+            body=body,
+            read_refusal=_read_refusal,
+            optional=_OPTIONAL,
         )
         return _text(answer, options)
 
@@ -68,6 +77,11 @@ class OpenAICompatibleProvider(LLMProvider):
     def check(self, options: dict[str, Any]) -> str:
         """Ask for the list of models."""
         return ntext("%(count)s model available.", "%(count)s models available.", len(self.models(options)))
+
+
+def _is_openai(url: str) -> bool:
+    """Whether the models of OpenAI answer there: at its own hosts, in all regions, or at Azure."""
+    return f".{urlsplit(url).hostname or ''}".endswith(_OPENAI_HOSTS)
 
 
 def _headers(options: dict[str, Any]) -> dict[str, str]:
