@@ -49,7 +49,7 @@ from automate_studio.ui.links import change_url
 from automate_studio.ui.overview_address import overview_url
 from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.connection_health import ConnectionHealth
-from automate_studio.view_models.connector_status import poll_status, webhook_status
+from automate_studio.view_models.connector_status import limit_note, poll_status, webhook_status
 from automate_studio.view_models.task_counts import may_reassign_tasks
 
 SHOWN = 4
@@ -429,9 +429,10 @@ def _connection_items(user: User, now: dt.datetime) -> Iterator[AttentionItem]:
 
 
 def _trigger_items(workflows: Workflows) -> Iterator[AttentionItem]:
-    """Polls that fail, and webhooks that cannot be registered or removed at their service."""
-    polls = PollState.objects.filter(failures__gt=0, workflow__status=Workflow.Status.ACTIVE)
-    webhooks = ServiceWebhook.objects.filter(failures__gt=0, workflow__isnull=False)
+    """Polls that fail or reached a limit, and webhooks that cannot be registered or removed at their service."""
+    troubled = Q(failures__gt=0) | Q(limited_at__isnull=False)
+    polls = PollState.objects.filter(troubled, workflow__status=Workflow.Status.ACTIVE)
+    webhooks = ServiceWebhook.objects.filter(troubled, workflow__isnull=False)
     if workflows is not None:
         polls, webhooks = polls.filter(workflow__in=workflows), webhooks.filter(workflow__in=workflows)
     for state in polls.select_related("workflow").defer("cursor", "seen", "inputs").order_by("-pk")[:SHOWN]:
@@ -444,8 +445,16 @@ def _trigger_items(workflows: Workflows) -> Iterator[AttentionItem]:
 
 
 def _trigger_item(workflow: str, trigger: str, trouble: str) -> AttentionItem:
-    url = f"{reverse('studio:trigger_list')}?show=failing"
-    return AttentionItem(name=workflow, url=url, state="failed", count=trigger, detail=trouble, since="")
+    """A trigger that fails, or one that is well but found too much."""
+    url = reverse("studio:trigger_list") + ("?show=failing" if trouble else "")
+    return AttentionItem(
+        name=workflow,
+        url=url,
+        state="failed" if trouble else "waiting",
+        count=trigger,
+        detail=trouble or limit_note(),
+        since="",
+    )
 
 
 def _unsigned_endpoint_items(user: User) -> Iterator[AttentionItem]:
