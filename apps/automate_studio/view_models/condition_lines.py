@@ -83,11 +83,12 @@ def _observed_values(explained: Explanation) -> str:
     """Values of its variables."""
     variables = [part for part in explained.parts if part.operator == "var"]
     if explained.operator == "var":
-        return _value_text(explained.result)
-    return ", ".join(_value_text(part.result) for part in variables)
+        return value_text(explained.result)
+    return ", ".join(value_text(part.result) for part in variables)
 
 
-def _value_text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """A value as JSON, cut where it is long."""
     if value is None:
         return _("empty")
     shown = escape_invisible(json.dumps(value, ensure_ascii=False)[: MAX_SHOWN + 1])

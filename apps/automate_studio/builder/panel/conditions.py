@@ -42,7 +42,7 @@ from automate_studio.ui.json.editor import parse_json
 from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.samples import samples
 from automate_studio.ui.samples.samples import Sample, WithheldSample, sample_for_step, sample_for_trigger, walk_paths
-from automate_studio.view_models.condition_lines import ConditionLine, _value_text, explanation_lines
+from automate_studio.view_models.condition_lines import ConditionLine, explanation_lines, value_text
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def _sample_names(known: list[str], sample: Sample | WithheldSample | None) -> l
         if len(found) >= samples.MAX_PATHS:
             break
         if path.startswith(("event.", "vars.")) or path.count(".") > 1:
-            found[path] = _value_text(value)
+            found[path] = value_text(value)
     return list(found.items())
 
 
