@@ -372,8 +372,8 @@ def _permissions(model: type[Governed]) -> QuerySet[Permission]:
 
 def _grant_rows(obj: Governed) -> tuple[tuple[int, QuerySet[Any], str], tuple[int, QuerySet[Any], str]]:
     """Return (rank, rows, attribute) of the grants to people and to groups."""
-    people = _grants_on(get_user_obj_perms_model, type(obj)).filter(content_object=obj)
-    groups = _grants_on(get_group_obj_perms_model, type(obj)).filter(content_object=obj)
+    people = grants_on(get_user_obj_perms_model, type(obj)).filter(content_object=obj)
+    groups = grants_on(get_group_obj_perms_model, type(obj)).filter(content_object=obj)
     return (0, people, "user"), (1, groups, "group")
 
 
@@ -414,7 +414,7 @@ def _named(verbs: list[str]) -> dict[str, str]:
     return {"permissions": ", ".join(verb.replace("_", " ") for verb in verbs)}
 
 
-def _grants_on(grant_model: Any, model: type[Governed]) -> QuerySet[Any]:
+def grants_on(grant_model: Any, model: type[Governed]) -> QuerySet[Any]:
     """Return guardian's rows of grants on `model` to users or to groups."""
     grants: QuerySet[Any] = grant_model(model).objects.all()
     return grants
