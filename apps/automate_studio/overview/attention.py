@@ -36,6 +36,7 @@ from automate_core.operations.statistics.periods import Period
 from automate_core.outbox.status import QueueStatus
 from automate_core.queries.latest_runs import LATEST, read_latest_runs
 from automate_core.queries.pool_backlog import read_unserved_pools
+from automate_core.runs.service_words import with_service_words
 from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
@@ -44,7 +45,6 @@ from automate_governance.texts import error_message, translated
 from automate_studio.overview.figures import LONG, undecided_waits
 from automate_studio.ui.describe import poll_name, webhook_name
 from automate_studio.ui.formatting import format_ago, format_count, format_duration
-from automate_studio.ui.json.service_words import with_service_words
 from automate_studio.ui.links import change_url
 from automate_studio.ui.overview_address import overview_url
 from automate_studio.ui.versions import version_definitions
@@ -204,6 +204,15 @@ def _failure_items(
             step=steps[group.pk],
             may_act=group.pk in may_run,
         )
+
+
+def failure_message(user: User, group: FailureGroup) -> str:
+    """What is said of a group to this person: its message, or that they may not see it."""
+    if not can(user, "view_payload", group):
+        return _hidden_message(group.code)
+    last_run = ExecutionRun.objects.filter(pk=group.last_run)
+    kept = last_run.values_list("error__text", KT("error__details__body")).first()
+    return _failure_detail(group, *(kept or (None, None)))
 
 
 def _failure_detail(group: FailureGroup, stored: Any, body: str | None) -> str:

@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 
 from automate_core.expressions.json_logic import Explanation
 from automate_governance.texts import translated
+from automate_governance.visible import escape_invisible
 from automate_plugins import text
 from automate_studio.ui.describe import describe_condition
 from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.view_models.compared_types import describe_mismatch
 
 MAX_SHOWN = 80

@@ -20,6 +20,7 @@ from automate_core.definition.step_names import title_of_key
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_governance.permissions import Person, User
 from automate_governance.texts import translated
+from automate_governance.visible import escape_invisible
 from automate_studio.builder.data.declared_types import declared_output
 from automate_studio.builder.panel.condition_fields import FieldOption, field_options
 from automate_studio.builder.panel.field_messages import message_at
@@ -39,7 +40,6 @@ from automate_studio.ui.describe import describe_condition
 from automate_studio.ui.fields import FieldMessage
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.json.editor import parse_json
-from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.samples import samples
 from automate_studio.ui.samples.samples import Sample, WithheldSample, sample_for_step, sample_for_trigger, walk_paths
 from automate_studio.view_models.condition_lines import ConditionLine, explanation_lines, value_text

@@ -24,6 +24,7 @@ from automate_governance.middleware import show_once
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import User, can, permitted
 from automate_governance.texts import translated
+from automate_governance.visible import escape_invisible
 from automate_llm.models import LLMUsage
 from automate_plugins import text
 from automate_studio.runs.page.header import ModelCost, model_cost, sub_runs_of_step
@@ -36,7 +37,6 @@ from automate_studio.ui.fields import FormFieldView
 from automate_studio.ui.formatting import format_round_duration
 from automate_studio.ui.forms import form_fields, remark_error
 from automate_studio.ui.json.tree import JsonTree
-from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.view_models.condition_lines import ConditionLine
 from automate_studio.view_models.run_data import StepHistory
 from automate_studio.view_models.run_values import run_value_tree, step_value_trees
