@@ -353,8 +353,7 @@ def test_the_latest_events_say_which_take_another_branch(workflow, deliver, sign
         "size": "Size Big 2, None 1, Otherwise 3 .",
         "inner": "Inner Odd 1, Otherwise 1 .",
         "later": "Later Five 0, Said 0, Otherwise 0 . 5 events not predicted: the route depends on vars.other.",
-        "known": "Known Found 0, Soon 0, Otherwise 0 . 5 events not predicted: the route depends on "
-        "steps.look.output.n.",
+        "known": "Known Found 0, Soon 0, Otherwise 0 . 5 events not predicted: the route depends on what Look returns.",
     }
     editor.do("edit_settings", set={"vars": {"limit": 6, "other": 1}})
     editor.do("edit_condition", key="known", arm="found", when={"==": [{"var": "event.payload.n"}, 1]})
