@@ -61,6 +61,9 @@ def automate(application: Application, mounts: Mapping[str, Application] | None 
             await webhooks(scope, receive, send)
         elif mount := next((each for each in mounted if each.serves(scope)), None):
             await mount(scope, receive, send)
+        elif scope["type"] == "http":
+            left = _Leaving(receive, send)
+            await application(scope, left.receive, left.send)
         else:
             await application(scope, receive, send)
 
@@ -107,6 +110,31 @@ class _Body:
         if not self._is_answered:
             await _send_text(self._send, status, reason, (b"connection", b"close"))
         return {"type": "http.disconnect"}
+
+
+class _Leaving:
+    """Tells Django that a client has left once the response has begun, not before.
+
+    Before, Django cancels the view, which may be behind middleware in another thread, and then sends its signals by the
+    executor of that thread, which has ended: "CurrentThreadExecutor already quit or is broken". So a view of a client
+    that has left ends as under WSGI, and a stream ends with its first piece.
+    """
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        self._is_received = False
+        self._has_begun = asyncio.Event()
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and self._is_received:
+            await self._has_begun.wait()
+        self._is_received = self._is_received or not message.get("more_body")
+        return message
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        self._has_begun.set()
+        await self._send(message)
 
 
 async def _send_text(send: Send, status: int, text: bytes, *extra: tuple[bytes, bytes]) -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.asgi import get_asgi_application
+from django.http import StreamingHttpResponse
+from django.urls import include
+from django.urls import path as url
 
 from automate_core.asgi import automate
 from automate_core.models import Event
@@ -145,3 +150,55 @@ def test_a_body_without_end_is_answered_with_413(settings):
 
     assert arriving(pieces(), path="/admin/login/") == (413, True)
     assert sum(sent) == 110_000, "not one piece more is taken"
+
+
+# --- requests that are left -------------------------------------------------------------------------------------------
+
+LEFT_URL = "tests.core.test_asgi"
+
+
+async def slow_page(request):
+    """A page that a middleware without async support wraps, as Unfold's and most others are."""
+    await sync_to_async(time.sleep)(0.2)
+    return StreamingHttpResponse(endless_lines())
+
+
+async def endless_lines():
+    while True:
+        yield b"line\n"
+        await asyncio.sleep(0.01)
+
+
+def sync_middleware(get_response):
+    return get_response
+
+
+urlpatterns = [url("slow/", slow_page), url("", include("automate_site.urls"))]
+
+
+def test_a_request_that_is_left_before_its_response_ends_quietly(settings, caplog):
+    """A cancelled view would leave Django with the executor of a thread that has quit, and a traceback in the log."""
+    settings.ROOT_URLCONF = LEFT_URL
+    settings.MIDDLEWARE = [f"{LEFT_URL}.sync_middleware"]
+    body = iter([{"type": "http.request", "body": b"", "more_body": False}])
+    sent, contexts = [], []
+
+    async def receive():
+        if (message := next(body, None)) is None:
+            await asyncio.sleep(0.1)  # the view is running
+            return {"type": "http.disconnect"}
+        return message
+
+    async def send(message):
+        sent.append(message["type"])
+
+    async def leave():
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: contexts.append(context))
+        scope = {"type": "http", "method": "GET", "path": "/slow/", "query_string": b"", "client": ("::1", 1),
+                 "headers": [(b"host", b"testserver")]}  # fmt: skip
+        await asyncio.wait_for(automate(get_asgi_application())(scope, receive, send), 10)
+
+    asyncio.run(leave())
+    assert not contexts and not [each for each in caplog.records if each.levelname == "ERROR"]
+    assert sent[0] == "http.response.start", "the view ended by itself"
+    assert len(sent) < 20, "the stream ended at once"
