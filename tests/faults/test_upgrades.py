@@ -1,4 +1,7 @@
-"""F21 and F28 in their long forms, shortened: restarts under load, and a new version that takes over from an old one."""
+"""F21, F28 and F36 in their long forms, shortened: restarts under load, and a new version that takes over.
+
+In F36 it is PostgreSQL that restarts, while runs are in each kind of step.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from tests.faults.long.ground import commit_before_migrations
 pytestmark = [pytest.mark.process, pytest.mark.extended, pytest.mark.timeout(1_800)]
 
 
-@pytest.mark.parametrize("name", ["F21", "F28"])
+@pytest.mark.parametrize("name", ["F21", "F28", "F36"])
 def test_nothing_is_lost(name):
     """The scenario checks all invariants, what senders were answered, and how processes ended."""
     if name == "F28" and not commit_before_migrations():

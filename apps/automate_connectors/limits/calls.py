@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import psycopg
 from django.db import DatabaseError, connection, transaction
 from django.dispatch import Signal
 
@@ -222,7 +223,7 @@ class CallSlot:
             _execute(_FINISH, {"id": self._id})
             if limit.concurrent and self.used is not None:
                 _send(_admit_waiting(self.used.pk, limit))
-        except DatabaseError as error:
+        except (DatabaseError, psycopg.Error) as error:  # a receiver of `admitted` may use psycopg's cursors
             log.warning("the slot of a limited connection was not given back: %s", error)
 
 

@@ -44,7 +44,8 @@ def is_in_doubt(error: ConnectorError) -> bool:
 class EffectOutcome:
     """How an effect ended: its output as a JSON document, or its error, and what it logged.
 
-    With `output_file` the redacted output is in that file, and `output` is its preview.
+    With `output_file` the redacted output is in that file, and `output` is its preview. `has_begun` says that a
+    connector was called, and `lost_database` that the site's database was lost and the effect may be performed again.
     """
 
     output: bytes | None = None
@@ -52,6 +53,8 @@ class EffectOutcome:
     error: ConnectorError | None = None
     logs: list[LogRecord] = field(default_factory=list)
     effects: list[dict[str, Any]] = field(default_factory=list)  # what a dry run of it would have done
+    has_begun: bool = False
+    lost_database: bool = False
 
 
 def outcome_document(outcome: EffectOutcome, error: dict[str, Any] | None) -> dict[str, Any]:

@@ -25,7 +25,8 @@ class Effect:
     """A request: an attempt that reaches outside. Its row is committed as running before it starts.
 
     `cancelled` says that its outcome is not wanted any more. The first `claim` decides what becomes of it: the thread
-    that commits it, or the watch that answers for it once its time is over.
+    that commits it, or the watch that answers for it once its time is over. `postponed` are the seconds that it waited
+    for the site's database; its deadline moves by them.
     """
 
     step: Any
@@ -33,12 +34,19 @@ class Effect:
     params: Any
     cancelled: bool = False
     claimed_by: str = ""
+    postponed: float = 0.0
 
     def claim(self, claimant: str) -> bool:
         """Whether `claimant` is the first to claim it, now or before. Callable from any thread."""
         with _claims_lock:
             self.claimed_by = self.claimed_by or claimant
             return self.claimed_by == claimant
+
+    def release(self, claimant: str) -> None:
+        """Take back a claim: what it was for did not happen."""
+        with _claims_lock:
+            if self.claimed_by == claimant:
+                self.claimed_by = ""
 
 
 @dataclass(slots=True, eq=False)

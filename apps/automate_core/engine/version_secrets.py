@@ -38,15 +38,11 @@ class VersionSecrets:
 
     def refresh(self, version_id: int) -> None:
         """Read the connections' present secrets; those that cannot be read are left out. Waits for secret backends."""
-        try:
-            named = Connection.objects.filter(slug__in=self.connections).select_related(
-                "token__access", "token__refresh"
-            )
-            usable = permitted(assignees.load_run_as(version_id), "use", named)
-            with redactor_context(self.redactor):
-                learn_for_masking(each for row in usable for found in row.references().values() for each in found)
-        finally:
-            self._refreshed_at = time.monotonic()
+        named = Connection.objects.filter(slug__in=self.connections).select_related("token__access", "token__refresh")
+        usable = permitted(assignees.load_run_as(version_id), "use", named)
+        with redactor_context(self.redactor):
+            learn_for_masking(each for row in usable for found in row.references().values() for each in found)
+        self._refreshed_at = time.monotonic()
 
 
 def build_version_secrets(definition: Definition) -> VersionSecrets:

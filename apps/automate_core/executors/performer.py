@@ -6,6 +6,7 @@ storage and secrets backends, and reaches outside as a worker does.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
 import logging
@@ -27,6 +28,7 @@ from automate_core.definition.parsing import parse
 from automate_core.definition.step_paths import key_of
 from automate_core.engine.child_nodes import find_action_node
 from automate_core.engine.effects.call import EffectCall
+from automate_core.engine.effects.database_loss import repeat_while_away
 from automate_core.engine.effects.executor_pools import code_version
 from automate_core.engine.effects.performer import perform
 from automate_core.engine.effects.pool import GRACE_SECONDS, timeout_outcome
@@ -89,7 +91,7 @@ def _perform_claimed(claimed: Any) -> tuple[dict[str, Any], list[dict[str, Any]]
     """The redacted (outcome, logs) of a claimed step. Never raises."""
     step, context = StepRecord(claimed.path, claimed.attempt, key=claimed.key or ""), None
     try:
-        context, node = _prepare(claimed)
+        context, node = repeat_while_away(lambda: _prepare(claimed), claimed.seconds)
     except ConnectorError as error:
         outcome = EffectOutcome(error=error)
     except Exception as error:
@@ -207,11 +209,12 @@ def _perform_in_time(call: EffectCall) -> EffectOutcome:
     done: queue.SimpleQueue[EffectOutcome] = queue.SimpleQueue()
     name = f"automate-step-{call.effect.step.path}"[:60]
     threading.Thread(target=lambda: done.put(perform(call)), name=name, daemon=True).start()
-    try:
-        return done.get(timeout=call.effect.node.timeout + GRACE_SECONDS)
-    except queue.Empty:
-        call.cancel()
-        return timeout_outcome(call)
+    started, seconds = time.monotonic(), call.effect.node.timeout + GRACE_SECONDS
+    while (left := started + seconds + call.effect.postponed - time.monotonic()) > 0:
+        with contextlib.suppress(queue.Empty):
+            return done.get(timeout=left)
+    call.cancel()
+    return timeout_outcome(call)
 
 
 def _no_job(run_id: uuid.UUID, headers: str | None) -> ClaimedJob:

@@ -25,12 +25,7 @@ class SignInForm(AdminSignInForm):  # type: ignore[misc]
 
     def get_invalid_login_error(self) -> ValidationError:
         """After too many attempts, the time of the next one."""
-        attempt = get_attempt(self.request)
-        if attempt.is_paced:
-            return ValidationError(
-                gettext("Many sign-ins come from your network at the moment. Try again in a few seconds.")
-            )
-        if seconds := attempt.locked:
+        if seconds := get_attempt(self.request).locked:
             minutes = -(-seconds // 60)
             return ValidationError(
                 ngettext(

@@ -64,6 +64,11 @@ class Ground:
             row = own.execute(statement, values).fetchone()
         return row[0] if row else None
 
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows of a statement, on a connection of its own."""
+        with psycopg.connect(self.cluster.url, autocommit=True) as own:
+            return own.execute(statement).fetchall()
+
     def live_jobs(self) -> int:
         """Jobs that have not ended."""
         return int(self.ask("SELECT count(*) FROM automate_core_outboxjob WHERE status IN ('ready', 'leased')"))

@@ -23,6 +23,7 @@ from tests.faults.long import upgrades
 from tests.faults.long.ground import Ground
 from tests.faults.long.load import CONCURRENCY, Figures, Size, sending
 from tests.faults.long.pools import pools
+from tests.faults.long.step_kinds import restarts_in_steps
 
 PATIENCE = 600  #: seconds that a process may take beside others that work; what it took is among the figures
 
@@ -298,4 +299,5 @@ SCENARIOS: dict[str, tuple[Callable[[Ground, Size], Figures], tuple[str, ...]]] 
     "F28": (upgrades.upgrade, ("a", "b")),
     "F33": (soak, ("a",)),
     "F35": (lambda on, size: pools(on, size.events, size.kills), ("a",)),
+    "F36": (restarts_in_steps, ("a",)),
 }

@@ -17,10 +17,11 @@ from automate_connectors.invocation import encode_output, invoke
 from automate_connectors.limits.calls import WAITS_FOR_LIMIT, CallSlot
 from automate_connectors.limits.requests import count_requests
 from automate_connectors.outbound import outbound_clients
-from automate_core import artifacts, database
+from automate_core import artifacts
 from automate_core.engine import assignees, event_filters
 from automate_core.engine.effects import dry_run, transactional
 from automate_core.engine.effects.call import CallContext, EffectCall
+from automate_core.engine.effects.database_loss import is_database_away, perform_while_away
 from automate_core.engine.effects.step_logs import StepLog
 from automate_core.engine.effects.step_logs import writer as log_writer
 from automate_core.engine.outcomes import EffectOutcome
@@ -62,51 +63,16 @@ def perform(call: Call) -> EffectOutcome:
             return EffectOutcome(error=ConnectorError(f"{type(error).__name__}: {error}", code="internal_error"))
     ids = {**call.walk.log_ids, "step": call.effect.step.path, "attempt": call.effect.step.attempt}
     with redactor_context(call.walk.run.redactor), LogIds(ids):
-        return _perform_guarded(call)
+        return perform_while_away(call, _perform_guarded)
 
 
 def _perform_guarded(call: EffectCall) -> EffectOutcome:
     outcome = EffectOutcome()
     try:
-        if isinstance(call.effect.node, RenderNode):
-            outcome.output = call.effect.node.template.document(call.effect.params)
-        elif isinstance(call.effect.node, RefreshSecretsNode):
-            call.walk.program.secrets.refresh(call.walk.run.version_id)
-        elif isinstance(call.effect.node, DecideNode):
-            with event_filters.DECIDING:
-                outcome.output = encode_output(call.effect.node.rule.holds(call.effect.params))
-        elif isinstance(call.effect.node, PureNode):
-            with event_filters.DECIDING:
-                outcome.output = call.effect.node.output(call.effect.params)
-        elif isinstance(call.effect.node, ApprovalNode):
-            step = call.effect.step
-
-            def note(message: str) -> None:
-                outcome.logs.append(LogRecord(step.path, step.attempt, "warning", message))
-
-            find = functools.partial(assignees.find_assignees, call.effect.params, note)
-            outcome.output = encode_output(_when_database_is_there(find, call.effect.node.timeout))
-        elif isinstance(call.effect.node, WorkflowNode):
-            assignees.check_may_call(assignees.load_run_as(call.walk.run.version_id), call.effect.node.workflow)
-        elif call.walk.program.test_options is not None and call.walk.program.test_options.mode == "dry":
-            dry_run.perform(call, call.effect.node, outcome)
-        else:
-            _call_connector(call, call.effect.node, outcome)
-    except ConnectorError as error:
-        outcome.error = error.with_traceback(None)  # its frames hold what was read
-    except RenderUnavailableError as error:
-        outcome.error = ConnectorError(error.reason, code="render_unavailable", retryable=True)
-    except TemplateError as error:
-        outcome.error = ConnectorError(str(error), code="template_error")
-    except RuleError as error:
-        outcome.error = ConnectorError(str(error), code="condition_error")
-    except DatabaseError as error:
-        outcome.error = ConnectorError(
-            text("The database is unavailable: %(reason)s", reason=str(error)), code="database_away", retryable=True
-        )
-    except Exception as error:  # a thread that dies would leave its run running for ever
-        log.exception("run %s: the effect of %s could not be performed", call.walk.run.id, call.effect.step.path)
-        outcome.error = ConnectorError(f"{type(error).__name__}: {error}", code="internal_error")
+        _perform_node(call, outcome)
+    except Exception as error:  # noqa: BLE001 - a thread that dies would leave its run running for ever
+        outcome.error = _connector_error(error, call)
+        outcome.lost_database = _may_be_repeated(call, outcome, error)
     finally:
         connections.close_all()
     if outcome.error is not None and outcome.error.code != WAITS_FOR_LIMIT:
@@ -115,33 +81,59 @@ def _perform_guarded(call: EffectCall) -> EffectOutcome:
     return outcome
 
 
-AWAY_SECONDS = 20.0  #: for which a step waits for the site's own database before its call
-PAUSE_SECONDS = 0.25
+def _perform_node(call: EffectCall, outcome: EffectOutcome) -> None:
+    node = call.effect.node
+    if isinstance(node, RenderNode):
+        outcome.output = node.template.document(call.effect.params)
+    elif isinstance(node, RefreshSecretsNode):
+        call.walk.program.secrets.refresh(call.walk.run.version_id)
+    elif isinstance(node, DecideNode):
+        with event_filters.DECIDING:
+            outcome.output = encode_output(node.rule.holds(call.effect.params))
+    elif isinstance(node, PureNode):
+        with event_filters.DECIDING:
+            outcome.output = node.output(call.effect.params)
+    elif isinstance(node, ApprovalNode):
+        step = call.effect.step
+
+        def note(message: str) -> None:
+            outcome.logs.append(LogRecord(step.path, step.attempt, "warning", message))
+
+        outcome.output = encode_output(assignees.find_assignees(call.effect.params, note))
+    elif isinstance(node, WorkflowNode):
+        assignees.check_may_call(assignees.load_run_as(call.walk.run.version_id), node.workflow)
+    elif call.walk.program.test_options is not None and call.walk.program.test_options.mode == "dry":
+        dry_run.perform(call, node, outcome)
+    else:
+        _call_connector(call, node, outcome)
 
 
-def _when_database_is_there[T](act: Callable[[], T], timeout: float) -> T:
-    """Do what comes before a call, again while the site's database is away: that has no effect and costs no attempt.
+def _connector_error(error: Exception, call: EffectCall) -> ConnectorError:
+    """The error of a step, for whatever was raised."""
+    if isinstance(error, ConnectorError):
+        return error.with_traceback(None)  # its frames hold what was read
+    if isinstance(error, RenderUnavailableError):
+        return ConnectorError(error.reason, code="render_unavailable", retryable=True)
+    if isinstance(error, TemplateError):
+        return ConnectorError(str(error), code="template_error")
+    if isinstance(error, RuleError):
+        return ConnectorError(str(error), code="condition_error")
+    if isinstance(error, DatabaseError) or is_database_away(error):
+        message = text("The database is unavailable: %(reason)s", reason=str(error))
+        return ConnectorError(message, code="database_away", retryable=True)
+    log.error(
+        "run %s: the effect of %s could not be performed", call.walk.run.id, call.effect.step.path, exc_info=error
+    )
+    return ConnectorError(f"{type(error).__name__}: {error}", code="internal_error")
 
-    At most half of the step's timeout is spent, so that the call keeps its time.
-    """
-    until = time.monotonic() + min(AWAY_SECONDS, timeout / 2)
-    while True:
-        try:
-            return act()
-        except (DatabaseError, ConnectorError) as error:
-            if not _is_database_away(error) or time.monotonic() + PAUSE_SECONDS > until:
-                raise
-        connections.close_all()
-        time.sleep(PAUSE_SECONDS)
 
-
-def _is_database_away(error: BaseException | None) -> bool:
-    """Whether the error, or what caused it, is that the database is away; a secret may be the one not readable."""
-    while error is not None:
-        if database.is_away(error):
-            return True
-        error = error.__cause__
-    return False
+def _may_be_repeated(call: EffectCall, outcome: EffectOutcome, error: Exception) -> bool:
+    """Whether the database was lost before the effect, or in an action that changes nothing."""
+    node = call.effect.node
+    if not outcome.has_begun:
+        return is_database_away(error)
+    adapter, action = node.adapter, node.action
+    return is_database_away(error, of_site=True) and bool(adapter.reads_only(action.name, call.effect.params))
 
 
 class _RunAs:
@@ -194,10 +186,7 @@ def _call_with_slot(call: EffectCall, node: ActionNode, outcome: EffectOutcome, 
     deadline = time.monotonic() + node.timeout
     used = None
     if node.connection:
-        opening = functools.partial(
-            credentials.open_connection, node.connection, run_as, walk.program.workflow, functools.cache(slot.acquire)
-        )
-        used = _when_database_is_there(opening, node.timeout)
+        used = credentials.open_connection(node.connection, run_as, walk.program.workflow, slot.acquire)
     hosts = used.hosts if used else None
     step_log = StepLog(call, log_writer)
     context = {
@@ -226,6 +215,7 @@ def _call_with_slot(call: EffectCall, node: ActionNode, outcome: EffectOutcome, 
         if node.transactional:
             transactional.perform(call, act, outcome)
         else:
+            outcome.has_begun = True
             with run_origin(walk.run.id, walk.program.workflow, walk.run.depth):
                 outcome.output = act()
             _keep_as_file(outcome, walk)

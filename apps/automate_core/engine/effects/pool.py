@@ -85,7 +85,9 @@ class EffectPool:
     def next_deadline(self) -> float:
         """When, on `time.monotonic()`, the next effect runs out of time; infinite when none does."""
         with self._lock:
-            waiting = [by for by, call in self._running.values() if call.effect.claimed_by != "commit"]
+            waiting = [
+                by + call.effect.postponed for by, call in self._running.values() if call.effect.claimed_by != "commit"
+            ]
             return min(waiting, default=math.inf)
 
     def expire_overdue(self) -> list[Result]:
@@ -95,7 +97,8 @@ class EffectPool:
             late = {
                 key: call
                 for key, (by, call) in self._running.items()
-                if by <= now and call.effect.claim("watch")  # one that is being committed has its own outcome
+                if by + call.effect.postponed <= now
+                and call.effect.claim("watch")  # one that is being committed has its own outcome
             }
             for key in late:
                 del self._running[key]

@@ -37,6 +37,8 @@ class _LeaseLostError(Exception):
 def perform(call: EffectCall, act: Callable[[], bytes], outcome: EffectOutcome) -> None:
     """Run `act` and record its output, both or neither. Raises ConnectorError; then nothing was written.
 
+    After a lost database it has thus had no effect, and is performed again (`database_loss`).
+
     The job's row is locked last, by the checkpoint, so that no other lock is waited for under it.
     """
     walk, milliseconds = call.walk, int(call.effect.node.timeout * 1000)
@@ -67,6 +69,7 @@ def perform(call: EffectCall, act: Callable[[], bytes], outcome: EffectOutcome) 
     except (DatabaseError, psycopg.Error) as error:
         known = _committed_output(call)
         if known is None:
+            call.effect.release("commit")
             raise ConnectorError(
                 text("The database is unavailable: %(reason)s", reason=str(error)), code="database_away", retryable=True
             ) from error
@@ -79,7 +82,7 @@ def _committed_output(call: EffectCall) -> tuple[bytes, str | None] | None:
 
     Asks until the database answers. Until then the lease runs out, and the next worker reads the journal.
     """
-    step = call.effect.step
+    step, began, postponed = call.effect.step, time.monotonic(), call.effect.postponed
     while not call.walk.cancelled:
         connection.close()
         try:
@@ -90,4 +93,5 @@ def _committed_output(call: EffectCall) -> tuple[bytes, str | None] | None:
             return (encode_output(outputs[0][0]), outputs[0][1]) if outputs else None
         except DatabaseError:
             time.sleep(POLL_SECONDS)
+            call.effect.postponed = postponed + time.monotonic() - began
     return None
