@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, F, Sum, When
+from django.db.models import Case, Count, F, Sum, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -20,6 +20,8 @@ from automate_llm.models import LLMBudget, LLMUsage
 from automate_llm.prices import CURRENCY
 from automate_plugins import ntext, text
 from automate_plugins.texts import restored, stored
+
+MOST_NAMED = 20  #: providers that a warning names
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,13 @@ def get_spending_by_budget(found: list[LLMBudget], day: dt.date) -> dict[int, Sp
         nothing = Spending(Decimal(0), 0)
         spent |= {b.pk: of_workflow.get(b.workflow, nothing) if b.workflow else whole for b in alike}
     return spent
+
+
+def capped_calls(day: dt.date) -> list[tuple[str, int]]:
+    """Return (provider, number of calls) of those that reported too much on that day or the one before."""
+    capped = LLMUsage.objects.filter(is_capped=True, day__gte=day - dt.timedelta(days=1), day__lte=day)
+    rows = capped.exclude(status=LLMUsage.Status.VOIDED).values_list("provider")
+    return list(rows.annotate(number=Count("pk")).order_by("provider")[:MOST_NAMED])
 
 
 def percent_spent(spent: Decimal, most: Decimal | int) -> int:

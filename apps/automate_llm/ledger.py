@@ -10,16 +10,19 @@ from __future__ import annotations
 import logging
 import uuid
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_governance import audit
+from automate_governance.permissions import Person
 from automate_llm import budgets
 from automate_llm.models import LLMUsage
 from automate_llm.prices import Price
-from automate_llm.providers.base import TokenUsage
+from automate_llm.reported_usage import SettledUsage
 from automate_plugins import text
 
 log = logging.getLogger(__name__)
@@ -88,14 +91,16 @@ class Ledger:
         step: dict[str, Any] = {"run": self._run, "path": self._path, "attempt": self._attempt, "call": self._calls}
         return LLMUsage.objects.update_or_create(**step, defaults=values)[0]
 
-    def record_answer(self, entry: Entry, usage: TokenUsage, *, is_estimated: bool) -> None:
+    def record_answer(self, entry: Entry, settled: SettledUsage) -> None:
         """Settle the call with its actual usage."""
+        usage = settled.usage
         _settle(
             entry,
             status=LLMUsage.Status.ANSWERED,
             tokens_in=usage.tokens_in,
             tokens_out=usage.tokens_out,
-            is_estimated=is_estimated,
+            is_estimated=settled.is_estimated,
+            is_capped=settled.is_capped,
             cost=entry.price.cost_of(usage.tokens_in, usage.tokens_out) if entry.price else None,
         )
 
@@ -108,10 +113,24 @@ class Ledger:
         _settle(entry, status=LLMUsage.Status.IN_DOUBT)
 
 
+@transaction.atomic
+def void_call(pk: int, *, by: Person) -> LLMUsage | None:
+    """Have a call count nothing under any budget, audited; None where there is none. Voiding again changes nothing."""
+    row = LLMUsage.objects.select_for_update().filter(pk=pk).first()
+    if row is None or row.status == LLMUsage.Status.VOIDED:
+        return row
+    counted = {"tokens_in": row.tokens_in, "tokens_out": row.tokens_out, "cost": str(row.cost)}
+    row.status, row.tokens_in, row.tokens_out, row.cost = LLMUsage.Status.VOIDED, 0, 0, Decimal(0)
+    row.save(update_fields=["status", "tokens_in", "tokens_out", "cost"])
+    changes = {**counted, "provider": row.provider, "model": row.model, "workflow": row.workflow, "day": str(row.day)}
+    audit.record(by, "model_call.voided", row, changes=changes)
+    return row
+
+
 def _settle(entry: Entry, **values: Any) -> None:
     """Write how a call ended. Without a database it stays in flight, at its maximum usage."""
     try:
-        LLMUsage.objects.filter(pk=entry.pk).update(**values)
+        LLMUsage.objects.filter(pk=entry.pk).exclude(status=LLMUsage.Status.VOIDED).update(**values)
     except DatabaseError as error:
         log.warning("the usage %s could not be settled; its estimate is counted: %s", entry.pk, error)
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +13,7 @@ from automate_llm.prompts import Message
 from automate_llm.providers.base import Capability, LLMProvider, LLMProviderError, TokenUsage
 from automate_llm.providers.options import ChatOptions
 from automate_llm.registry import providers
+from automate_llm.reported_usage import settle_usage
 from automate_plugins import text
 from automate_plugins.registry import PluginNotFoundError
 
@@ -97,11 +97,22 @@ class ModelCaller:
         except Exception:
             self._failed(entry, reported, is_refused=False)
             raise
+        return answer, self._settle(entry, reported, answer).cut_off
+
+    def _settle(self, entry: Entry, reported: list[TokenUsage], answer: str) -> TokenUsage:
         counted = TokenUsage(tokens_in=entry.tokens_in, tokens_out=self.provider.count_tokens(answer))
-        usage = reported[0] if reported else counted
-        self._usages.append(usage)
-        self._ledger.record_answer(entry, usage, is_estimated=not reported)
-        return answer, usage.cut_off
+        settled = settle_usage(reported, counted, max_tokens=self.max_tokens)
+        if settled.is_capped:
+            self._context["log"](
+                text(
+                    "%(provider)s reported more tokens than the call can have taken. The most that is possible counts.",
+                    provider=self._seller,
+                ),
+                "warning",
+            )
+        self._ledger.record_answer(entry, settled)
+        self._usages.append(settled.usage)
+        return settled.usage
 
     def _options(self, schema: dict[str, Any] | None, reported: list[TokenUsage]) -> ChatOptions:
         capabilities = self.provider.capabilities
@@ -121,11 +132,10 @@ class ModelCaller:
             options["cancelled"] = self._context["cancelled"]
         return options
 
-    def _failed(self, entry: Entry, reported: Iterable[TokenUsage], *, is_refused: bool) -> None:
-        for usage in reported:  # it answered, if with nothing that can be used
-            self._ledger.record_answer(entry, usage, is_estimated=False)
-            return
-        if is_refused:
+    def _failed(self, entry: Entry, reported: list[TokenUsage], *, is_refused: bool) -> None:
+        if reported:  # it answered, if with nothing that can be used
+            self._settle(entry, reported, "")
+        elif is_refused:
             self._ledger.record_refusal(entry)
         else:
             self._ledger.record_unknown(entry)

@@ -14,8 +14,9 @@ from django.utils.translation import gettext_lazy as _
 class LLMUsage(models.Model):
     """One model call. Recorded before the call at its maximum usage, and settled after it.
 
-    `cost` is in US dollars, and null where no price is known. `is_estimated` means that tokens are our own count. `day`
-    is a day of the site's time zone. `path` and `attempt` are the step's.
+    `cost` is in US dollars, and null where no price is known. `is_estimated` means that tokens are our own count, and
+    `is_capped` that the server reported more than the call can have taken. `day` is a day of the site's time zone.
+    `path` and `attempt` are the step's.
     """
 
     class Status(models.TextChoices):
@@ -28,6 +29,7 @@ class LLMUsage(models.Model):
             "in_doubt",
             _("Outcome unknown"),
         )  #: broke off: counts with the most it may take
+        VOIDED = "voided", _("Voided")  #: by an administrator: counts nothing
 
     run = models.UUIDField(null=True, blank=True)
     workflow = models.CharField(max_length=100, blank=True)
@@ -42,6 +44,7 @@ class LLMUsage(models.Model):
     tokens_in = models.PositiveBigIntegerField()
     tokens_out = models.PositiveBigIntegerField()
     is_estimated = models.BooleanField(default=True)
+    is_capped = models.BooleanField(default=False, db_default=False)
     cost = models.DecimalField(max_digits=18, decimal_places=8, null=True, blank=True)
 
     class Meta:
@@ -59,6 +62,7 @@ class LLMUsage(models.Model):
                 include=["provider", "model", "tokens_in", "tokens_out", "cost"],
                 name="llm_usage_by_day",
             ),
+            models.Index(fields=["day"], condition=Q(is_capped=True), name="llm_usage_capped"),
         ]
 
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 
 from automate_governance.redaction.spreadsheets import inert
 from automate_llm.models import LLMUsage
@@ -18,6 +18,7 @@ from automate_plugins import text
 
 LONGEST_DAYS = 400
 MOST_CALLS = 100_000
+MOST_SHOWN = 10  #: calls that the page lists one by one
 _COLUMNS = (
     "day",
     "workflow",
@@ -32,7 +33,7 @@ _COLUMNS = (
 
 _CALL = (
     "at", "day", "workflow", "run", "path", "attempt", "call", "provider", "model", "status", "tokens_in", "tokens_out",
-    "is_estimated", "cost",
+    "is_estimated", "cost", "is_capped",
 )  # fmt: skip
 
 
@@ -78,22 +79,24 @@ class Sums:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """The same calls, summed in three ways."""
+    """The same calls, summed in three ways; `calls` are the largest, those first whose usage was capped."""
 
     total: Sums
     by_day: list[Sums]
     by_model: list[Sums]
     by_workflow: list[Sums]
+    calls: list[LLMUsage]
 
 
 def build_report(period: Period) -> Report:
-    """Return the report, in four queries."""
+    """Return the report, in five queries."""
     rows = period.rows
     return Report(
         total=_sums((), rows.aggregate(**_ADDED)),
         by_day=_sums_by(rows, "day", order=("-day",)),
         by_model=_sums_by(rows, "provider", "model"),
         by_workflow=_sums_by(rows, "workflow"),
+        calls=list(rows.order_by("-is_capped", -(F("tokens_in") + F("tokens_out")), "-pk")[:MOST_SHOWN]),
     )
 
 

@@ -21,6 +21,7 @@ from automate_llm.ledger import Ledger
 from automate_llm.models import LLMBudget, LLMUsage
 from automate_llm.prices import Price
 from automate_llm.providers.base import TokenUsage
+from automate_llm.reported_usage import SettledUsage
 from tests.llm.server import Fault
 from tests.support.matrix import representatives
 from tests.support.walks import Slow, settle
@@ -97,7 +98,8 @@ def test_the_same_attempt_is_counted_once(db):
     for _ in range(2):
         ledger = Ledger(context)
         entry = ledger.reserve(provider="p", model="m", price=price, tokens_in=10, tokens_out=10)
-        ledger.record_answer(entry, TokenUsage(tokens_in=7, tokens_out=3), is_estimated=False)
+        usage = TokenUsage(tokens_in=7, tokens_out=3)
+        ledger.record_answer(entry, SettledUsage(usage=usage, is_estimated=False, is_capped=False))
     row = LLMUsage.objects.get()
     assert (row.tokens_in, row.tokens_out, row.status) == (7, 3, "answered")
     row.pk = None

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from automate_connectors.stored.models import DeclaredConnectorDraft
 from automate_core.models import Erasure, FailureGroup, Notification, NotificationRule, StoredFile
+from tests.support.model_usage import model_call
 from tests.support.stored_connectors import TEXT, save_connector
 
 
@@ -36,6 +37,7 @@ def _objects(run, owner):
         ),
         "rule": rule,
         "unsent": unsent,
+        "model call": model_call("1.25"),
         "connection": connection,
         "secret": StoredSecret.objects.first(),
         "endpoint": run.workflow.active_triggers.first(),
@@ -214,6 +216,7 @@ def addresses(run, owner, endpoint, approval, bulk_action, view):
         ),
         "model usage": ("get", reverse("admin:automate_llm_llmusage_changelist")),
         "model usage export": ("post", reverse("studio:model_usage_export")),
+        "model call void": ("post", reverse("studio:model_call_void", args=[objects["model call"].pk])),
         "model budgets": ("get", reverse("admin:automate_llm_llmbudget_changelist")),
         "workflow history": ("get", reverse("admin:automate_core_workflow_history", args=[run.workflow_id])),
         "pools": ("get", reverse("studio:pool_list")),
@@ -299,6 +302,7 @@ MATRIX = {
     "audit list": (403, 403, 403, 302),
     "model usage": (403, 403, 403, 302),
     "model usage export": (403, 403, 403, 302),
+    "model call void": (403, 403, 403, 302),
     "model budgets": (403, 403, 403, 302),
     "workflow list": (200, 200, 200, 302),
     "runs bulk, nothing said": (422, 422, 422, 302),

@@ -75,6 +75,7 @@ LEAVES = {
     "notification rule do, nothing said": ({"do": "off"}, "notification.rule_turned_off"),
     "workflow notification mute": ({}, "notification.unmuted"),
     "model usage export": ({}, "model_usage.exported"),
+    "model call void": ({}, "model_call.voided"),
     "runs export": ({}, "runs.exported"),
     "audit export": ({"format": "csv"}, "audit.exported"),
     "audit verify": ({}, "audit.verified"),

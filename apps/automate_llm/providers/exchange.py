@@ -10,6 +10,7 @@ from typing import Any
 from automate_connectors.web import request_id
 from automate_governance.redaction.redactor import redact_and_truncate
 from automate_llm.providers.base import LLMProviderError, TokenUsage
+from automate_llm.reported_usage import is_count
 from automate_plugins import text
 from automate_plugins.texts import joined
 
@@ -120,7 +121,7 @@ def list_names(listed: Any, name: str) -> list[str]:
 def report_usage(options: Mapping[str, Any], tokens_in: Any, tokens_out: Any, *, cut_off: bool) -> None:
     """Call `on_usage`, if it and the numbers are there."""
     on_usage = options.get("on_usage")
-    if on_usage and all(isinstance(count, int) and count >= 0 for count in (tokens_in, tokens_out)):
+    if on_usage and is_count(tokens_in) and is_count(tokens_out):
         on_usage(TokenUsage(tokens_in=tokens_in, tokens_out=tokens_out, cut_off=cut_off))
 
 

@@ -7,4 +7,5 @@ from automate_studio.ui.view_access import staff
 
 urlpatterns = [
     staff("model-usage/export/", model_usage.usage_export, "model_usage_export"),
+    staff("model-usage/calls/<int:call_id>/void/", model_usage.call_void, "model_call_void"),
 ]

@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
@@ -21,11 +22,11 @@ from unfold.admin import ModelAdmin
 
 from automate_connectors.number_fields import DecimalField, IntegerField, NumberInput
 from automate_core.models import Workflow
-from automate_core.navigation.http import clean_text
+from automate_core.navigation.http import clean_text, current_person
 from automate_governance import audit
 from automate_governance.admin_site import admin_site
 from automate_governance.permissions import SITE, can
-from automate_llm import budgets, prices, report
+from automate_llm import budgets, ledger, prices, report
 from automate_llm.models import LLMBudget, LLMUsage
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence, format_date
@@ -89,6 +90,17 @@ def usage_export(request: HttpRequest) -> HttpResponse:
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
+
+
+@require_POST
+def call_void(request: HttpRequest, call_id: int) -> HttpResponse:
+    """Have a call count nothing under any budget, for administrators."""
+    if not can(request.user, "administer", SITE):
+        raise PermissionDenied
+    if ledger.void_call(call_id, by=current_person(request)) is None:
+        raise Http404
+    messages.success(request, _("Voided. The call no longer counts towards budgets."))
+    return redirect("admin:automate_llm_llmusage_changelist")
 
 
 def _check_may(request: HttpRequest) -> None:

@@ -281,6 +281,16 @@ def _find_refusing_budgets(rule: NotificationRule, now: dt.datetime) -> Iterator
         )
 
 
+def _find_budget_matters(rule: NotificationRule, now: dt.datetime) -> Iterator[Incident]:
+    """Budgets that refuse calls, and model servers that report too much: each of these once a day."""
+    yield from _find_refusing_budgets(rule, now)
+    day = budgets.today()
+    for provider, number in budgets.capped_calls(day) if rule.workflow_id is None else ():
+        said = texts.usage_capped(provider, number)
+        fact = texts.build_fact(said, now, "admin:automate_llm_llmusage_changelist")
+        yield Incident(key=f"usage:{provider}:{day}", fact=fact, at=now, workflow=None, owner=None)
+
+
 def _find_altered_trail(rule: NotificationRule, now: dt.datetime) -> Iterator[Incident]:
     """Faults of the audit trail, once for each verification; a rule of a workflow finds none."""
     last = verification.last_verification()
@@ -305,6 +315,6 @@ _DETECTORS: dict[_Kind, Callable[[NotificationRule, dt.datetime], Iterator[Incid
     _Kind.NOT_POLLED: _find_unpolled,
     _Kind.POOL: _find_unserved_pools,
     _Kind.STOPPED: _find_stopped,
-    _Kind.BUDGET: _find_refusing_budgets,
+    _Kind.BUDGET: _find_budget_matters,
     _Kind.AUDIT: _find_altered_trail,
 }

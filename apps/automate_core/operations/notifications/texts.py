@@ -205,6 +205,16 @@ def budget_refuses(workflow: str, reason: str) -> str:
     return text("A budget refuses model calls. %(reason)s", reason=reason)
 
 
+def usage_capped(provider: str, number: int) -> str:
+    """A model server that reports more tokens than its calls can have taken."""
+    return ntext(
+        "%(provider)s reported more tokens than possible for %(count)s call. Check the model server.",
+        "%(provider)s reported more tokens than possible for %(count)s calls. Check the model server.",
+        number,
+        provider=provider,
+    )
+
+
 def audit_altered(faults: int) -> str:
     """Faults that a verification of the audit trail found."""
     return ntext(

@@ -17,6 +17,7 @@ from automate_core.conf import named, setting
 from automate_core.events import stops
 from automate_core.models import Workflow
 from automate_core.operations import health
+from automate_core.operations.notifications import texts
 from automate_core.operations.notifications.channels.mail import can_mail
 from automate_core.operations.plugin_list import KINDS
 from automate_core.operations.site_status.registry import Finding, Severity, StatusItem
@@ -60,6 +61,13 @@ def find_refusing_budgets() -> Iterator[Finding]:
         counted = ntext("A budget refused %(count)s call.", "A budget refused %(count)s calls.", number)
         view = "admin:automate_llm_llmbudget_change"
         yield Finding(severity=Severity.ERROR, message=joined([counted, reason]), view=view, args=[pk])
+
+
+def find_capped_usage() -> Iterator[Finding]:
+    """Model servers that reported more tokens than their calls can have taken, today or the day before."""
+    for provider, number in budgets.capped_calls(budgets.today()):
+        message = texts.usage_capped(provider, number)
+        yield Finding(severity=Severity.WARNING, message=message, view="admin:automate_llm_llmusage_changelist")
 
 
 def find_broken_plugins() -> Iterator[Finding]:
@@ -163,6 +171,12 @@ ITEMS = (
         title=text("Model budgets"),
         ok=text("No budget refuses model calls."),
         find=find_refusing_budgets,
+    ),
+    StatusItem(
+        code="model_usage",
+        title=text("Model usage"),
+        ok=text("No model server reported more tokens than possible."),
+        find=find_capped_usage,
     ),
     StatusItem(code="plugins", title=text("Plug-ins"), ok=text("All plug-ins were loaded."), find=find_broken_plugins),
     StatusItem(code="mail", title=text("Email"), ok=text("A mail server is set."), find=find_missing_mail_server),
