@@ -16,13 +16,15 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
-from unfold.forms import AdminPasswordChangeForm, UserCreationForm
+from unfold.forms import AdminPasswordChangeForm
 
+from automate_core.navigation.http import current_person
 from automate_governance import roles
 from automate_governance.admin import AuditorReadMixin
 from automate_governance.admin_site import reverse
+from automate_governance.people import password_changes
 from automate_governance.people.labels import group_label, permission_label
-from automate_site.people_forms import STAFF_LABEL, GroupField, GroupForm, PermissionField, UserForm
+from automate_site.people_forms import STAFF_LABEL, GroupField, GroupForm, NewUserForm, PermissionField, UserForm
 from automate_studio.people.admin import HandOverMixin, SignInMixin
 from automate_studio.ui.audit.history import object_history
 from automate_studio.ui.formatting import format_exact
@@ -132,7 +134,13 @@ class UserAdmin(HandOverMixin, SignInMixin, PeoplePage, DjangoUserAdmin, ModelAd
     actions_detail = (*HandOverMixin.actions_detail, *SignInMixin.actions_detail)
     readonly_fields = ("signed_in_at", "joined_at", "sign_in_state")
     form = UserForm
-    add_form = UserCreationForm
+    add_form = NewUserForm
+    add_fieldsets = (
+        (
+            None,
+            {"classes": ("wide",), "fields": ("username", "usable_password", "password1", "password2", "must_change")},
+        ),
+    )
     change_password_form = AdminPasswordChangeForm
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -146,6 +154,12 @@ class UserAdmin(HandOverMixin, SignInMixin, PeoplePage, DjangoUserAdmin, ModelAd
         ]
         found[0][1]["fields"].append("sign_in_state")
         return list(_fold_permissions(found))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Have a new person change the password, if that was chosen."""
+        super().save_model(request, obj, form, change)
+        if not change and form.cleaned_data.get("must_change"):
+            password_changes.require_change(obj, by=current_person(request))
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Read the groups of all listed people at once."""

@@ -10,8 +10,8 @@ from django.contrib.auth.models import Group, Permission
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from guardian.models.models import BaseObjectPermission
-from unfold.forms import UserChangeForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.forms import UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldBooleanWidget
 
 from automate_governance import roles
 from automate_governance.people.labels import group_label, permission_label
@@ -44,6 +44,17 @@ class GroupField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
         return (
             gettext("%(role)s. %(description)s") % {"role": label, "description": description} if description else label
         )
+
+
+class NewUserForm(UserCreationForm):  # type: ignore[misc]
+    """Django's form, with the choice that the new person changes the password that an administrator typed."""
+
+    must_change = forms.BooleanField(
+        required=False,
+        initial=True,
+        label=_("Must change the password at the first sign-in"),
+        widget=UnfoldBooleanWidget,
+    )
 
 
 class UserForm(UserChangeForm):  # type: ignore[misc]

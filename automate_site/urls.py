@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth.decorators import login_required
 from django.urls import include, path
 from django.views.generic import RedirectView
 
@@ -17,6 +18,8 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.admin_view(views.home)),
     path("admin/login/", sign_in),  # one page for staff and for people who only decide approvals
+    path("admin/password_change/", login_required(admin.site.password_change)),  # likewise
+    path("admin/password_change/done/", login_required(admin.site.password_change_done)),
     path("healthz/", views.health),
     path("metrics", metrics),
     path("livez/", live),

@@ -36,6 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_WORKER": "off",  # "managed" runs a worker thread inside the ASGI server
     "AUTOMATE_WORKER_CONCURRENCY": 40,  # jobs a worker holds at once, and threads for their effects
     "AUTOMATE_POLL_THREADS": 4,  # polls of triggers that a worker makes at once; 0 for none
+    "AUTOMATE_POLL_RATE": 10_000,  # events an hour of one poll; 0 for no limit
     "AUTOMATE_POOLS": {},  # where steps run beside the workers' threads: "gpu": {"executor": "celery", ...}
     "AUTOMATE_CODE_VERSION": "",  # of workers and performers, which have to agree; empty for the package's version
     "AUTOMATE_WORKER_GRACE_SECONDS": 25.0,  # how long a stopping worker waits for running effects

@@ -16,7 +16,7 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
         from django.contrib.admin.models import LogEntry
 
         from automate_governance import checks, startup
-        from automate_governance.people import account_trail, locale
+        from automate_governance.people import account_trail, locale, password_changes
         from automate_governance.redaction import log_redaction
 
         for check in (
@@ -32,6 +32,7 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
         pre_save.connect(log_redaction.redact_history, sender=LogEntry)
         account_trail.connect()
         locale.connect()
+        password_changes.connect()
         log_redaction.guard_handlers()
         startup.learn_site_secrets()
 

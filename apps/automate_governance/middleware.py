@@ -6,17 +6,23 @@ import codecs
 import contextlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
+from django.utils.translation import gettext as _
 
-from automate_governance import callback_tokens
-from automate_governance.people import locale, origin
+from automate_governance import admin_site, callback_tokens
+from automate_governance.people import locale, origin, password_changes
 from automate_governance.redaction.redactor import MIN_STRONG_LENGTH, RedactedStream, Redactor, redactor_context
 
 _VISIBLE_ATTRIBUTE = re.compile(
     rb"""\b(?:value|title|content|alt|placeholder|aria-label)\s*=\s*(?:"[^"]*|'[^']*|[^\s"'>]*)$"""
 )
+#: Pages of people who must change their password first: signing out, and the texts of scripts.
+_OPEN_VIEWS = ("admin:logout", "admin:login", "admin:jsi18n")
 _MAX_TAG_BYTES = 10_000  # bytes: longer tags are not looked through
 #: What is not text, by the beginning of its media type. All else is, whatever it is called.
 _BINARY_TYPES = (
@@ -42,6 +48,30 @@ class PersonLocaleMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         locale.activate(request)
         return self.get_response(request)
+
+
+class PasswordChangeMiddleware:
+    """Leads people who must change their password to the form for it. It follows `MessageMiddleware`.
+
+    Nothing else works in their session until then, except signing out.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES or not request.session.get(password_changes.SESSION_KEY):
+            return self.get_response(request)
+        form = admin_site.reverse("admin:password_change")
+        if request.path == form:
+            response = self.get_response(request)
+            if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+                password_changes.end_requirement(request)
+            return response
+        if request.path in {admin_site.reverse(view) for view in _OPEN_VIEWS}:
+            return self.get_response(request)
+        messages.warning(request, _("An administrator set your password. Choose a new one to go on."))
+        return HttpResponseRedirect(form)
 
 
 class RedactAnswersMiddleware:

@@ -122,6 +122,20 @@ class Preferences(models.Model):
         return f"{self.person} {self.language} {self.time_zone}"
 
 
+class PasswordChange(models.Model):
+    """A person who must change the password at the next sign-in. `people.password_changes` writes the table."""
+
+    person = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        verbose_name = _("password change")
+        verbose_name_plural = _("password changes")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.person)
+
+
 class StoredSecret(Governed):
     """A named secret, encrypted: `box` by a data key of its own, and that by the key of `key_id` (`wrapped_key`).
 

@@ -237,29 +237,37 @@ def known_groups(by: Person) -> QuerySet[Group]:
     return groups.order_by("name")
 
 
-def known_people(by: Person, obj: Governed) -> QuerySet[Any]:
-    """Return the active people whose names `by` may know: those whom the panel of `obj` shows and members of their own
-    teams, which are groups that are no shipped role; or all for those who may view users in the admin."""
+def known_people(by: Person, obj: Governed | None) -> QuerySet[Any]:
+    """Return the active people whose names `by` may know: those whom the panel of `obj` shows, if there is one and `by`
+    may share it, and members of their own teams, which are groups that are no shipped role; or all for those who may
+    view users in the admin."""
     users = get_user_model()
     persons = users._default_manager.filter(is_active=True).order_by(users.USERNAME_FIELD)
     if by.has_perm(f"{users._meta.app_label}.view_{users._meta.model_name}"):
         return persons
     teams = Group.objects.filter(user=by).exclude(name__in=roles.DESCRIPTIONS)
-    shown = [each.person.pk for each in list_access(obj)]
-    shown += [grant.grantee.pk for grant in list_grants(obj) if grant.kind == "user"]
+    shown = []
+    if obj is not None and can(by, "share", obj):
+        shown = [each.person.pk for each in list_access(obj)]
+        shown += [grant.grantee.pk for grant in list_grants(obj) if grant.kind == "user"]
     in_teams = users._default_manager.filter(groups__in=teams)
     return persons.filter(Q(pk__in=shown) | Q(pk__in=in_teams.values("pk")))
 
 
-def suggest_grantees(by: Person, obj: Governed, begun: str = "") -> list[tuple[str, str]]:
-    """Return (name, what it is) of known groups and people for what was `begun`, at most MAX_SUGGESTED of each."""
+def suggest_grantees(by: Person, obj: Governed | None, begun: str = "") -> list[tuple[str, str]]:
+    """Return (name, what it is) of known groups and people for what was `begun`, at most MAX_SUGGESTED of each.
+
+    People whom only the panel of `obj` shows are suggested to those who may open it.
+    """
     labels = map(group_label, known_groups(by).values_list("name", flat=True))
     groups = [label for label in labels if begun.lower() in label.lower()]
+    return [*((label, _("Group")) for label in groups[:MAX_SUGGESTED]), *suggest_people(by, obj, begun)]
+
+
+def suggest_people(by: Person, obj: Governed | None, begun: str = "") -> list[tuple[str, str]]:
+    """Return (name, full name) of known people for what was `begun`, at most MAX_SUGGESTED."""
     persons = known_people(by, obj).filter(_is_named(begun))[:MAX_SUGGESTED]
-    return [
-        *((label, _("Group")) for label in groups[:MAX_SUGGESTED]),
-        *((each.get_username(), people.display_name(each)) for each in persons),
-    ]
+    return [(each.get_username(), people.display_name(each)) for each in persons]
 
 
 def _is_named(begun: str) -> Q:
@@ -364,8 +372,8 @@ def _permissions(model: type[Governed]) -> QuerySet[Permission]:
 
 def _grant_rows(obj: Governed) -> tuple[tuple[int, QuerySet[Any], str], tuple[int, QuerySet[Any], str]]:
     """Return (rank, rows, attribute) of the grants to people and to groups."""
-    people = _grants_on(get_user_obj_perms_model, type(obj)).filter(content_object=obj)
-    groups = _grants_on(get_group_obj_perms_model, type(obj)).filter(content_object=obj)
+    people = grants_on(get_user_obj_perms_model, type(obj)).filter(content_object=obj)
+    groups = grants_on(get_group_obj_perms_model, type(obj)).filter(content_object=obj)
     return (0, people, "user"), (1, groups, "group")
 
 
@@ -406,7 +414,7 @@ def _named(verbs: list[str]) -> dict[str, str]:
     return {"permissions": ", ".join(verb.replace("_", " ") for verb in verbs)}
 
 
-def _grants_on(grant_model: Any, model: type[Governed]) -> QuerySet[Any]:
+def grants_on(grant_model: Any, model: type[Governed]) -> QuerySet[Any]:
     """Return guardian's rows of grants on `model` to users or to groups."""
     grants: QuerySet[Any] = grant_model(model).objects.all()
     return grants

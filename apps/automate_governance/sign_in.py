@@ -2,13 +2,18 @@
 
 Put `automate_governance.sign_in.ThrottleBackend` first in AUTHENTICATION_BACKENDS. Each attempt is counted before the
 password is checked, so that parallel attempts get no more tries than serial ones; a successful sign-in resets the
-account's count. Unknown names are counted like known ones, so that no answer reveals whether an account exists.
+account's count. Passwords from one address are checked at a pace: each takes a good part of a second of a processor,
+which strangers must not take from the site. Unknown names are counted like known ones, so that no answer reveals
+whether an account exists.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import math
+import time
 import unicodedata
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +37,11 @@ from automate_governance.permissions import SITE
 
 TRIES = 5  # of an account from one address; ten times as many from all addresses
 TRIES_OF_ADDRESS = 100  # of all accounts from one address: beyond them each account has one try from there
+PACE_BURST, PACE_SECONDS = (
+    20,
+    1.0,
+)  # passwords of one address that a process checks at once; then one in so many seconds
+MOST_PACED = 10_000  # addresses
 SPAN = dt.timedelta(minutes=15)
 MOST_ROWS = 100_000
 MOST_LOCKED = 1_000
@@ -54,11 +64,15 @@ DELETE FROM automate_governance_signincount WHERE id IN (
 
 @dataclass(frozen=True)
 class Attempt:
-    """`locked`: seconds until the next attempt is allowed, else 0. `is_flood`: its address tries many accounts."""
+    """`locked`: seconds until the next attempt is allowed, else 0. `is_flood`: its address tries many accounts.
+
+    `is_paced`: too many come from its address at this moment.
+    """
 
     account: str = ""
     locked: int = 0
     is_flood: bool = False
+    is_paced: bool = False
 
 
 class ThrottleBackend:
@@ -161,7 +175,23 @@ def _count_attempt(name: str, address: str) -> Attempt:
             audit.record(AnonymousUser(), "user.locked", user or SITE(pk=0))
         cursor.execute(_DELETE_EXPIRED, {"oldest": row - MOST_ROWS})
     locked = max((seconds for (tried, seconds), most in limits if tried > most), default=0)
+    if not locked and (wait := _pace(address)):
+        return Attempt(account, wait, is_flood, is_paced=True)
     return Attempt(account, locked, is_flood)
+
+
+_due: OrderedDict[str, float] = OrderedDict()  # when an address would be even again
+
+
+def _pace(address: str) -> int:
+    """Whole seconds until a password from the address may be checked; 0 for now (GCRA: one number an address)."""
+    now = time.monotonic()
+    due = max(_due.pop(address, now), now) + PACE_SECONDS
+    excess = due - now - PACE_BURST * PACE_SECONDS
+    _due[address] = due if excess <= 0 else due - PACE_SECONDS
+    if len(_due) > MOST_PACED:
+        _due.popitem(last=False)
+    return max(math.ceil(excess), 0)
 
 
 def _increment(cursor: Any, account: str, address: str) -> tuple[int, int, int]:

@@ -9,6 +9,7 @@ import uuid
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
+from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_api import pruning
 from automate_api.models import IdempotentAnswer
@@ -52,6 +53,18 @@ def test_fifty_threads_start_one_run(client, settings):
     assert len(replayed) == THREADS - 1
     assert Event.objects.filter(source="manual:greet").count() == 1
     assert AuditEntry.objects.filter(verb="workflow.run_started").count() == 1
+
+
+def test_an_answer_is_not_repeated_to_who_may_know_nothing_of_it_any_more(api, workflow, colleague):
+    made = workflow(MANUAL)
+    for verb in ("view", "run"):
+        assign_perm(f"{verb}_workflow", colleague, made)
+    client = api(colleague, "workflow:run", "workflow:view")
+    assert _start(client, "one").status_code == _start(client, "one").status_code == 202
+    remove_perm("run_workflow", colleague, made)
+    assert _start(client, "one").status_code == 202, "they may view it still"
+    remove_perm("view_workflow", colleague, made)
+    assert _start(client, "one").status_code == 404
 
 
 def test_a_key_belongs_to_one_request_of_one_token(client, api, owner):

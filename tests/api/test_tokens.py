@@ -5,15 +5,20 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.utils import timezone
+from guardian.shortcuts import assign_perm
 
 from automate_api.models import ApiToken, ServiceAccount
 from automate_api.tokens import issuing, service_accounts
 from automate_api.tokens.credentials import make_token, new_prefix, parse_token
+from automate_core.models import Workflow
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
 from automate_governance.redaction.redactor import redact_text
+from tests.support.people import make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -160,6 +165,45 @@ def test_a_deactivated_service_account_loses_its_tokens(api, admin):
     assert client.get("tokens/current").status_code == 200
     service_accounts.change_active(account, False, by=admin)
     assert client.get("tokens/current").status_code == 401
+
+
+def test_an_administrator_reaches_nothing_by_an_account_of_theirs(admin, owner, workflow):
+    made = workflow("name: Pay\nslug: pay\ntriggers: [{kind: manual}]\nsteps: [{key: a, action: data.set}]")
+    keeper = make_person("keeper", "Builders")
+    keeper.user_permissions.add(Permission.objects.get(codename="administer_site"))
+    group = Group.objects.create(name="Finance")
+    names = {each.name for each in service_accounts.grantable_groups(keeper)}
+    assert {"Finance", "Builders"} <= names
+    account = service_accounts.create_account("ci", by=keeper, groups=[Group.objects.get(name="Builders")])
+    assert service_accounts.may_manage(keeper, account)
+    assign_perm("view_payload_workflow", group, made)
+    assert "Finance" not in {each.name for each in service_accounts.grantable_groups(keeper)}
+    with pytest.raises(NotPermittedError):
+        service_accounts.create_account("new", by=keeper, groups=[group])
+    for reach in ("shared with it", "shared with its group", "owned"):
+        with transaction.atomic():
+            if reach == "shared with it":
+                assign_perm("view_payload_workflow", account, made)
+            elif reach == "owned":
+                Workflow.objects.filter(pk=made.pk).update(owner=account)
+            else:
+                account.groups.add(group)
+            assert not service_accounts.may_manage(keeper, account), reach
+            assert service_accounts.may_manage(admin, account), "a superuser reaches everything"
+            transaction.set_rollback(True)
+    assert service_accounts.may_manage(keeper, account)
+    assign_perm("view_payload_workflow", keeper, made)
+    keeper = type(keeper).objects.get(pk=keeper.pk)
+    assert "Finance" in {each.name for each in service_accounts.grantable_groups(keeper)}, "what they have themselves"
+
+
+def test_a_token_that_rotates_itself_lives_no_longer(api, owner):
+    client = api(owner, "workflow:view", "token:rotate")
+    ApiToken.objects.filter(pk=client.token.pk).update(expires_at=timezone.now() + dt.timedelta(days=1))
+    answer = client.post(f"tokens/{client.token.pk}/rotate", {"days": 90})
+    assert answer.status_code == 200
+    client.token.refresh_from_db()
+    assert client.token.expires_at < timezone.now() + dt.timedelta(days=2)
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

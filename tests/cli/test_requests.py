@@ -248,3 +248,18 @@ def test_inputs_are_texts_json_and_files(signed_in, sink, home):
     assert sink.calls[-1][2] == {"inputs": {"note": "ä", "count": 2, "text": "a=b: 3", "list": [1]}}
     assert signed_in("runs", "start", "crm", "--inputs", "-", stdin='{"a": null}').code == 0
     assert sink.calls[-1][2] == {"inputs": {"a": None}}
+
+
+def test_a_bulk_replay_counts_first_and_takes_what_it_counted(signed_in, sink):
+    counted = {"found": 5, "applies_to": 3, "newest": "n", "not_permitted": 0, "replayed": 2, "unprocessed": 0}
+    answers(sink, (200, {**counted, "unsuitable": 0}, {}), (202, {"id": "a", "total": 3}, {}))
+    chosen = ("events", "replay-unstarted", "--source", "webhook:github", "--since", "24h")
+    ended = signed_in(*chosen)
+    assert ended.code == 0 and "3 of 5 events that started no run can be replayed; left out: 2 already" in ended.out
+    filters = {"source": "webhook:github", "since": "24h"}
+    sent = [json.loads(body) for body in sink.bodies]
+    assert sent == [{"filters": filters, "dry_run": True}, {"filters": filters, "upto": "n"}]
+    sink.bodies.clear()
+    answers(sink, (200, {**counted, "unsuitable": 0}, {}))
+    assert signed_in(*chosen, "--dry-run").code == 0 and len(sink.bodies) == 1
+    assert signed_in("events", "replay-unstarted").code == 2

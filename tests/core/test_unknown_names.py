@@ -31,6 +31,8 @@ CALLS = {
     ("automate_endpoint", "--secret-env"): ["one", "--scheme", "github", "--secret-env", "NO_SUCH_VARIABLE"],
     ("automate_endpoint", "--secret-file"): ["one", "--scheme", "github", "--secret-file", "/no/such/file"],
     ("automate_endpoint", "SLUG"): ["nothing", "--rotate", "--secret-env", "PATH"],
+    ("automate_events", "--as"): ["replay", "--type", "push", "--as", "nothing"],
+    ("automate_events", "ID"): ["replay", ID],
     ("automate_export", "SLUG"): ["nothing"],
     ("automate_restore", "FILE"): ["/no/such/file"],
     ("automate_handover", "--as"): ["root", "root", "--as", "nothing"],

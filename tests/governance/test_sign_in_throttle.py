@@ -6,11 +6,13 @@ import re
 import threading
 
 import pytest
+from django.contrib.auth.backends import ModelBackend
 from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 from django.urls import reverse
 
+from automate_governance import sign_in
 from automate_governance.models import AuditEntry, SignInCount
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,6 +23,7 @@ HERE, THERE = "192.0.2.1", "198.51.100.7"
 @pytest.fixture(autouse=True)
 def _three_tries(settings):
     settings.AUTOMATE_SIGN_IN_TRIES = 3
+    sign_in._due.clear()
 
 
 def _try(name, password="wrong", address=HERE):  # noqa: S107
@@ -79,6 +82,20 @@ def test_an_address_that_tries_many_has_one_try_each_and_nobody_else_is_locked_o
     entries = len(_verbs())
     _try("guess-9")
     assert len(_verbs()) == entries, "guesses at names fill no trail"
+
+
+def test_passwords_of_one_address_are_checked_at_a_pace(owner, colleague, monkeypatch):
+    monkeypatch.setattr(sign_in, "PACE_BURST", 3)
+    monkeypatch.setattr(sign_in, "PACE_SECONDS", 60.0)
+    checked = []
+    monkeypatch.setattr(ModelBackend, "authenticate", lambda self, request, **sent: checked.append(sent["username"]))
+    for number in range(6):
+        _try(f"guess-{number}", address="192.0.2.77")
+    assert checked == ["guess-0", "guess-1", "guess-2"], "no name costs more than these"
+    answer = Client(REMOTE_ADDR="192.0.2.77").post(reverse("admin:login"), {"username": "owner", "password": "x"})
+    assert b"Try again in a few seconds" in answer.content
+    _try("owner", address=THERE)
+    assert checked[-1] == "owner", "other addresses wait for none of it"
 
 
 def test_many_at_once_get_no_more_tries(owner):

@@ -215,8 +215,27 @@ def test_a_code_needs_its_verifier_and_is_used_once(sign_in, owner, application)
     wrong = exchange(grant_type="authorization_code", code=code, code_verifier="w" * 50)
     assert wrong.status_code == 400
     first = exchange(grant_type="authorization_code", code=code)
-    assert first.status_code in {200, 400}
+    assert first.status_code == 200
+    tokens = get_access_token_model().objects.filter(user=owner)
+    assert tokens.count() == 1
     assert exchange(grant_type="authorization_code", code=code).status_code == 400
+    assert not tokens.exists(), "a second use ends what the first one gave"
+    assert exchange(grant_type="refresh_token", refresh_token=first.json()["refresh_token"]).status_code == 400
+
+
+def test_each_code_needs_consent(connect, sign_in, owner):
+    connect()
+    answer = sign_in(owner).get("/oauth/mcp/authorize/", asked(approval_prompt="auto"))
+    assert answer.status_code == 200 and "Connect Agent" in answer.content.decode()
+
+
+def test_a_client_with_a_secret_is_refused_before_it_is_looked_up(application, django_assert_num_queries):
+    basic = {"Authorization": "Basic " + base64.b64encode(f"{CLIENT}:x".encode()).decode()}
+    for path in ("token", "revoke"):
+        for fields, headers in (({"client_id": CLIENT, "client_secret": "x"}, {}), ({}, basic)):
+            with django_assert_num_queries(0):
+                answer = Client().post(f"/oauth/mcp/{path}/", fields, headers=headers)
+            assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("grant", ["password", "client_credentials", "implicit"])

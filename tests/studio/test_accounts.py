@@ -100,3 +100,49 @@ def test_names_are_shown_as_they_are_stored():
     assert as_sentence(refusal) == "otto does not have permission."
     assert as_sentence("not now") == "Not now."
     assert as_sentence(text("no field %(name)s", name="x")) == "No field x."
+
+
+def _change(client, old, new):
+    sent = {"old_password": old, "new_password1": new, "new_password2": new}
+    return client.post(reverse("admin:password_change"), sent)
+
+
+@pytest.mark.parametrize("is_staff", [True, False])
+def test_a_new_person_changes_the_password_before_all_else(admin, sign_in, client, api, is_staff):
+    typed = {"password1": "typed-by-the-admin-1", "password2": "typed-by-the-admin-1"}
+    add = reverse("admin:auth_user_add")
+    assert "Must change the password at the first sign-in" in tidy(sign_in(admin).get(add).content.decode())
+    assert sign_in(admin).post(add, {"username": "nina", **typed, "must_change": "on"}).status_code == 302
+    get_user_model().objects.filter(username="nina").update(is_staff=is_staff)
+    nina = get_user_model().objects.get(username="nina")
+    assert AuditEntry.objects.get(verb="user.password_change_required").object == "nina"
+    form, tasks = reverse("admin:password_change"), reverse("studio:approval_list")
+    assert _try(client, "nina", "typed-by-the-admin-1").status_code == 302
+    for url in (tasks, "/admin/", reverse("studio:preferences")):
+        assert client.get(url)["Location"] == form and client.post(url)["Location"] == form
+    assert "Choose a new one to go on" in tidy(client.get(form).content.decode())
+    assert api(nina).get("approvals").status_code == 200, "programs go on"
+    same = _change(client, "typed-by-the-admin-1", "typed-by-the-admin-1")
+    assert same.status_code == 200 and "that you do not have now" in same.content.decode()
+    assert client.get(tasks)["Location"] == form
+    assert _change(client, "typed-by-the-admin-1", "known-to-nina-alone-2").status_code == 302
+    assert client.get(reverse("admin:password_change_done")).status_code == 200
+    assert client.get(tasks).status_code == 200
+    client.logout()
+    assert _try(client, "nina", "known-to-nina-alone-2").status_code == 302
+    assert client.get(tasks).status_code == 200, "once"
+
+
+def test_an_administrator_requires_a_new_password(admin, owner, stranger, sign_in):
+    page, client = reverse("studio:account_sign_in", args=[owner.pk]), sign_in(admin)
+    assert sign_in(stranger).post(page, {"do": "require_password"}).status_code == 403
+    signed_in = sign_in(owner)
+    assert "owner must change the password" in tidy(
+        client.post(page, {"do": "require_password"}, follow=True).content.decode()
+    )
+    assert "Must be changed at the next sign-in" in tidy(client.get(page).content.decode())
+    runs = reverse("admin:automate_core_executionrun_changelist")
+    assert signed_in.get(runs).status_code == 200, "from the next sign-in on"
+    again = sign_in(owner)
+    assert again.get(runs)["Location"] == reverse("admin:password_change")
+    assert again.post(reverse("admin:logout")).status_code in {200, 302}

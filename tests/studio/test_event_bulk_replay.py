@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.urls import reverse
 from guardian.shortcuts import assign_perm, remove_perm
 
@@ -117,3 +118,55 @@ def test_bad_input_is_refused(lost, colleague, sign_in, form):
 def test_without_a_matching_filter_nothing_happens(lost, colleague, sign_in):
     answer = sign_in(colleague).post(f"{REPLAY}?type=other", {"all": "1"})
     assert answer.status_code == 409 and "No event that started no run matches." in answer.content.decode()
+
+
+def test_the_api_counts_and_replays(lost, colleague, owner, stranger, endpoint, api, drain):
+    client, wanted = api(colleague), {"filters": {"source": "webhook:github"}}
+    counted = client.post("events/replay", {**wanted, "dry_run": True})
+    assert counted.status_code == 200, counted.content
+    assert (counted.json()["found"], counted.json()["applies_to"]) == (5, 5) and not BulkAction.objects.exists()
+    made = client.post("events/replay", {**wanted, "upto": counted.json()["newest"]}, key="one")
+    assert (made.status_code, made.json()["action"], made.json()["total"]) == (202, "replay", 5)
+    assert client.post("events/replay", wanted, key="one").status_code == 422, "another request with the same key"
+    remove_perm("view_payload_webhookendpoint", colleague, endpoint)
+    work(drain)
+    assert len(client.get(made.json()["url"]).json()["refusals"]) == 5 and not ExecutionRun.objects.exists()
+    remove_perm("view_webhookendpoint", colleague, endpoint)
+    assert client.get(made.json()["url"]).json()["refusals"] == [], "of events that may not be viewed any more"
+    assert client.post("events/replay", wanted).status_code == 404
+    for verb in ("view", "view_payload"):
+        assign_perm(f"{verb}_webhookendpoint", colleague, endpoint)
+    chosen = {"events": [str(key) for key in Event.objects.order_by("pk").values_list("pk", flat=True)[:2]]}
+    assert client.post("events/replay", chosen).json()["total"] == 2
+    work(drain)
+    assert ExecutionRun.objects.count() == 2
+    assert client.post("events/replay", chosen).status_code == 409, "they were replayed"
+    assert api(stranger).post("events/replay", wanted).status_code in {403, 404}
+    assert api(colleague, "workflow:view").post("events/replay", wanted).json()["missing_scope"] == "workflow:run"
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"filters": {"show": "started"}}, {"events": ["x"]}, {"filters": {"since": "1y"}}]
+)
+def test_the_api_refuses_bad_input(lost, colleague, api, body):
+    assert api(colleague).post("events/replay", body).status_code == 422
+
+
+def test_commands_count_and_replay(lost, colleague, stranger, capsys, drain):
+    def run(*arguments, user="colleague"):
+        try:
+            call_command("automate_events", "replay", *arguments, "--as", user)
+        except CommandError as error:
+            return error.returncode, str(error)
+        return 0, capsys.readouterr().out
+
+    assert run("--source", "webhook:github", "--dry-run") == (0, "5 of 5 events that started no run can be replayed\n")
+    assert not AuditEntry.objects.filter(verb="event.replayed").exists()
+    assert run()[0] == 2 and run("--source", "webhook:other") == (2, "No event that started no run matches.")
+    assert run("--source", "webhook:github", user="stranger")[0] == 2
+    assert run("--source", "webhook:github", "--until", "never")[0] == 2
+    assert run("--since", "1h")[1].endswith("5 replayed\n")
+    drain()
+    assert ExecutionRun.objects.filter(status="succeeded").count() == 5
+    assert AuditEntry.objects.filter(verb="event.replayed", actor="colleague").count() == 5
+    assert "already replayed" in run("--since", "1h")[1]

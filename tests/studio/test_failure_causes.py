@@ -7,9 +7,9 @@ import json
 import pytest
 from django.urls import reverse
 
-from automate_core.models import ExecutionRun
+from automate_core.models import ExecutionRun, FailureGroup, StepRun
 from automate_core.operations.statistics import failures
-from automate_studio.ui.json.service_words import service_words, with_service_words
+from automate_core.runs.service_words import service_words, with_service_words
 from tests.support.pages import Page
 from tests.support.run_lists import RUN_LIST
 from tests.support.runs import ended_runs, published_workflows
@@ -59,6 +59,32 @@ def test_the_list_and_the_group_say_what_the_service_said(owner, colleague, sign
     for address in (RUN_LIST, reverse("admin:index"), page):
         assert f"HTTP 422 from POST erp/orders: {KNOWN}" in Page(sign_in(owner).get(address)).text, address
         assert KNOWN not in Page(sign_in(colleague).get(address)).text, "needs the permission to view payloads"
+    assign_perm("run_workflow", colleague, flow)
+    group = FailureGroup.objects.get()
+    dialog = reverse("studio:failures_rerun", args=[group.pk])
+    assert f"HTTP 422 from POST erp/orders: {KNOWN}" in Page(sign_in(owner).get(dialog)).text
+    asked = Page(sign_in(colleague).get(dialog)).text
+    assert KNOWN not in asked and "You need the View payloads permission to see the message." in asked
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_api_says_what_the_service_said(owner, colleague, api):
+    from guardian.shortcuts import assign_perm
+
+    [flow] = published_workflows(owner, "Orders")
+    ended_runs(flow, status="failed", message="HTTP 422 from POST erp/orders.", code="http_422")
+    run = ExecutionRun.objects.get()
+    error = {**run.error, "details": {"status": 422, "body": json.dumps({"error": KNOWN})}}
+    ExecutionRun.objects.filter(pk=run.pk).update(error=error)
+    StepRun.objects.create(run=run, path="send", attempt=1, status="failed", error=error, started_at=run.started_at)
+    assign_perm("view_workflow", colleague, flow)
+    said = f"HTTP 422 from POST erp/orders: {KNOWN}"
+    steps = f"runs/{run.pk}/steps"
+    assert api(owner).get(f"runs/{run.pk}").json()["error"]["message"] == said
+    assert api(owner).get("runs").json()["items"][0]["error"]["message"] == said
+    assert api(owner).get(steps).json()["items"][0]["error"]["message"] == said
+    assert api(colleague).get(f"runs/{run.pk}").json()["error"]["message"] is None
+    assert api(colleague).get(steps).json()["items"][0]["error"]["message"] is None
 
 
 @pytest.mark.django_db(transaction=True)

@@ -245,7 +245,9 @@ def test_the_page_names_what_it_touches(workflow, sign_in, owner):
         "name: W\nslug: w\ntriggers: [{endpoint: github}]\nsteps: [{key: a, action: http.request, inputs: {url: 'https://api.example.com/'}}]"
     )
     page = Page(Door(sign_in(owner), made).review())
-    assert "api.example.com" in page.text and "Runs as" in page.text
+    assert "api.example.com" in page.text and "Runs as" in page.text and "no permission limits" not in page.text
+    type(owner).objects.filter(pk=owner.pk).update(is_superuser=True)
+    assert "no permission limits what the steps may read" in Page(Door(sign_in(owner), made).review()).text
 
 
 # --- shadow -----------------------------------------------------------------------------------------------------------
@@ -331,7 +333,7 @@ steps:
       - {key: said, when: {'==': [{var: vars.other}, 1]}}
   - kind: branch
     key: known
-    arms: [{key: found, when: {'==': [{var: steps.look.output.n}, 1]}}, {key: soon, when: {'>': [{now: 1d}, x]}}]
+    arms: [{key: found, when: {'==': [{var: steps.look.output.n}, 1]}}, {key: soon, when: {'>': [{now: 1d}, '2999-12-24']}}]
 """
 
 
@@ -351,8 +353,7 @@ def test_the_latest_events_say_which_take_another_branch(workflow, deliver, sign
         "size": "Size Big 2, None 1, Otherwise 3 .",
         "inner": "Inner Odd 1, Otherwise 1 .",
         "later": "Later Five 0, Said 0, Otherwise 0 . 5 events not predicted: the route depends on vars.other.",
-        "known": "Known Found 0, Soon 0, Otherwise 0 . 5 events not predicted: the route depends on "
-        "steps.look.output.n.",
+        "known": "Known Found 0, Soon 0, Otherwise 0 . 5 events not predicted: the route depends on what Look returns.",
     }
     editor.do("edit_settings", set={"vars": {"limit": 6, "other": 1}})
     editor.do("edit_condition", key="known", arm="found", when={"==": [{"var": "event.payload.n"}, 1]})

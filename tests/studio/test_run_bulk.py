@@ -261,3 +261,14 @@ def test_exports_hold_what_the_list_shows_and_no_formulas(failed, sign_in, owner
     assert entry.changes == {"format": "csv", "payload": True, "search_terms": True, "filters": {"show": "attention"}}
     assert sign_in(owner).post(EXPORT, {"format": "xlsx"}).status_code == 422
     assert sign_in(owner).post(f"{EXPORT}?since=ever", {"format": "csv"}).status_code == 422
+
+
+def test_a_dialog_that_re_runs_nothing_says_so_and_why(workflow, sign_in, owner):
+    made = workflow(BROKEN)
+    runs = [run_of_age(made, 10 + number, status="failed", error={"code": "no"}) for number in range(2)]
+    for run in runs:
+        control.rerun(run, by=owner)
+    asked = sign_in(owner).post(BULK, {"do": "retry", "id": [run.pk for run in runs], "start": "failed"})
+    title = re.search(r'<h2 id="bulk-title">(.*?)</h2>', asked.content.decode(), re.DOTALL)
+    assert " ".join(title[1].split()) == "Nothing to re-run: all 2 runs were already re-run"
+    assert "2 runs are being re-run." in Page(asked).text and "0 runs" not in Page(asked).text

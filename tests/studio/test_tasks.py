@@ -350,3 +350,18 @@ def test_an_approval_says_when_nobody_is_notified(order, sign_in, owner, setting
     builder = Builder(sign_in(owner), order.run.workflow)
     text = builder.panel("approval").text
     assert ("No email is sent for this approval." in text and "MAILERS" in text) is not can_send
+
+
+def test_people_are_suggested_to_those_who_delegate_or_reassign(claim, finance, sign_in, admin, stranger):
+    page, names = (reverse(f"studio:approval_{view}", args=[claim.pk]) for view in ("page", "names"))
+    assert f'hx-get="{names}"' in sign_in(finance["controller"]).get(page).content.decode()
+
+    def suggested(person, **typed):
+        answer = sign_in(person).get(names, typed)
+        return re.findall(r'value="([^"]+)"', answer.content.decode()) if answer.status_code == 200 else []
+
+    assert suggested(finance["controller"], to="cle") == ["clerk"], "of a team of one's own"
+    assert suggested(finance["controller"], to="own") == [], "not whom the workflow is shared with"
+    assert suggested(finance["controller"], people="fin") == ["Finance"]
+    assert suggested(admin, people="own") == ["owner"]
+    assert sign_in(stranger).get(names, {"to": "cle"}).status_code == 404

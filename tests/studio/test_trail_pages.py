@@ -174,3 +174,14 @@ def test_histories_are_for_auditors_and_those_who_may_change(workflow, sign_in, 
         text = Page(client.get(page)).text
         assert "workflow.created" in text and "workflow.published" in text
     assert sign_in(colleague).get(page).status_code == 404
+
+
+def test_the_link_to_a_history_does_not_read_as_part_of_the_name(auditor, entries, colleague):
+    page = Page(auditor.get(LIST))
+    names = {
+        link["aria-label"]
+        for link in (attributes for tag, attributes in page.tags if tag == "a")
+        if "History" in link.get("aria-label", "")
+    }
+    assert f"History: User {colleague}" in names
+    assert "colleague History" not in page.text

@@ -171,3 +171,11 @@ def test_fields_of_a_condition_have_readable_names(builder, deliver):
     assert paths.index("event.headers") > paths.index("event.payload.total")
     assert field_label("steps.total.output.items.0.total", {"total": "Order total"}) == "Order total: items.0.total"
     assert field_label("event.payload.amount", {}) == "amount" and field_label("steps.sum.output", {}) == "Sum"
+
+
+def test_the_chosen_field_is_shown_by_its_name(builder, deliver):
+    deliver({"total": 1, "lines": []})
+    page = builder.panel("route")
+    [name] = [attributes for _, attributes in page.tags if attributes.get("data-name-of")]
+    field = page.ids[name["data-name-of"]]
+    assert field["value"] == field["title"] == "event.payload.total", "the path is posted"

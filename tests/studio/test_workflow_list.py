@@ -69,7 +69,9 @@ def test_a_row_says_how_its_latest_runs_went(mine, owner):
     timed_runs(workflow, 3, status="failed")
     answer = mine.get()
     page = Page(answer)
-    tracker = next(attributes["aria-label"] for attributes in page.all(role="img") if "aria-label" in attributes)
+    bars = next(attributes for attributes in page.all(role="img") if "aria-label" in attributes)
+    tracker = bars["aria-label"]
+    assert bars["title"] == tracker
     assert tracker == f"Last 20 runs, oldest first: {', '.join(['Succeeded'] * 19 + ['Failed'])}"
     text = text_of(answer)
     assert "Published v1" in text and "Webhook github, issues" in text and "95%" in text and "1 m 35 s" in text

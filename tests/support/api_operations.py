@@ -499,6 +499,18 @@ OPERATIONS: dict[str, Operation] = {
         colleague=403,
         viewer=403,
     ),
+    "replay_events": Operation(
+        method="POST",
+        path="events/replay",
+        body=lambda world: {"events": [world.event_id]},
+        objects=("event_id",),
+        scopes=("workflow:view", "workflow:view_payload", "workflow:run"),
+        ok=404,
+        colleague=404,
+        removed=403,
+        unscoped=403,
+        viewer=403,
+    ),
     # approvals
     "list_approvals": Operation(
         method="GET", path="approvals", scopes=("approval:view",), stranger=200, removed=200, unscoped=403

@@ -82,8 +82,9 @@ def rotate_token(
 ) -> str:
     """Give a token a new secret and a new expiry, and return its new text; the old one is valid for `overlap` longer.
 
-    Never longer than it was before. A token with the scope `token:rotate` can rotate itself, and tokens of its owner
-    that can do no more. Raises NotPermittedError and TokenError.
+    Never longer than it was before, and a token that rotates itself lives no longer than it was made for. A token with
+    the scope `token:rotate` can rotate itself, and tokens of its owner that can do no more. Raises NotPermittedError
+    and TokenError.
     """
     _check_person(token.owner, by, scope="token:rotate")
     _check_within(by, token.scopes, token.workflows)
@@ -96,7 +97,10 @@ def rotate_token(
     now = timezone.now()
     plain, credential = make_token(locked.prefix)
     locked.old_digest, locked.old_valid_until = locked.digest, min(now + overlap, locked.expires_at)
-    locked.digest, locked.rotated_at, locked.expires_at = credential.digest, now, now + dt.timedelta(days=days)
+    span = dt.timedelta(days=days)
+    if narrowed_person() is not None:  # a program that asks with a token
+        span = min(span, locked.expires_at - (locked.rotated_at or locked.created_at))
+    locked.digest, locked.rotated_at, locked.expires_at = credential.digest, now, now + span
     locked.save(update_fields=["digest", "old_digest", "old_valid_until", "rotated_at", "expires_at"])
     audit.record(by, "token.rotated", locked, changes={"owner": locked.owner.get_username(), "days": days})
     return plain

@@ -1,7 +1,7 @@
 """Service accounts: users without a password, for programs that belong to no person.
 
-An administrator who is not a superuser gives an account only permissions that they have themselves: else a token of the
-account would give them further ones.
+An administrator who is not a superuser gives an account only permissions and objects that they have themselves: else a
+token of the account would give them further ones.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from django.db.models import QuerySet
 from automate_api.models import ServiceAccount
 from automate_governance.people import names
 from automate_governance.permissions import SITE, NotPermittedError, Person, User, can
+from automate_governance.reach import groups_beyond, people_beyond
 from automate_plugins import text
 
 
@@ -64,16 +65,19 @@ def manageable_accounts(by: Person, users: Iterable[Person]) -> set[Any]:
     if by.is_superuser:
         return found
     own, held = by.get_all_permissions(), _permissions_of(found)
-    return {key for key in found if not given[key].is_superuser and held.get(key, set()) <= own}
+    within = {key for key in found if not given[key].is_superuser and held.get(key, set()) <= own}
+    return within - people_beyond(by, within)
 
 
 def grantable_groups(by: Person) -> list[Group]:
-    """Groups to which `by` may add a service account: those whose permissions they all have."""
+    """Groups to which `by` may add a service account: those whose permissions and shared objects they all have."""
     groups = Group.objects.order_by("name").prefetch_related("permissions__content_type")
     if by.is_superuser:
         return list(groups)
     own = by.get_all_permissions()
-    return [group for group in groups if _labels(group.permissions.all()) <= own]
+    within = [group for group in groups if _labels(group.permissions.all()) <= own]
+    beyond = groups_beyond(by, [group.pk for group in within])
+    return [group for group in within if group.pk not in beyond]
 
 
 @transaction.atomic

@@ -21,6 +21,7 @@ from automate_api.v1.resources import (
     connections,
     drafts,
     erasures,
+    event_replays,
     events,
     failures,
     run_actions,
@@ -76,6 +77,7 @@ def build_api() -> AutomateAPI:
         api.add_router("", router, tags=["Runs"])
     api.add_router("", failures.router, tags=["Failures"])
     api.add_router("", events.router, tags=["Events"])
+    api.add_router("", event_replays.router, tags=["Events"])
     api.add_router("", approvals.router, tags=["Approvals"])
     api.add_router("", usage.router, tags=["Figures"])
     api.add_router("", audit.router, tags=["Audit"])

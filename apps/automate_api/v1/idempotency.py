@@ -26,6 +26,9 @@ from automate_api.models import IdempotentAnswer
 from automate_api.pruning import KEPT
 from automate_api.v1 import problems
 from automate_api.v1.front_door import TokenRequest
+from automate_core.models import Workflow
+from automate_governance.permissions import permitted
+from automate_governance.sharing import verbs_of
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -156,6 +159,8 @@ def _replay(row: IdempotentAnswer, request: TokenRequest) -> HttpResponse:
         return problems.problem(422, _("This Idempotency-Key was used for another request. Use a new key."))
     if row.status is None:
         return _in_flight()
+    if not _may_know(request):
+        return problems.not_found()
     if not row.body and row.status != 204:
         return problems.problem(409, _("This request was answered with a secret, which is shown once."))
     response = HttpResponse(row.body, status=row.status, content_type=row.content_type)
@@ -163,6 +168,18 @@ def _replay(row: IdempotentAnswer, request: TokenRequest) -> HttpResponse:
     if row.location:
         response.headers["Location"] = row.location
     return response
+
+
+def _may_know(request: TokenRequest) -> bool:
+    """Whether the owner has any permission on the workflow of the path, or of its run, still."""
+    named = request.resolver_match.kwargs if request.resolver_match else {}
+    if "run_id" in named:
+        found = Workflow.objects.filter(runs=named["run_id"])
+    elif "slug" in named and request.resolver_match and "workflows/" in request.resolver_match.route:
+        found = Workflow.objects.filter(slug=named["slug"])
+    else:
+        return True
+    return not found.exists() or any(permitted(request.user, verb, found).exists() for verb in verbs_of(Workflow))
 
 
 def _in_flight() -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The rate limit of each token, in this process's memory, and its headers.
+"""The rate limit of each person's tokens together, in this process's memory, and its headers.
 
 `RateLimit-Policy` and `RateLimit` are those of draft-ietf-httpapi-ratelimit-headers.
 """
@@ -14,7 +14,7 @@ limiter = RateLimiter("AUTOMATE_API_RATE")
 
 
 class RateLimitedError(Exception):
-    """The token made too many requests; `seconds` is the time until the next one may come."""
+    """The person's tokens made too many requests; `seconds` is the time until the next one may come."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(seconds)
@@ -36,4 +36,4 @@ def set_headers(response: HttpResponseBase, token: ApiToken) -> None:
 
 
 def _source(token: ApiToken) -> Source:
-    return str(token.pk), ""
+    return str(token.owner_id), ""

@@ -7,18 +7,18 @@ from django.urls import URLPattern, path, re_path
 
 from automate_api.v1 import problems
 from automate_api.v1.api import api
+from automate_api.v1.document import serve_document
 from automate_api.v1.front_door import front_door
 from automate_api.v1.replies import with_reply
 from automate_api.v1.resources.runs import start_run
 
-_PUBLIC = {"openapi-json"}
+_DOCUMENT = "openapi-json"
 
 
 def _operations() -> list[URLPattern]:
     found = [pattern for pattern in api.urls[0] if isinstance(pattern, URLPattern) and pattern.name != "api-root"]
     for pattern in found:
-        if pattern.name not in _PUBLIC:
-            pattern.callback = front_door(pattern.callback)
+        pattern.callback = serve_document if pattern.name == _DOCUMENT else front_door(pattern.callback)
         if pattern.name == start_run.__name__:
             pattern.callback = with_reply(pattern.callback)
     return found

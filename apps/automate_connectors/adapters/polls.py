@@ -67,7 +67,8 @@ class PollItem:
 class PollResult:
     """The items of one call, the oldest first and at most MAX_ITEMS, and where the next call goes on.
 
-    `cursor` is JSON-like and not None. `more` says that the next call, with this cursor, has further items at once.
+    `cursor` is JSON-like and not None. `more` says that the next call, with this cursor, has further items at once:
+    after a result without items, and after many in a row, the next call waits for the interval.
     """
 
     items: Sequence[PollItem]

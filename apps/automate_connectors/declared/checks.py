@@ -183,8 +183,10 @@ def _places(document: Document, action: ActionPart) -> Iterator[Found]:
             yield (*place, "kind"), text("Use the kind file for one file, and list for several files.")
         if field.template and (VALUE not in field.template or where in {Where.PATH, Where.FILE}):
             yield (*place, "template"), text("A template must contain {value}. Paths and files cannot have a template.")
-        if field.each and (field.kind is not FieldKind.LIST or where is not Where.BODY):
-            yield (*place, "each"), text("Only a list in the body can have each.")
+        if field.chunks and (field.kind not in {FieldKind.TEXT, FieldKind.LONG_TEXT} or where is not Where.BODY):
+            yield (*place, "chunks"), text("Only a text in the body can have chunks.")
+        if field.each and not (where is Where.BODY and (field.kind is FieldKind.LIST or field.chunks)):
+            yield (*place, "each"), text("Only a list in the body, or a text with chunks, can have each.")
         for name in filter(None, (field.options, *(each.options for each in field.columns))):
             if name not in document.options:
                 yield (*place, "options"), text("There is no %(name)s in options.", name=repr(name))

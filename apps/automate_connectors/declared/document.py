@@ -135,6 +135,7 @@ class Field(ListColumn, frozen=True, kw_only=True):
     arrays: Arrays | None = None
     template: str = ""  #: the text that is sent: `{value}` stands for the input
     each: str = ""  #: dotted place of each item of a list, in a mapping of its own
+    chunks: Annotated[int, msgspec.Meta(ge=2)] | None = None  #: a text becomes a list of pieces of this length
     sensitive: bool = False
     literal: bool = False
     shown: bool = False

@@ -10,6 +10,7 @@ from typing import Any
 
 from automate_connectors.adapters.google.calendar import CalendarChannels
 from automate_connectors.adapters.google.drive import DriveChannels
+from automate_connectors.adapters.notion import NotionDataSources
 from automate_connectors.declared.adapter import DeclaredConnector, declare
 from automate_connectors.declared.checks import faults
 from automate_connectors.declared.document import Document
@@ -24,7 +25,11 @@ from automate_plugins.texts import joined, marked
 
 SERVICES = Path(__file__).resolve().parent.parent / "services"
 #: The class with what no document can say of a service of this package, by the service's code.
-_BASES: dict[str, type[DeclaredConnector]] = {"google_calendar": CalendarChannels, "google_drive": DriveChannels}
+_BASES: dict[str, type[DeclaredConnector]] = {
+    "google_calendar": CalendarChannels,
+    "google_drive": DriveChannels,
+    "notion": NotionDataSources,
+}
 _MOST_FAULTS = 5
 
 

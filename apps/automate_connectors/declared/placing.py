@@ -51,6 +51,18 @@ def nested(place: str, value: Any) -> dict[str, Any]:
     return made
 
 
+def split_text(value: str, length: int) -> list[str]:
+    """Return a text in pieces; services count its UTF-16 code units, so that an emoji has two."""
+    pieces, start, units = [], 0, 0
+    for index, character in enumerate(value):
+        size = 2 if ord(character) > 0xFFFF else 1
+        if units + size > length:
+            pieces.append(value[start:index])
+            start, units = index, 0
+        units += size
+    return [*pieces, value[start:]]
+
+
 def pairs(name: str, value: Any, arrays: Arrays) -> Iterator[tuple[str, str]]:
     """Yield the (name, text) pairs that write a value in a query or a form; null is left out.
 

@@ -25,7 +25,7 @@ from automate_connectors.declared.document import (
     Where,
 )
 from automate_connectors.declared.email_messages import Message
-from automate_connectors.declared.placing import nested, pairs, put
+from automate_connectors.declared.placing import nested, pairs, put, split_text
 from automate_connectors.declared.templates import base_address, fill, fill_path, names_in
 from automate_connectors.files.contents import read_file
 from automate_connectors.web import File, as_text, group_query, invalid_input
@@ -119,6 +119,8 @@ def build_request(
 
 def _place(made: Request, action: ActionPart, spec: Field, value: Any, store: Files | None) -> None:
     name = spec.name if spec.at is None else spec.at
+    if spec.chunks and isinstance(value, str):
+        value = split_text(value, spec.chunks)
     if spec.each and isinstance(value, list):
         value = [nested(spec.each, item) for item in value]
     if spec.template:

@@ -24,7 +24,7 @@ _RESULTS = frozenset(
 def read_authentication(headers: Iterable[str], trusted: Collection[str], sender_domain: str) -> Authentication:
     """What trusted servers found: of each method, what the uppermost of their headers says.
 
-    A result of DMARC counts for the domain of the sender alone. Without such a domain, none counts.
+    A result of DMARC counts for the domain of the sender alone, which it has to name. Without one, none counts.
     """
     names = {each.lower().rstrip(".") for each in trusted}
     found: dict[str, str] = {}
@@ -40,7 +40,9 @@ def read_authentication(headers: Iterable[str], trusted: Collection[str], sender
             method, result = match[1].lower(), match[2].lower()
             if method == "dmarc" and not _is_about(match[3], sender_domain):
                 continue
-            if said.get(method) != "pass":  # one good signature of several is enough
+            if method == "dmarc":
+                said[method] = result if said.get(method, "pass") == "pass" else said[method]  # any that is none wins
+            elif said.get(method) != "pass":  # one good signature of several is enough
                 said[method] = result
         found = {**said, **found}
     if not sender_domain:
@@ -50,7 +52,7 @@ def read_authentication(headers: Iterable[str], trusted: Collection[str], sender
 
 def _is_about(properties: str, domain: str) -> bool:
     named = _FROM.search(properties)
-    return named is None or named[1].lower().rstrip(".") == domain
+    return named is not None and named[1].lower().rstrip(".") == domain
 
 
 def _plain(value: str) -> str:

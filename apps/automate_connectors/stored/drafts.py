@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from automate_connectors.declared.openapi.actions import action_of, find_operation
 from automate_connectors.declared.openapi.connector import connector_of, new_yaml, write
+from automate_connectors.declared.openapi.proposals import idempotency_header, propose, takes_key
 from automate_connectors.declared.openapi.reader import MAX_BYTES as MAX_OPENAPI_BYTES
 from automate_connectors.declared.openapi.reader import Api
 from automate_connectors.declared.yaml_files import MAX_BYTES, DocumentError, read_document
@@ -105,6 +106,7 @@ def replace_document(draft: DeclaredConnectorDraft, source: bytes, *, by: Person
 def add_operations(draft: DeclaredConnectorDraft, names: Iterable[str], *, by: Person) -> int:
     """Add an action for each of these operations that has none yet, and return how many. Raises DocumentError."""
     api, added = read_api(draft), 0
+    has_keys = bool(idempotency_header(api, api.operations.values()))
 
     def add(value: Any) -> None:
         nonlocal added
@@ -115,7 +117,10 @@ def add_operations(draft: DeclaredConnectorDraft, names: Iterable[str], *, by: P
             if name in present:
                 continue
             made = action_of(api, operation, taken=[str(each.get("name")) for each in actions])
-            actions.append({"operation": name, "name": made["name"], "label": made["label"]})
+            proposed = propose(api, operation, made)
+            if has_keys and not takes_key(api, operation):
+                proposed["idempotent"] = False
+            actions.append({"operation": name, "name": made["name"], "label": made["label"], **proposed})
             added += 1
         if len(actions) > MOST_OPERATIONS:
             raise DocumentError(text("A connector has at most %(maximum)s operations.", maximum=MOST_OPERATIONS))

@@ -141,6 +141,7 @@ RULES: dict[str, Rule] = {
     "AUTOMATE_WORKER": _one_of("off", "managed"),
     "AUTOMATE_WORKER_CONCURRENCY": _number(1, whole=True),
     "AUTOMATE_POLL_THREADS": _number(0, whole=True),
+    "AUTOMATE_POLL_RATE": _number(0, whole=True),
     "AUTOMATE_POOLS": _MAPPING,
     "AUTOMATE_CODE_VERSION": _TEXT,
     "AUTOMATE_WORKER_GRACE_SECONDS": _number(0),

@@ -7,11 +7,12 @@ from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from automate_core.models.fields import DocumentField
+from automate_core.models.paced_calls import PacedCalls
 from automate_core.models.workflows import Workflow
 from automate_plugins.texts import restored
 
 
-class PollState(models.Model):
+class PollState(PacedCalls):
     """One poll of a published workflow. Publishing keeps the state while the `digest` of what is asked stays the same.
 
     `cursor` is the connector's, and NULL before the first call. Until `has_baseline`, what is found starts nothing.

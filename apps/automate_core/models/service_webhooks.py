@@ -8,12 +8,13 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from automate_core.models.fields import DocumentField
+from automate_core.models.paced_calls import PacedCalls
 from automate_core.models.workflows import Workflow
 from automate_governance.models import StoredSecret
 from automate_plugins.texts import restored
 
 
-class ServiceWebhook(models.Model):
+class ServiceWebhook(PacedCalls):
     """One webhook at a service. Publishing keeps it while the `digest` of what is asked for stays the same.
 
     Its deliveries come to `/hooks/<slug>/`, signed with `secret`, which is NULL until a service has made it. The

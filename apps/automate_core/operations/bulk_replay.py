@@ -7,14 +7,17 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from automate_core.events import access
 from automate_core.models import Event, OutboxJob
 from automate_core.operations import bulk
 from automate_core.queries.event_search import find_events
+from automate_core.runs import control, replay
 from automate_core.states import JobStatus
-from automate_governance.permissions import User
+from automate_governance.permissions import NotPermittedError, Person, User
+from automate_plugins import text
 
 AT_ONCE = 500
 MOST_SEARCHES = 40  #: of up to 10,000 events each
@@ -65,6 +68,34 @@ def select_chosen(user: User, events: Sequence[uuid.UUID]) -> ReplaySelection:
     reach = access.find_event_access(user, "view")
     mine = Event.objects.filter(reach.condition(), ~Q(access.has_started_run(reach.workflows)), pk__in=events)
     return _select(user, list(mine.order_by("-pk").values_list("pk", flat=True)), is_complete=True)
+
+
+def nothing_to_replay_reason(selection: ReplaySelection) -> str:
+    """Why none of the events is replayed; empty when some are."""
+    if selection.is_too_large:
+        return text("More than %(limit)s events match. Add a filter, for example a period.", limit=bulk.MOST)
+    if not selection.is_complete:
+        return text("There are too many events to search. Add a filter, for example a source and a period.")
+    if not selection.found:
+        return text("No event that started no run matches.")
+    if selection.ids:
+        return ""
+    if selection.unreadable == selection.found:
+        return text("You need the View payloads permission to replay these events.")
+    return text("Nothing to replay: these events were already replayed, or are not processed yet.")
+
+
+def replay_now(events: Sequence[uuid.UUID], by: Person) -> control.BulkResult:
+    """Replay these events, the oldest first, each in its own transaction, by the rule of a bulk replay."""
+    result = control.BulkResult()
+    for event in Event.objects.filter(pk__in=events).order_by("pk"):
+        try:
+            with transaction.atomic():
+                replay.replay_unstarted(event, by=by)
+            result.done += 1
+        except (control.ControlError, NotPermittedError) as error:
+            result.refused[str(event.pk)] = str(error)
+    return result
 
 
 def _select(user: User, keys: list[uuid.UUID], *, is_complete: bool) -> ReplaySelection:

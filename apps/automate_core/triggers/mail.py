@@ -128,7 +128,8 @@ def receive_message(recipient: str, content: bytes, *, envelope_sender: str | No
     if envelope_sender is not None:
         message = replace(message, headers={**message.headers, "return-path": f"<{envelope_sender.strip('<>')[:320]}>"})
     named = message.message_id or hashlib.sha256(content).hexdigest()
-    key = hashlib.sha256(f"{address.local_part}\n{named}".encode()).hexdigest()
+    # with the sender: whoever knows a message's id beforehand cannot make the real one a duplicate
+    key = hashlib.sha256(f"{address.local_part}\n{message.sender.address.lower()}\n{named}".encode()).hexdigest()
     source = f"mail:{address.workflow.slug}"
     with transaction.atomic():
         if settled := _settled(_lock(address), trigger, message, source, key):

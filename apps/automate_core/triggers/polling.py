@@ -41,6 +41,7 @@ from automate_core.triggers.connector_calls import (
     spread,
     take_lease,
 )
+from automate_core.triggers.pacing import next_page_at
 from automate_governance.permissions import Person
 from automate_governance.redaction.redactor import Redactor, redact_text, redactor_context
 from automate_plugins import text
@@ -248,9 +249,9 @@ def _store(lease: Lease, found: Found, redactor: Redactor) -> bool:
         return False
     hashes = {item.id: _hash(item.id) for item in found.items}
     seen = set(state.seen)
-    fresh = [item for item in found.items if hashes[item.id] not in seen]
+    fresh = [item for item in found.items if hashes[item.id] not in seen] if state.has_baseline else []
     at = now()
-    if fresh and state.has_baseline:
+    if fresh:
         EventIngestor().ingest(*(_event(lease, item, redactor) for item in fresh))
         state.found_at = at
     reach("poll.ingested", state.key)
@@ -259,9 +260,11 @@ def _store(lease: Lease, found: Found, redactor: Redactor) -> bool:
     state.cursor, state.has_baseline = found.cursor, state.has_baseline or not found.more
     count_success(state)
     state.polled_at = state.succeeded_at = state.due_since = at
-    state.next_at = at if found.more else at + dt.timedelta(seconds=spread(state.seconds))
+    usual = at + dt.timedelta(seconds=spread(state.seconds))
+    has_more = found.more and bool(found.items)
+    state.next_at = next_page_at(state, at, usual, has_more=has_more, new=fresh)
     state.save()
-    return found.more
+    return state.next_at == at
 
 
 def _event(lease: Lease, item: FoundItem, redactor: Redactor) -> NewEvent:

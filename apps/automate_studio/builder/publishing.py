@@ -27,11 +27,11 @@ from automate_core.navigation.http import HttpResponseSeeOther, current_person, 
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_governance.texts import translated
+from automate_governance.visible import escape_invisible
 from automate_studio.builder.panel.problem_messages import problem_lines
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.describe import describe_condition, webhook_name
 from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.links import change_url
 from automate_studio.ui.request_params import get_editable_workflow
 

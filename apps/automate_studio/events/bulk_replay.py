@@ -16,14 +16,18 @@ from automate_core.ids import uuid7
 from automate_core.models import BulkAction, Workflow
 from automate_core.navigation.http import current_person, parse_uuid
 from automate_core.operations import bulk
-from automate_core.operations.bulk_replay import ReplaySelection, select_chosen, select_filtered
+from automate_core.operations.bulk_replay import (
+    ReplaySelection,
+    nothing_to_replay_reason,
+    select_chosen,
+    select_filtered,
+)
 from automate_core.queries.event_search import ON_A_PAGE, SearchError
 from automate_core.queries.statement_timeout import QueryTimeoutError, bounded_queries
 from automate_governance.permissions import holds_anywhere
 from automate_governance.texts import translated
 from automate_studio.events.listing import list_filters
 from automate_studio.ui.bulk_progress import progress_response
-from automate_studio.ui.formatting import format_count
 
 
 @require_POST
@@ -48,8 +52,8 @@ def events_replay(request: HttpRequest) -> HttpResponse:
         counted = _count(request, [each for each in chosen if each], every=every)
     except (SearchError, QueryTimeoutError) as error:
         return _refusal(request, translated(str(error)), 422)
-    if problem := _problem(counted):
-        return _refusal(request, problem, 422 if counted.found else 409)
+    if problem := nothing_to_replay_reason(counted):
+        return _refusal(request, translated(problem), 422 if counted.found else 409)
     if not is_confirmed:
         context = {
             "counted": counted,
@@ -70,22 +74,6 @@ def _count(request: HttpRequest, chosen: list[uuid.UUID], *, every: bool) -> Rep
             upto = parse_uuid(request.POST.get("upto"))
             return select_filtered(request.user, list_filters(request.GET), timezone.now(), upto=upto)
         return select_chosen(request.user, chosen)
-
-
-def _problem(counted: ReplaySelection) -> str:
-    """Why nothing can be replayed; empty when something can."""
-    if counted.is_too_large:
-        problem = _("More than %(limit)s events match. Add a filter, for example a period.")
-        return problem % {"limit": format_count(bulk.MOST)}
-    if not counted.is_complete:
-        return _("There are too many events to search. Add a filter, for example a source and a period.")
-    if not counted.found:
-        return _("No event that started no run matches.")
-    if counted.ids:
-        return ""
-    if counted.unreadable == counted.found:
-        return _("You need the View payloads permission to replay these events.")
-    return _("Nothing to replay: these events were already replayed, or are not processed yet.")
 
 
 def _refusal(request: HttpRequest, said: str, status: int) -> HttpResponse:

@@ -30,6 +30,7 @@ from automate_core.runs.control import ControlError
 from automate_governance import audit, payload_views
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, NotPermittedError, User, can, permitted
+from automate_governance.visible import escape_invisible
 from automate_studio.events.listing import event_page, event_tabs
 from automate_studio.events.match_explanation import build_match_explanation
 from automate_studio.ui.admin_page import render_page
@@ -38,7 +39,6 @@ from automate_studio.ui.formatting import as_sentence, short_id
 from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.json.responses import json_file_response, json_rows_response
 from automate_studio.ui.json.tree import JsonTree
-from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.links import change_url
 from automate_studio.ui.request_params import get_editable_workflow, get_workflow_or_404
 from automate_studio.ui.run_rows import build_run_rows

@@ -36,6 +36,7 @@ from automate_core.operations.statistics.periods import Period
 from automate_core.outbox.status import QueueStatus
 from automate_core.queries.latest_runs import LATEST, read_latest_runs
 from automate_core.queries.pool_backlog import read_unserved_pools
+from automate_core.runs.service_words import with_service_words
 from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
@@ -44,12 +45,11 @@ from automate_governance.texts import error_message, translated
 from automate_studio.overview.figures import LONG, undecided_waits
 from automate_studio.ui.describe import poll_name, webhook_name
 from automate_studio.ui.formatting import format_ago, format_count, format_duration
-from automate_studio.ui.json.service_words import with_service_words
 from automate_studio.ui.links import change_url
 from automate_studio.ui.overview_address import overview_url
 from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.connection_health import ConnectionHealth
-from automate_studio.view_models.connector_status import poll_status, webhook_status
+from automate_studio.view_models.connector_status import limit_note, poll_status, webhook_status
 from automate_studio.view_models.task_counts import may_reassign_tasks
 
 SHOWN = 4
@@ -204,6 +204,15 @@ def _failure_items(
             step=steps[group.pk],
             may_act=group.pk in may_run,
         )
+
+
+def failure_message(user: User, group: FailureGroup) -> str:
+    """What is said of a group to this person: its message, or that they may not see it."""
+    if not can(user, "view_payload", group):
+        return _hidden_message(group.code)
+    last_run = ExecutionRun.objects.filter(pk=group.last_run)
+    kept = last_run.values_list("error__text", KT("error__details__body")).first()
+    return _failure_detail(group, *(kept or (None, None)))
 
 
 def _failure_detail(group: FailureGroup, stored: Any, body: str | None) -> str:
@@ -429,9 +438,10 @@ def _connection_items(user: User, now: dt.datetime) -> Iterator[AttentionItem]:
 
 
 def _trigger_items(workflows: Workflows) -> Iterator[AttentionItem]:
-    """Polls that fail, and webhooks that cannot be registered or removed at their service."""
-    polls = PollState.objects.filter(failures__gt=0, workflow__status=Workflow.Status.ACTIVE)
-    webhooks = ServiceWebhook.objects.filter(failures__gt=0, workflow__isnull=False)
+    """Polls that fail or reached a limit, and webhooks that cannot be registered or removed at their service."""
+    troubled = Q(failures__gt=0) | Q(limited_at__isnull=False)
+    polls = PollState.objects.filter(troubled, workflow__status=Workflow.Status.ACTIVE)
+    webhooks = ServiceWebhook.objects.filter(troubled, workflow__isnull=False)
     if workflows is not None:
         polls, webhooks = polls.filter(workflow__in=workflows), webhooks.filter(workflow__in=workflows)
     for state in polls.select_related("workflow").defer("cursor", "seen", "inputs").order_by("-pk")[:SHOWN]:
@@ -444,8 +454,16 @@ def _trigger_items(workflows: Workflows) -> Iterator[AttentionItem]:
 
 
 def _trigger_item(workflow: str, trigger: str, trouble: str) -> AttentionItem:
-    url = f"{reverse('studio:trigger_list')}?show=failing"
-    return AttentionItem(name=workflow, url=url, state="failed", count=trigger, detail=trouble, since="")
+    """A trigger that fails, or one that is well but found too much."""
+    url = reverse("studio:trigger_list") + ("?show=failing" if trouble else "")
+    return AttentionItem(
+        name=workflow,
+        url=url,
+        state="failed" if trouble else "waiting",
+        count=trigger,
+        detail=trouble or limit_note(),
+        since="",
+    )
 
 
 def _unsigned_endpoint_items(user: User) -> Iterator[AttentionItem]:

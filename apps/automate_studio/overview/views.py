@@ -30,7 +30,14 @@ from automate_core.runs import control
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, NotPermittedError, User, can, holds_anywhere, permitted
 from automate_studio import navigation
-from automate_studio.overview.attention import MOST_LISTED, SHOWN, AttentionList, build_attention, failed_step_names
+from automate_studio.overview.attention import (
+    MOST_LISTED,
+    SHOWN,
+    AttentionList,
+    build_attention,
+    failed_step_names,
+    failure_message,
+)
 from automate_studio.overview.charts import Chart, build_chart
 from automate_studio.overview.figures import (
     Figure,
@@ -192,6 +199,7 @@ def retry_group(request: HttpRequest, pk: int) -> HttpResponse:
         context = {
             "group": group,
             "step": step,
+            "message": failure_message(request.user, group),
             "count": len(chosen),
             "unknown": unknown,
             "most": failures.MOST_AT_ONCE,

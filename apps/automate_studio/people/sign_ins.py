@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_governance import sign_in
-from automate_governance.people import sessions
+from automate_governance.people import password_changes, sessions
 from automate_governance.people.role_giving import may_give_roles
 from automate_governance.permissions import Person
 from automate_governance.texts import translated
@@ -43,6 +43,8 @@ def account_sign_in(request: HttpRequest, pk: str) -> HttpResponse:
         person=person,
         lock=lock_text(person),
         is_locked=bool(sign_in.locked_seconds(person.get_username())),
+        is_enforced=password_changes.is_enforced() and person.has_usable_password(),
+        must_change=password_changes.is_required(person),
         count=count,
         problem=problem,
         back=object_url(person),
@@ -63,6 +65,10 @@ def _perform(request: HttpRequest, person: Person) -> None:
     if request.POST.get("do") == "unlock":
         sign_in.unlock(name=person.get_username())
         messages.success(request, _("%(person)s can sign in again.") % {"person": person.get_username()})
+    elif request.POST.get("do") == "require_password":
+        password_changes.require_change(person, by=current_person(request))
+        said = _("%(person)s must change the password at the next sign-in.")
+        messages.success(request, said % {"person": person.get_username()})
     elif request.POST.get("do") == "end_sessions":
         try:
             count = sessions.end_sessions(person, by=current_person(request))

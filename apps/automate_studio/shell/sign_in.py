@@ -25,7 +25,12 @@ class SignInForm(AdminSignInForm):  # type: ignore[misc]
 
     def get_invalid_login_error(self) -> ValidationError:
         """After too many attempts, the time of the next one."""
-        if seconds := get_attempt(self.request).locked:
+        attempt = get_attempt(self.request)
+        if attempt.is_paced:
+            return ValidationError(
+                gettext("Many sign-ins come from your network at the moment. Try again in a few seconds.")
+            )
+        if seconds := attempt.locked:
             minutes = -(-seconds // 60)
             return ValidationError(
                 ngettext(

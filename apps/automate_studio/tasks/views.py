@@ -25,6 +25,7 @@ from automate_core.navigation.http import HttpResponseSeeOther, clean_text, curr
 from automate_core.operations.offboarding import tasks as leaver_tasks
 from automate_core.runs.waits import approvals
 from automate_core.states import WaitStatus
+from automate_governance import sharing
 from automate_governance.admin_site import reverse
 from automate_governance.numbers import typed_number
 from automate_governance.people import names
@@ -32,11 +33,11 @@ from automate_governance.people.labels import find_group
 from automate_governance.people.role_giving import has_staff_status
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.texts import translated
+from automate_governance.visible import escape_invisible
 from automate_studio.tasks.listing import build_task_row, task_page
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence, format_count
 from automate_studio.ui.forms import form_fields, posted_answers, posted_remark, remark_error
-from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.view_models.task_counts import may_reassign_tasks
 
 LONGEST_FACT = 2_000
@@ -109,6 +110,18 @@ def approval_reassign(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
         "people",
         lambda: approvals.reassign_approval(wait, by=current_person(request), **_parse_assignee(name)),
     )
+
+
+@require_safe
+def approval_names(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
+    """Names to suggest for what was typed, as options: people to delegate to, or people and groups to reassign to."""
+    wait = get_object_or_404(approvals.visible_approvals(request.user).select_related("run__workflow"), pk=wait_id)
+    by, workflow = current_person(request), wait.run.workflow
+    if "people" in request.GET:
+        found = sharing.suggest_grantees(by, workflow, clean_text(request.GET["people"]))
+    else:
+        found = sharing.suggest_people(by, workflow, clean_text(request.GET.get("to")))
+    return TemplateResponse(request, "automate_studio/ui/person_options.html", {"names": found})
 
 
 @require_POST

@@ -18,6 +18,7 @@ from django.utils.text import capfirst
 from django.utils.translation import get_language
 
 from automate_core.operations.erasure.describe import find_erasure
+from automate_core.runs.service_words import error_with_words
 from automate_governance.admin_site import reverse
 from automate_governance.people.labels import group_label
 from automate_governance.texts import error_message, translated
@@ -44,7 +45,6 @@ from automate_studio.ui.formatting import (
     state_word,
     zone_name,
 )
-from automate_studio.ui.json.service_words import error_with_words
 from automate_studio.ui.script_modules import import_map
 
 register = template.Library()

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from automate_core.definition.compared_values import OF_TIMES
 from automate_core.expressions.comparison import moment, number, primitive
 from automate_core.expressions.operators import ORDERING
+from automate_governance.visible import escape_invisible
 from automate_plugins.fields import json_type
-from automate_studio.ui.json.visible import escape_invisible
 
 MAX_SHOWN = 60
 _EQUAL, _STRICT = {"==": False, "!=": True}, {"===": False, "!==": True}

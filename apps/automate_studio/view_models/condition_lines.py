@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 
 from automate_core.expressions.json_logic import Explanation
 from automate_governance.texts import translated
+from automate_governance.visible import escape_invisible
 from automate_plugins import text
 from automate_studio.ui.describe import describe_condition
 from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.view_models.compared_types import describe_mismatch
 
 MAX_SHOWN = 80
@@ -83,11 +83,12 @@ def _observed_values(explained: Explanation) -> str:
     """Values of its variables."""
     variables = [part for part in explained.parts if part.operator == "var"]
     if explained.operator == "var":
-        return _value_text(explained.result)
-    return ", ".join(_value_text(part.result) for part in variables)
+        return value_text(explained.result)
+    return ", ".join(value_text(part.result) for part in variables)
 
 
-def _value_text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """A value as JSON, cut where it is long."""
     if value is None:
         return _("empty")
     shown = escape_invisible(json.dumps(value, ensure_ascii=False)[: MAX_SHOWN + 1])

@@ -38,6 +38,8 @@ def poll_status(state: PollState, workflow_status: str) -> TriggerStatus:
         note = _("The workflow is paused. Polling continues when you resume it.")
     elif state.lease_until is not None:
         note = _("A poll is in progress.")
+    elif state.limited_at is not None and not state.failures:
+        note = limit_note()
     elif not state.has_baseline and not state.failures:
         note = _("The first poll records the existing items and starts nothing.")
     return TriggerStatus(
@@ -52,17 +54,32 @@ def poll_status(state: PollState, workflow_status: str) -> TriggerStatus:
 
 def webhook_status(webhook: ServiceWebhook) -> TriggerStatus:
     """The status of a webhook at a service. One in trouble may still be registered."""
-    notes = {
-        ServiceWebhook.State.REGISTERING: _("The webhook is being registered at the service."),
-        ServiceWebhook.State.REMOVING: _("The webhook is being removed at the service."),
-    }
     is_registered = webhook.state == ServiceWebhook.State.REGISTERED
     return TriggerStatus(
         registered_at=webhook.registered_at if is_registered else None,
         expires_at=webhook.expires_at if is_registered else None,
         next_at=webhook.next_at if webhook.failures and webhook.lease_until is None else None,
         trouble=_trouble(webhook),
-        note="" if is_registered or webhook.failures else notes[ServiceWebhook.State(webhook.state)],
+        note=_webhook_note(webhook),
+    )
+
+
+def _webhook_note(webhook: ServiceWebhook) -> str:
+    if webhook.failures:
+        return ""
+    match webhook.state:
+        case ServiceWebhook.State.REGISTERING:
+            return _("The webhook is being registered at the service.")
+        case ServiceWebhook.State.REMOVING:
+            return _("The webhook is being removed at the service.")
+    return limit_note() if webhook.limited_at is not None else ""
+
+
+def limit_note() -> str:
+    """What is said of a poll or webhook whose service always has more."""
+    return _(
+        "The service always has more items. They are read with pauses in between, so that they do not fill the"
+        " database. Narrow down the trigger, or ask an administrator to raise AUTOMATE_POLL_RATE."
     )
 
 

@@ -47,7 +47,7 @@ def share_names(request: HtmxRequest, kind: str, pk: int) -> HttpResponse:
     """Names to suggest for what was typed, as options."""
     begun = clean_text(request.GET.get("name"))
     names = sharing.suggest_grantees(current_person(request), _get_object(request, kind, pk), begun)
-    return TemplateResponse(request, "automate_studio/workflows/share.html#names", {"names": names})
+    return TemplateResponse(request, "automate_studio/ui/person_options.html", {"names": names})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

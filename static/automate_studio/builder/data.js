@@ -185,6 +185,8 @@ const naming = (field, button) => ({
     field.dispatchEvent(new Event("change", { bubbles: true }));
   },
 });
+// Another path has another name, which comes with the answer.
+for (const kind of ["input", "change"]) builder.addEventListener(kind, (event) => event.target.id && builder.querySelector(`[data-name-of="${CSS.escape(event.target.id)}"]`)?.remove());
 builder.addEventListener("click", (event) => {
   const button = event.target.closest("[data-field-data]");
   if (button) open(naming(button.parentElement.querySelector("input"), button));

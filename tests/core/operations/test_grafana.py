@@ -18,7 +18,20 @@ pytestmark = pytest.mark.django_db
 FOLDER = ROOT / "docs/grafana"
 BY_PROMETHEUS = {"job", "instance"}
 #: What else stands in an expression.
-WORDS = {"by", "and", "absent", "max", "sum", "rate", "increase", "topk", "time", "histogram_quantile", "label_values"}
+WORDS = {
+    "by",
+    "and",
+    "absent",
+    "max",
+    "min",
+    "sum",
+    "rate",
+    "increase",
+    "topk",
+    "time",
+    "histogram_quantile",
+    "label_values",
+}
 
 
 @pytest.fixture
@@ -67,6 +80,7 @@ def test_the_dashboard_shows_metrics_that_exist(known):
     left_out = {"automate_build_info", "automate_queue_lanes", "automate_scrape_seconds", "automate_polls"}
     left_out |= {f"automate_{name}" for name in ("service_webhooks", "llm_calls_today", "retention_running")}
     left_out |= {f"automate_audit_{name}" for name in ("faults", "verified_seconds")}  # alerts alone
+    left_out |= {"automate_disk_free_bytes", "automate_disk_size_bytes", "automate_llm_budgets_refusing"}  # likewise
     left_out |= {f"automate_retention_{name}" for name in ("last_finished_timestamp_seconds", "deleted_rows")}
     families = {re.sub(r"_(bucket|count|sum)$", "", name) for name in known if not name.endswith("_created")}
     assert families - {re.sub(r"_bucket$", "", name) for name in shown} == left_out
@@ -94,6 +108,14 @@ def test_alert_rules_use_metrics_that_exist(known):
         assert set(rule["annotations"]) == {"summary", "description"}
         assert re.fullmatch(r"\d+[smhd]", rule.get("for", "1m"))
         assert list(problems(rule["expr"], known)) == [], rule["alert"]
+
+
+@pytest.mark.parametrize(
+    "metric", ["automate_disk_free_bytes", "automate_llm_budgets_refusing", "automate_audit_faults"]
+)
+def test_what_stops_the_site_has_an_alert(metric):
+    [group] = yaml.safe_load((FOLDER / "alerts.yaml").read_text())["groups"]
+    assert any(metric in rule["expr"] for rule in group["rules"])
 
 
 def test_a_missing_metric_and_a_missing_label_are_found(known):

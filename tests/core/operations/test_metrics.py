@@ -185,6 +185,8 @@ def test_everything_else_is_shown(owner):
     assert found["automate_llm_cost_today_dollars{model=m,provider=openai}"] == 0.25
     assert found["automate_llm_tokens_today{direction=in,model=m,provider=openai}"] == 100
     assert not any("model=old" in name for name in found)
+    assert found["automate_llm_budgets_refusing"] == 0
+    assert 0 < found["automate_disk_free_bytes{use=temporary}"] < found["automate_disk_size_bytes{use=temporary}"]
 
 
 def test_pools_are_shown_with_backlog_and_consumers(owner, settings):

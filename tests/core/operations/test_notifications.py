@@ -19,6 +19,8 @@ from automate_connectors import health
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, Notification, NotificationRule, Occurrence, OutboxJob, Wait
 from automate_core.operations.notifications import rules, sender, texts
+from automate_core.operations.notifications.channels.slack import _slack_text
+from automate_core.operations.notifications.channels.webhook import webhook_payload
 from automate_core.operations.notifications.quiet_hours import after_quiet_hours
 from automate_core.operations.notifications.rules import RuleValues
 from automate_core.states import TransitionError
@@ -476,3 +478,33 @@ def test_a_fact_is_read_in_the_language_and_time_zone_of_its_reader():
     assert texts.public_facts([fact]) == [{name: fact[name] for name in ("text", "at", "url")}]
     long = texts.format_duration(dt.timedelta(days=1, hours=2, minutes=3))
     assert long == "1 day 2 h 3 min" and texts.format_duration(dt.timedelta(0)) == "0 s"
+
+
+ALIKE = [
+    texts.build_fact(texts.run_failed("Sync", "pay", code), ago(minutes=number), "admin:index")
+    for number, code in enumerate(["http_500", "timeout", "http_500"])
+]
+
+
+def test_alike_failures_are_one_line_in_every_channel():
+    message = Notification(kind="first_failure", channel="slack", facts=ALIKE, count=5)
+    lines = _slack_text(message).split("\n")
+    assert lines[0].startswith("2 times: Sync failed at step pay: the service answered with HTTP 500.")
+    assert lines[0].count("|") == 2 and lines[1].count("|") == 1 and lines[2:] == ["And 2 more."]
+    data = webhook_payload(message)["data"]
+    assert len(data["happened"]) == 3, "as before"
+    assert [(each["count"], each["at"]) for each in data["groups"]] == [(2, ALIKE[2]["at"]), (1, ALIKE[1]["at"])]
+    assert data["groups"][0]["text"] == data["happened"][0]["text"]
+
+
+def test_several_failures_name_the_commonest_cause(flow, owner, quiet_owner, happen, notify):
+    values = RuleValues(kind="failures", channel="email", to_owner=True, failures=2, span=dt.timedelta(hours=1))
+    rules.save_rule(None, values, workflow=flow, by=owner)
+    happen("fail", "fail")
+    notify()
+    [message] = Notification.objects.all()
+    assert texts.fact_text(message.facts[0]).endswith("within 1 h. Most frequent cause: a Stop step ended it.")
+    with translation.override("de"):
+        assert "%(" not in texts.fact_text(message.facts[0])
+    told = texts.repeated_failures("Sync", 5, dt.timedelta(hours=1), {"timeout": 2, "http_500": 3})
+    assert told.endswith("Most frequent cause: the service answered with HTTP 500.")

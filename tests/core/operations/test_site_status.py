@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from automate_api.tokens.issuing import create_token
 from automate_core.models import WorkerState
+from automate_core.operations import disks
 from automate_core.operations.site_status import operation, registry
 from automate_governance import audit, sign_in
 from automate_governance.models import SitePermission
@@ -104,7 +105,7 @@ def test_the_age_of_the_last_backup(settings):
 
 def test_a_full_disk(monkeypatch):
     usage = SimpleNamespace(total=100_000_000_000, free=50_000_000)
-    monkeypatch.setattr(operation.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(disks.shutil, "disk_usage", lambda folder: usage)
     assert found("disk")[0][:1] == ("error",) and "50 MB" in found("disk")[0][1].replace("\xa0", " ")
 
 

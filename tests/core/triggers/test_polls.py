@@ -9,6 +9,8 @@ import pytest
 from django.db import connection
 
 from automate_connectors import health
+from automate_connectors.adapters.polls import PollItem, PollResult
+from automate_connectors.adapters.rss import RssConnector
 from automate_connectors.models import Connection
 from automate_core.authoring import pausing, workflows
 from automate_core.database import now
@@ -16,7 +18,7 @@ from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import to_document
 from automate_core.models import Event, ExecutionRun, PollState, Workflow
-from automate_core.triggers import polling
+from automate_core.triggers import pacing, polling
 from automate_core.triggers.connector_calls import backoff_seconds
 from automate_core.worker.lease_threads import POLLS, LeaseThreads
 from tests.support.feeds import Feed
@@ -298,3 +300,61 @@ def test_a_file_is_written_and_read_back_the_same(news, feed):
         "kind": "poll", "key": "item", "poll": "rss.new_item", "every": "5m", "inputs": {"url": feed.url}
     }  # fmt: skip
     assert yaml_files.read_workflow(yaml_files.write_workflow(definition)) == definition
+
+
+class Endless:
+    """A service that always has more, if its pages have items."""
+
+    def __init__(self):
+        self.on_a_page, self.size, self.asked = 2, 10, 0
+
+    def poll(self, name, params, cursor, context):
+        self.asked += 1
+        at = (cursor or 0) + 1
+        data = {"text": "x" * self.size}
+        items = [PollItem(id=f"{at}-{number}", time=None, data=data) for number in range(self.on_a_page)]
+        return PollResult(items=items, cursor=at, more=cursor is not None)
+
+
+@pytest.fixture
+def endless(monkeypatch, workflow):
+    made = Endless()
+    monkeypatch.setattr(RssConnector, "poll", lambda adapter, *given: made.poll(*given))
+    workflow(
+        NEWS.format(url="https://news.example.com/feed.xml", every="5m").replace(
+            "title: '{{ event.payload.title }}'", "title: a"
+        )
+    )
+    return made
+
+
+def test_a_service_that_always_has_more_is_asked_with_pauses(endless, poll, monkeypatch, owner, sign_in):
+    made = endless
+    monkeypatch.setattr(pacing, "MAX_PAGES", 5)
+    poll()
+    assert made.asked == 1
+    state = poll()
+    assert made.asked == 6 and Event.objects.count() == 10, "five pages in a row"
+    assert state.limited_at is not None and state.next_at - now() > dt.timedelta(minutes=4), "then the usual interval"
+    page = sign_in(owner).get("/admin/").content.decode()
+    assert "The service always has more items." in page
+    state = poll()
+    assert made.asked == 11, "it goes on where it was"
+    made.on_a_page = 0
+    state = poll()
+    assert made.asked == 12 and state.limited_at is None, "a page without items ends the series"
+    assert "The service always has more items." not in sign_in(owner).get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize(("size", "events"), [(10, 8), (250_000, 4)])
+def test_a_poll_makes_so_many_events_an_hour(endless, poll, settings, size, events):
+    made = endless
+    settings.AUTOMATE_POLL_RATE = 7
+    poll()
+    made.size = size
+    state = poll()
+    assert Event.objects.count() == events, "a large event counts as several"
+    assert state.limited_at is not None and state.next_at - now() > dt.timedelta(minutes=59)
+    PollState.objects.update(counted_from=now() - dt.timedelta(hours=1))
+    poll()
+    assert Event.objects.count() == 2 * events

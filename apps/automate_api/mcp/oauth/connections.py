@@ -21,6 +21,7 @@ from automate_api.tokens.issuing import create_token, revoke_token
 from automate_api.tokens.use import record_use
 from automate_governance.permissions import Person
 
+_USED = "used"  # in the place of OpenID's nonce, which these codes do not have
 MAX_TEXT = 500  #: characters of an access token
 
 
@@ -63,6 +64,20 @@ def authenticate_access(text: str) -> ApiToken | None:
     return token
 
 
+def use_code(code: str, application: Any) -> bool:
+    """Mark a code as used; False when it was already. The first of several requests with it wins."""
+    codes = get_grant_model().objects.filter(code=code, application=application)
+    return bool(codes.exclude(nonce=_USED).update(nonce=_USED, expires=timezone.now()))
+
+
+def end_reused_code(code: str, application: Any) -> None:
+    """End the tokens of a code that is used again: who has it is not who was to have it (RFC 6749, section 4.1.2)."""
+    used = get_grant_model().objects.filter(code=code, application=application, nonce=_USED).first()
+    if used is not None:
+        for model in (get_access_token_model(), get_refresh_token_model()):
+            model.objects.filter(user=used.user, application=application, created__gte=used.created).delete()
+
+
 def is_own_resource(named: Any) -> bool:
     """Whether a token or a request is for the MCP server, and for nothing else."""
     own = resource(settings.AUTOMATE_SITE_URL)
@@ -72,5 +87,5 @@ def is_own_resource(named: Any) -> bool:
 def delete_expired() -> int:
     """Delete what OAuth no longer needs: codes and access tokens that have expired. The number of rows."""
     now = timezone.now()
-    deleted = get_grant_model().objects.filter(expires__lt=now).delete()[0]
+    deleted = get_grant_model().objects.filter(expires__lt=now - dt.timedelta(hours=1)).delete()[0]
     return int(deleted + get_access_token_model().objects.filter(expires__lt=now - dt.timedelta(days=1)).delete()[0])

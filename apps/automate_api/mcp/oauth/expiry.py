@@ -8,7 +8,7 @@ from automate_core.conf import setting
 from automate_core.worker.maintenance_tasks import MaintenanceTask, register_task
 
 DUE = """
-EXISTS (SELECT FROM oauth2_provider_grant WHERE expires < now())
+EXISTS (SELECT FROM oauth2_provider_grant WHERE expires < now() - interval '1 hour')
 OR EXISTS (SELECT FROM oauth2_provider_accesstoken WHERE expires < now() - interval '1 day')
 """
 

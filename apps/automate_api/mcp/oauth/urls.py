@@ -6,10 +6,9 @@ The metadata documents are those of one resource. There is none for the whole ho
 from __future__ import annotations
 
 from django.urls import path
-from oauth2_provider.views import RevokeTokenView, TokenView
 
 from automate_api.mcp.oauth.provider import ISSUER_PATH, RESOURCE_PATH
-from automate_api.mcp.oauth.views import ConsentView, resource_metadata, server_metadata
+from automate_api.mcp.oauth.views import ConsentView, RevokeView, TokenView, resource_metadata, server_metadata
 from automate_core.navigation.admin_pages import staff
 
 app_name = "automate_oauth"
@@ -19,5 +18,5 @@ urlpatterns = [
     path(f".well-known/oauth-authorization-server/{ISSUER_PATH}", server_metadata, name="server"),
     staff(f"{ISSUER_PATH}/authorize/", ConsentView.as_view(), "authorize"),
     path(f"{ISSUER_PATH}/token/", TokenView.as_view(), name="token"),
-    path(f"{ISSUER_PATH}/revoke/", RevokeTokenView.as_view(), name="revoke"),
+    path(f"{ISSUER_PATH}/revoke/", RevokeView.as_view(), name="revoke"),
 ]

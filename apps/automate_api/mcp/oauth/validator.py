@@ -6,8 +6,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from oauth2_provider.oauth2_validators import OAuth2Validator
+from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error, InvalidGrantError
 
-from automate_api.mcp.oauth.connections import find_connection, is_own_resource
+from automate_api.mcp.oauth.connections import end_reused_code, find_connection, is_own_resource, use_code
 from automate_api.mcp.oauth.provider import WRONG_RESOURCE
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -38,9 +39,15 @@ class AgentValidator(OAuth2Validator):  # type: ignore[misc]  # untyped upstream
         return bool(super().validate_redirect_uri(client_id, redirect_uri, request, *args, **kwargs))
 
     def validate_code(self, client_id: str, code: str, client: Any, request: Any, *args: Any, **kwargs: Any) -> bool:
-        return bool(super().validate_code(client_id, code, client, request, *args, **kwargs)) and self._is_connected(
-            request, client
-        )
+        if super().validate_code(client_id, code, client, request, *args, **kwargs):
+            return self._is_connected(request, client)
+        end_reused_code(code, client)
+        return False
+
+    def invalidate_authorization_code(self, client_id: str, code: str, request: Any, *args: Any, **kwargs: Any) -> None:
+        """Keep the code until it is pruned, so that a second use is known."""
+        if not use_code(code, request.client):
+            raise InvalidGrantError(request=request)
 
     def validate_refresh_token(self, refresh_token: str, client: Any, request: Any, *args: Any, **kwargs: Any) -> bool:
         """Only while the person's connection with the client is valid: revoking it ends all of its tokens."""
@@ -54,6 +61,4 @@ class AgentValidator(OAuth2Validator):  # type: ignore[misc]  # untyped upstream
         """Every token is for the MCP server alone (RFC 8707)."""
         super()._check_and_set_request_resource(request)
         if not is_own_resource(request.resource):
-            from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
-
             raise CustomOAuth2Error(error="invalid_target", description=WRONG_RESOURCE)

@@ -10,11 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
+from oauth2_provider import views as provider_views
 from oauth2_provider.exceptions import OAuthToolkitError
 from oauth2_provider.models import get_application_model
-from oauth2_provider.views import AuthorizationView
 from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
 
 from automate_api.mcp.oauth.connections import connect_client, is_own_resource
@@ -69,7 +72,25 @@ def _public(document: dict[str, Any]) -> HttpResponse:
     return response
 
 
-class ConsentView(AuthorizationView):  # type: ignore[misc]  # untyped upstream
+@method_decorator(csrf_exempt, name="dispatch")
+class PublicClientView(View):
+    """Refuses a client that sends a secret before it is looked up: no client has one, and comparing it is dear."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if "client_secret" in request.POST or "Authorization" in request.headers:
+            return JsonResponse({"error": "invalid_client", "error_description": "Clients have no secret."}, status=401)
+        return super().dispatch(request, *args, **kwargs)
+
+
+class TokenView(PublicClientView, provider_views.TokenView):  # type: ignore[misc]  # untyped upstream
+    """Issues tokens for codes and refresh tokens."""
+
+
+class RevokeView(PublicClientView, provider_views.RevokeTokenView):  # type: ignore[misc]  # untyped upstream
+    """Revokes a token."""
+
+
+class ConsentView(provider_views.AuthorizationView):  # type: ignore[misc]  # untyped upstream
     """Asks a signed-in person whether a client may act for them, and with which permissions."""
 
     template_name = "automate_api/oauth/consent.html"
@@ -84,6 +105,10 @@ class ConsentView(AuthorizationView):  # type: ignore[misc]  # untyped upstream
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The page; a request for another resource, or without PKCE, is refused before anything is asked."""
         answer: HttpResponseBase | None = self._refusal(request.GET.getlist("resource"), request.GET.dict())
+        # a client that is no server cannot prove itself: each code needs a person's consent (RFC 8252, section 8.6)
+        forced: Any = request.GET.copy()
+        forced["approval_prompt"] = "force"
+        request.GET = forced
         return answer or super().get(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponseBase:

@@ -17,7 +17,8 @@ from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, check_list, read_page
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.runs import RunFilterQuery
-from automate_core.models import BulkAction, ExecutionRun
+from automate_core.events.access import find_event_access
+from automate_core.models import BulkAction, Event, ExecutionRun
 from automate_core.operations import bulk
 from automate_core.operations.bulk_selection import (
     BulkSelection,
@@ -81,7 +82,7 @@ class BulkActionState(Schema):
     """A bulk action and its progress."""
 
     id: uuid.UUID
-    action: str = Field(description="rerun, cancel, or replay: of events, requested in the admin")
+    action: str = Field(description="rerun, cancel, or replay: of events")
     status: BulkStatus
     total: int
     done: int
@@ -115,21 +116,21 @@ def create_bulk_action(request: TokenRequest, body: CreateBulkAction) -> Status[
     of_rerun = {"start": body.from_step, "version": body.version, "again": body.again, "unknown": body.unknown}
     options = of_rerun if body.action == "rerun" else {"reason": body.reason.strip()}
     made = bulk.create_bulk_action(selection.verb, selection.ids, options, by=request.user)
-    return Status(202, _describe_with_refusals(request, _own_actions(request).get(pk=made.pk)))
+    return Status(202, describe_with_refusals(request, own_actions(request).get(pk=made.pk)))
 
 
 @router.get("/bulk-actions", response=Page[BulkActionState])
 def list_bulk_actions(request: TokenRequest, page: Query[PageQuery]) -> dict[str, Any]:
     """List your bulk actions of the last 30 days, newest first."""
     check_list(request.user, "view", ExecutionRun)
-    found, following = read_page(_own_actions(request), page)
+    found, following = read_page(own_actions(request), page)
     return {"items": [_describe(action) for action in found], "next": following}
 
 
 @router.get("/bulk-actions/{uuid:action_id}", response=BulkActionWithRefusals)
 def read_bulk_action(request: TokenRequest, action_id: uuid.UUID) -> dict[str, Any]:
     """Read one bulk action, with its first refusals."""
-    return _describe_with_refusals(request, _get_action(request, action_id))
+    return describe_with_refusals(request, _get_action(request, action_id))
 
 
 @router.post("/bulk-actions/{uuid:action_id}/stop", response=BulkActionWithRefusals)
@@ -141,7 +142,7 @@ def stop_bulk_action(request: TokenRequest, action_id: uuid.UUID) -> dict[str, A
     if not bulk.stop_bulk_action(action, request.user):
         raise ProblemError(409, _("This bulk action has already ended."))
     action.refresh_from_db()
-    return _describe_with_refusals(request, action)
+    return describe_with_refusals(request, action)
 
 
 def _select(request: TokenRequest, body: CreateBulkAction) -> BulkSelection:
@@ -155,14 +156,14 @@ def _select(request: TokenRequest, body: CreateBulkAction) -> BulkSelection:
     return select_filtered(request.user, verb, body.filters.filters(), upto=body.upto or LAST, **options)
 
 
-def _own_actions(request: TokenRequest) -> QuerySet[BulkAction]:
+def own_actions(request: TokenRequest) -> QuerySet[BulkAction]:
     return BulkAction.objects.filter(person=request.user.pk)
 
 
 def _get_action(request: TokenRequest, action_id: uuid.UUID) -> BulkAction:
     if not holds_anywhere(request.user, "view", ExecutionRun):
         raise Http404
-    return get_object_or_404(_own_actions(request), pk=action_id)
+    return get_object_or_404(own_actions(request), pk=action_id)
 
 
 def _describe_count(action: str, selection: BulkSelection) -> dict[str, Any]:
@@ -196,12 +197,15 @@ def _describe(action: BulkAction) -> dict[str, Any]:
     }
 
 
-def _describe_with_refusals(request: TokenRequest, action: BulkAction) -> dict[str, Any]:
-    """With the refusals of runs that the token may view, and of deleted ones."""
+def describe_with_refusals(request: TokenRequest, action: BulkAction) -> dict[str, Any]:
+    """With the refusals of runs or events that the token may view, and of deleted ones."""
     refusals = bulk.list_refusals(action, MOST_REFUSALS)
-    runs = ExecutionRun.objects.filter(pk__in=[run for _reason, run in refusals])
-    hidden = set(runs.values_list("pk", flat=True)) - set(
-        permitted(request.user, "view", runs).values_list("pk", flat=True)
-    )
+    keys = [key for _reason, key in refusals]
+    known: QuerySet[Any] = ExecutionRun.objects.filter(pk__in=keys)
+    visible: QuerySet[Any] = permitted(request.user, "view", known)
+    if action.verb == BulkAction.Verb.REPLAY:
+        known = Event.objects.filter(pk__in=keys)
+        visible = known.filter(find_event_access(request.user, "view").condition())
+    hidden = set(known.values_list("pk", flat=True)) - set(visible.values_list("pk", flat=True))
     shown = [{"run": run, "reason": translated(reason)} for reason, run in refusals if run not in hidden]
     return {**_describe(action), "refusals": shown}

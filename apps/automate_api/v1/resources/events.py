@@ -72,16 +72,27 @@ class ReplayEvent(RequestSchema):
     )
 
 
-class EventQuery(PageQuery):
+class EventFilterQuery(RequestSchema):
+    """Filters of events, those of the inbox."""
+
     model_config = ConfigDict(populate_by_name=True)
 
     search: str | None = Field(None, max_length=200, description="Id, trace id or its beginning, or delivery key.")
     source: str | None = Field(None, max_length=200)
     type: str | None = Field(None, max_length=200)
-    show: Literal["started", "nothing"] | None = Field(None, description="Events that started a run, or none.")
     since: Literal[*SINCE] | None = None  # type: ignore[valid-type]
     until: dt.datetime | None = None
     payload: str | None = Field(None, max_length=200, description="JSON or text that the payload contains.")
+
+    def filters(self) -> dict[str, str]:
+        """The filters in the form of the core, by the names that it has for them."""
+        given = self.model_dump(mode="json", exclude_none=True, exclude={"limit", "cursor"})
+        names = {"search": "q", "payload": "held"}
+        return {names.get(name, name): stripped for name, value in given.items() if (stripped := str(value).strip())}
+
+
+class EventQuery(EventFilterQuery, PageQuery):
+    show: Literal["started", "nothing"] | None = Field(None, description="Events that started a run, or none.")
 
 
 class MatchQuery(Schema):
@@ -125,14 +136,12 @@ def list_events(request: TokenRequest, query: Query[EventQuery]) -> dict[str, An
     if not access.may_list_events(request.user):
         raise NotPermittedError(text("You are not permitted to view this list."))
     after = read_uuid_cursor(query.cursor) if query.cursor is not None else None
-    given = query.model_dump(mode="json", exclude_none=True, exclude={"limit", "cursor"})
-    names = {"search": "q", "payload": "held"}
-    filters = {names.get(name, name): stripped for name, value in given.items() if (stripped := str(value).strip())}
+    filters = query.filters()
     reach = access.find_event_access(request.user, "view")
     readable = access.find_event_access(request.user, "view_payload")
     if "held" in filters and not readable.is_empty:
         payload_views.record_search(request.user)
-    with _bounded():
+    with bounded_search():
         found = find_events(reach, readable, filters, (after, None), timezone.now(), most=query.limit)
     following = found.rows[-1].pk if found.more else found.edge
     return {
@@ -198,7 +207,7 @@ def _get_event(request: TokenRequest, event_id: uuid.UUID) -> Event:
 
 
 @contextmanager
-def _bounded() -> Iterator[None]:
+def bounded_search() -> Iterator[None]:
     """Limit the time of the search. Raises ProblemError, QueryTimeoutError."""
     try:
         with bounded_queries():

@@ -17,10 +17,10 @@ from automate_core import artifacts
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun
 from automate_core.runs.lookup import PendingStart
+from automate_core.runs.service_words import error_with_words
 from automate_core.states import StepStatus
 from automate_governance import payload_views
 from automate_governance.permissions import can
-from automate_governance.texts import error_message
 
 router = Router()
 
@@ -122,7 +122,7 @@ def describe_attempt(attempt: StepRun, *, may_read: bool) -> dict[str, Any]:
     """An attempt as `Attempt` shows it; the message of its error for those who may read payloads."""
     error = attempt.error and {
         "code": str(attempt.error.get("code", "")),
-        "message": error_message(attempt.error) if may_read else None,
+        "message": error_with_words(attempt.error) if may_read else None,
         "step": key_of(attempt.path),
     }
     return {

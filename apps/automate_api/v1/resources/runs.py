@@ -28,13 +28,13 @@ from automate_core.queries.run_search import LAST, RunSearch
 from automate_core.queries.run_subjects import subject_of_run
 from automate_core.runs.lookup import PendingStart, find_run_or_start
 from automate_core.runs.outputs import read_outputs
+from automate_core.runs.service_words import error_with_words
 from automate_core.runs.waits.open_waits import OpenWait, find_open_waits
 from automate_core.states import RunStatus
 from automate_core.triggers.manual import start_workflow
 from automate_governance import payload_views
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
-from automate_governance.texts import error_message
 from automate_plugins import text
 
 router = Router()
@@ -249,7 +249,7 @@ def describe_run(run: ExecutionRun, *, may_view_payload: bool) -> dict[str, Any]
     """A run as `Run` shows it; with its workflow and its version loaded, no query."""
     error = run.error and {
         "code": str(run.error.get("code", "")),
-        "message": error_message(run.error) if may_view_payload else None,
+        "message": error_with_words(run.error) if may_view_payload else None,
         "step": run.error.get("step"),
     }
     return {

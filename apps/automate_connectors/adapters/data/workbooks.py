@@ -114,6 +114,7 @@ def _write_excel(params: dict[str, Any], files: Files) -> dict[str, Any]:
     with from_extra("excel"):
         import openpyxl
         from openpyxl import cell as cells
+        from openpyxl.utils.exceptions import IllegalCharacterError
     rows = rows_of(params)
     columns = columns_of(params, rows)
     book = openpyxl.Workbook(write_only=True)
@@ -125,7 +126,10 @@ def _write_excel(params: dict[str, Any], files: Files) -> dict[str, Any]:
             sheet.append([_cell(cells, sheet, row.get(name)) for name in columns])
         out = io.BytesIO()
         book.save(out)
-    except ValueError as error:  # IllegalCharacterError, and titles that Excel refuses
+    except IllegalCharacterError as error:
+        message = text("A cell has a control character, which Excel files cannot hold. Remove it with a list step.")
+        raise invalid_input(message) from error
+    except ValueError as error:  # titles that Excel refuses
         raise invalid_input(text("The value cannot be written to Excel: %(reason)s", reason=str(error))) from error
     return {"file": files.create(named(params["filename"], ".xlsx"), out.getvalue(), TYPE)}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorAdapter, unknown_action, unknown_poll
@@ -86,13 +87,18 @@ class S3Connector(ConnectorAdapter):
         if name != NEW_OBJECT.name:
             raise unknown_poll(self.code, name)
         client, bucket = S3Client(context["connection"], context), _bucket(params, context["connection"])
-        prefix = params.get("prefix") or ""
-        return find_new_objects(
-            lambda after: client.list_page(bucket, **page_query(prefix, after)),
-            params.get("ending") or "",
-            cursor,
-            dt.datetime.now(dt.UTC),
-        )
+        prefix, ending = params.get("prefix") or "", params.get("ending") or ""
+        until = (time.monotonic() + context["deadline"]) / 2
+        while True:
+            found = find_new_objects(
+                lambda after: client.list_page(bucket, **page_query(prefix, after)),
+                ending,
+                cursor,
+                dt.datetime.now(dt.UTC),
+            )
+            if found.items or not found.more or time.monotonic() > until:
+                return found
+            cursor = found.cursor  # a page of known objects is no reason to wait for the interval
 
     def options(self, name: str, params: dict[str, Any], context: Context) -> list[tuple[str, str]]:
         """`buckets`: those that the access key may list."""

@@ -44,7 +44,7 @@ def find_operation(api: Api, name: str) -> Operation:
 
 
 def action_of(api: Api, operation: Operation, *, taken: Iterable[str] = ()) -> dict[str, Any]:
-    """Return an action as `connector.yaml` holds it, without `pages`. `taken` are names of other actions.
+    """Return an action as `connector.yaml` holds it, without proposals. `taken` are names of other actions.
 
     Raises DocumentError for an operation that needs what the format does not have.
     """

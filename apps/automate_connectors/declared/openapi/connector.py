@@ -11,6 +11,8 @@ from ruamel.yaml import YAML
 
 from automate_connectors.declared.document import FORMAT, AuthKind
 from automate_connectors.declared.openapi.actions import action_of, find_operation, identifier, label_of
+from automate_connectors.declared.openapi.authorization import authorization_header
+from automate_connectors.declared.openapi.proposals import apply, find_check, idempotency_header, propose, takes_key
 from automate_connectors.declared.openapi.reader import Api, Server
 from automate_connectors.declared.openapi.schemas import plain
 from automate_connectors.declared.private_hosts import private_place
@@ -41,10 +43,15 @@ def connector_of(api: Api, operations: Iterable[str], *, code: str = "", base_ur
     if found := next(base_faults(address), ""):
         raise AddressError(found)
     auth, credentials = _auth(api)
+    chosen = [find_operation(api, name) for name in operations]
+    key = idempotency_header(api, chosen or api.operations.values())
     actions: list[dict[str, Any]] = []
-    for name in operations:
-        taken = [action["name"] for action in actions]
-        actions.append(action_of(api, find_operation(api, name), taken=taken))
+    for operation in chosen:
+        made = action_of(api, operation, taken=[action["name"] for action in actions])
+        made = apply(made, propose(api, operation, made))
+        actions.append(made if not key or takes_key(api, operation) else {**made, "idempotent": False})
+    check = find_check(actions)
+    proposed = {"idempotency": key} if key else {}
     return {
         "format": FORMAT,
         "code": code or identifier(title),
@@ -54,6 +61,8 @@ def connector_of(api: Api, operations: Iterable[str], *, code: str = "", base_ur
         "connection": [*settings, *credentials],
         "auth": auth,
         "errors": {"message": ["error.message", "message", "error", "detail"]},
+        **proposed,
+        **({"check": {"action": check}} if check else {}),
         "actions": actions,
     }
 
@@ -117,6 +126,9 @@ def _auth(api: Api) -> tuple[dict[str, Any], list[dict[str, Any]]]:
                 return {"type": "basic"}, credential_settings(AuthKind.BASIC)
             case "apiKey", _, ("header" | "query") as place if isinstance(scheme.get("name"), str):
                 if str(scheme["name"]).lower() == "authorization":
+                    token = authorization_header(scheme)
+                    if token:
+                        return {"type": "header", "name": "Authorization", "token": token}, [_TOKEN]
                     return {"type": "header", "name": "Authorization"}, [{**_TOKEN, "label": "Authorization"}]
                 return {"type": place, "name": scheme["name"]}, [{**_TOKEN, "label": "API key"}]
             case (("oauth2" | "openIdConnect"), _, _):

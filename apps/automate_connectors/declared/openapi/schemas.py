@@ -34,9 +34,10 @@ _FORMATS = {
     "byte": FieldKind.LONG_TEXT,
 }
 _SAMPLES = {"integer": 1, "number": 1.5, "boolean": True}
-_TAG = re.compile(r"<[^<>]{0,300}>")
+_ADDRESS = r"(<[^<>\s@]{1,100}@[^<>\s@]{1,100}>)"  #: of an email in angle brackets, which is no tag
+_TAG = re.compile(rf"{_ADDRESS}|<[^<>]{{0,300}}>")
 _LINK = re.compile(r"!?\[([^\[\]]{0,200})\]\([^()]{0,500}\)")
-_MARKUP = re.compile(r"[`*<>\\]+|(?<!\S)#+(?=\s)")
+_MARKUP = re.compile(rf"{_ADDRESS}|[`*<>\\]|(?<!\S)#+(?=\s)")
 _EXPRESSION = re.compile(r"\{[{%#]")
 
 
@@ -47,8 +48,9 @@ def one_line(written: str) -> str:
 
 def plain(written: Any, most: int = _LONGEST_HELP) -> str:
     """Return a description as one short line without markup; a document may hold anything."""
-    found = one_line(_LINK.sub(r"\1", _TAG.sub(" ", str(written or "")[:5_000])))
-    found = " ".join(_MARKUP.sub("", found).split())
+    found = _TAG.sub(lambda match: match[1] or " ", str(written or "")[:5_000])
+    found = one_line(_LINK.sub(r"\1", found))
+    found = " ".join(_MARKUP.sub(lambda match: match[1] or "", found).split())
     if len(found) <= most:
         return found
     sentence = found[:most].rpartition(". ")[0]

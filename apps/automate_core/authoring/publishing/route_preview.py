@@ -28,6 +28,7 @@ from automate_core.definition.document import (
     TryStep,
 )
 from automate_core.definition.slots import walk
+from automate_core.definition.step_names import title_of_key
 from automate_core.expressions.json_logic import Rule, RuleError, read_rule
 from automate_governance.texts import translated
 from automate_plugins import text
@@ -90,6 +91,7 @@ class RouteSimulator:
         self.definition = definition
         self.branches = {step.key: step for __, step in walk(definition.steps) if isinstance(step, BranchStep)}
         self._until = until
+        self._names = {step.key: step.name or title_of_key(step.key) for __, step in walk(definition.steps)}
         steps = [step for __, step in walk(definition.steps) if isinstance(step, ActionStep)]
         self._written = {f"vars.{step.save_as}" for step in steps if step.save_as and not step.disabled}
         self._rules = {
@@ -147,13 +149,21 @@ class RouteSimulator:
             return rule
         for path in rule.paths:
             if path.partition(".")[0] not in scope or any(_overlap(path, name) for name in self._written):
-                return path or _EVERYTHING
+                return self._unknown(path)
         if time.monotonic() > self._until:
             return _SLOW
         try:
             return rule.holds(scope)
         except RuleError:
             return _SLOW
+
+    def _unknown(self, path: str) -> str:
+        """What a value depends on that only a run has, by the name of the step that returns it."""
+        root, _dot, rest = path.partition(".")
+        key = rest.partition(".")[0]
+        if root == "steps" and key in self._names:
+            return text("what %(step)s returns", step=self._names[key])
+        return path or _EVERYTHING
 
 
 @dataclass(frozen=True)

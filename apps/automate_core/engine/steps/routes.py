@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any
 
 import msgspec
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.invocation import encode_output
+from automate_core import artifacts
 from automate_core.definition.document import OTHERWISE
 from automate_core.engine.outcomes import (
     RunStoppedError,
@@ -21,9 +23,12 @@ from automate_core.engine.records import StepRecord
 from automate_core.engine.scheduler import StepGenerator, TaskGroup
 from automate_core.engine.scope import Scope
 from automate_core.engine.step_context import StepContext
+from automate_core.expressions.json_logic import Meter, Rule, Variable
 from automate_core.expressions.json_path import TemplateError
 from automate_plugins import text
 from automate_plugins.texts import verbatim
+
+MAX_VALUES, MAX_TEXT = 20, 500  #: of a condition that are recorded, and characters of each
 
 
 def branch(walk: StepContext, node: BranchNode, path: str, scope: Scope) -> StepGenerator:
@@ -40,14 +45,35 @@ def branch(walk: StepContext, node: BranchNode, path: str, scope: Scope) -> Step
 
 
 def _routes(walk: StepContext, node: BranchNode, step: StepRecord, scope: Scope) -> StepGenerator:
-    """Returns the keys of the routes to run."""
+    """Returns the keys of the routes to run. What decided each becomes the step's input, as the run page shows it."""
     holding: list[str] = []
+    decided: list[dict[str, Any]] = []
     for route in node.routes:
-        if (yield from walk.holds(route.when, scope, node.key, step)):
+        values = _decisive_values(route.when, scope)  # before it is decided: side branches may change variables then
+        holds = yield from walk.holds(route.when, scope, node.key, step)
+        decided.append({"route": route.key, "holds": holds, "values": values})
+        if holds:
             holding.append(route.key)
             if not node.all:
                 break
+    if not step.is_stored:
+        step.input = encode_output({"conditions": decided})
+        walk.count_bytes(step.input)
     return holding
+
+
+def _decisive_values(rule: Rule, scope: Scope) -> dict[str, Any]:
+    """The values that a rule looks up, by path: short ones, since a cut one could hide a secret from redaction."""
+    found: dict[str, Any] = {}
+    for path in rule.paths[:MAX_VALUES]:
+        try:
+            value = Variable(tuple(path.split("."))).evaluate(scope.names, Meter())
+        except artifacts.ArtifactError:
+            continue
+        is_short = len(value) <= MAX_TEXT if isinstance(value, str) else not value if isinstance(value, Sized) else True
+        if path and is_short:
+            found[path] = value
+    return found
 
 
 def parallel(walk: StepContext, node: ParallelNode, path: str, scope: Scope) -> StepGenerator:

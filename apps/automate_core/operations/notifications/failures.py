@@ -6,9 +6,11 @@ The run's own column `noticed` marks it, so that none is missed, whichever trans
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from automate_core import database
 from automate_core.definition.step_names import step_name_in
@@ -86,6 +88,12 @@ def _failure_incident(run: ExecutionRun) -> Incident:
     )
 
 
+def _codes(failed: QuerySet[ExecutionRun]) -> Counter[str]:
+    """The codes of the errors of failed runs, of a batch at most."""
+    errors = failed.order_by("-finished_at").values_list("error", flat=True)[:BATCH]
+    return Counter(code for error in errors if (code := str((error or {}).get("code") or "")))
+
+
 def _repeated_failures(rule: NotificationRule, runs: Iterable[ExecutionRun]) -> Iterator[Incident]:
     """One incident at most for each workflow: so many failures in the span, none of them part of the last message."""
     newest: dict[int, ExecutionRun] = {}
@@ -107,7 +115,7 @@ def _repeated_failures(rule: NotificationRule, runs: Iterable[ExecutionRun]) -> 
             yield Incident(
                 key=f"failures:{run.pk}",
                 fact=texts.build_fact(
-                    texts.repeated_failures(run.workflow.name, wanted, span),
+                    texts.repeated_failures(run.workflow.name, wanted, span, _codes(failed)),
                     run.finished_at,
                     "admin:automate_core_workflow_change",
                     run.workflow_id,

@@ -7,7 +7,7 @@ language and time zone: code that shows one calls `fact_text` there.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -108,15 +108,17 @@ def run_failed(workflow: str, step: str, code: str) -> str:
     return text("%(workflow)s failed.", workflow=workflow)
 
 
-def repeated_failures(workflow: str, number: int, span: dt.timedelta) -> str:
-    """Several runs that failed."""
-    return ntext(
+def repeated_failures(workflow: str, number: int, span: dt.timedelta, codes: Mapping[str, int] | None = None) -> str:
+    """Several runs that failed, with the most frequent of the codes of their errors."""
+    said = ntext(
         "%(workflow)s failed %(count)s time within %(span)s.",
         "%(workflow)s failed %(count)s times within %(span)s.",
         number,
         workflow=workflow,
         span=format_duration(span),
     )
+    code = max(codes or {}, key=lambda each: (codes or {})[each], default="")
+    return joined([said, text("Most frequent cause: %(reason)s.", reason=_reason(code))]) if code else said
 
 
 def workflow_not_run(workflow: str, since: dt.datetime, *, ever: bool) -> str:
@@ -276,10 +278,22 @@ def plain_text(facts: list[Fact], count: int, why: str) -> str:
 
 def gather_alike(facts: Iterable[Fact]) -> list[tuple[str, list[Fact]]]:
     """Each sentence once, with its number where several facts have it, and those facts."""
+    return [(_counted(sentence, len(alike)), alike) for sentence, alike in _by_sentence(facts, fact_text)]
+
+
+def public_groups(facts: Iterable[Fact]) -> list[dict[str, Any]]:
+    """Alike facts as webhooks send them, in English: the sentence, its number, and the time and page of the last."""
+    return [
+        {"text": sentence, "count": len(alike), "at": alike[-1]["at"], "url": alike[-1]["url"]}
+        for sentence, alike in _by_sentence(facts, lambda fact: str(fact["text"]))
+    ]
+
+
+def _by_sentence(facts: Iterable[Fact], sentence: Callable[[Fact], str]) -> list[tuple[str, list[Fact]]]:
     found: dict[str, list[Fact]] = {}
     for each in facts:
-        found.setdefault(fact_text(each), []).append(each)
-    return [(_counted(sentence, len(alike)), alike) for sentence, alike in found.items()]
+        found.setdefault(sentence(each), []).append(each)
+    return list(found.items())
 
 
 def _counted(sentence: str, count: int) -> str:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from django.core.checks import WARNING, run_checks
-from django.core.files.storage import FileSystemStorage
 from django.utils import timezone
 
-from automate_core import artifacts
 from automate_core.conf import named, setting
 from automate_core.events import stops
 from automate_core.models import Workflow
-from automate_core.operations import health
+from automate_core.operations import disks, health
 from automate_core.operations.notifications import texts
 from automate_core.operations.notifications.channels.mail import can_mail
 from automate_core.operations.plugin_list import KINDS
@@ -126,29 +121,15 @@ def find_old_backup() -> Iterator[Finding]:
 
 def find_full_disks() -> Iterator[Finding]:
     """Little space in the folders that this process writes to."""
-    for folder in _written_folders():
-        try:
-            usage = shutil.disk_usage(folder)
-        except OSError:
-            continue
-        is_full = usage.free < min(usage.total * 0.02, _GIGABYTE)
-        if is_full or usage.free < min(usage.total * 0.1, 10 * _GIGABYTE):
+    for disk in {each.folder: each for each in disks.written_disks()}.values():
+        is_full = disk.free < min(disk.total * 0.02, _GIGABYTE)
+        if is_full or disk.free < min(disk.total * 0.1, 10 * _GIGABYTE):
             message = text(
                 "Only %(free)s MB are free in %(folder)s. Free some space: without it, deliveries are refused.",
-                free=usage.free // 1_000_000,
-                folder=folder,
+                free=disk.free // 1_000_000,
+                folder=disk.folder,
             )
             yield Finding(severity=Severity.ERROR if is_full else Severity.WARNING, message=message)
-
-
-def _written_folders() -> list[str]:
-    """The folder of stored files, or the nearest one above it that exists, and the one of temporary files."""
-    found = [tempfile.gettempdir()]
-    storage = artifacts.storage()
-    if isinstance(storage, FileSystemStorage):
-        location = Path(storage.location)
-        found.insert(0, str(next((each for each in (location, *location.parents) if each.is_dir()), location)))
-    return list(dict.fromkeys(found))
 
 
 ITEMS = (

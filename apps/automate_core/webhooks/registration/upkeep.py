@@ -31,6 +31,7 @@ from automate_core.triggers.connector_calls import (
     spread,
     take_lease,
 )
+from automate_core.triggers.pacing import next_page_at
 from automate_core.webhooks.endpoints import hook_url
 from automate_core.webhooks.registration.activation import State, forget, store_secret
 from automate_core.webhooks.registration.changes import ingest_changes
@@ -47,6 +48,7 @@ FIRST_WAIT = 60.0  #: seconds after a failure; twice as long after each further 
 CHECK_SECONDS = 86_400.0  #: after which a registration is looked for, as it may have been deleted at the service
 RENEWAL = 0.75  #: part of its time after which a registration is renewed, at the latest RENEWAL_DAYS before its end
 RENEWAL_DAYS = dt.timedelta(days=3)
+AFTER_LIMIT = dt.timedelta(minutes=5)  #: a service that always has more changes is asked again
 MOST_REMOVALS = 20  #: failures in succession after which a registration is left to the service
 LOST = ConnectorError(
     text("The worker stopped, or the service took too long. A new attempt follows automatically."),
@@ -255,8 +257,9 @@ def _store_changes(lease: Lease, found: Found, redactor: Redactor) -> None:
     webhook.data, webhook.due_since = dict(found.cursor), at
     if webhook.announced_at == lease.webhook.announced_at and not found.more:
         webhook.announced_at = None
-    is_due = found.more or webhook.announced_at is not None or _is_removed(webhook)
-    webhook.next_at = at if is_due else _next_call(webhook, at)
+    has_more = found.more or webhook.announced_at is not None or _is_removed(webhook)
+    asked = next_page_at(webhook, at, at + AFTER_LIMIT, has_more=has_more, new=found.items)
+    webhook.next_at = asked if has_more else _next_call(webhook, at)
     webhook.save()
 
 

@@ -14,13 +14,13 @@ from automate_core.expressions.json_path import ABSENT, Path, Scope, TemplateErr
 from automate_core.expressions.templating import compile_value
 from automate_core.expressions.templating.arithmetic import read_sum
 from automate_governance.texts import translated
+from automate_governance.visible import escape_invisible
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.data.declared_types import has_declared
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.json import expressions
 from automate_studio.ui.json.editor import parse_json
 from automate_studio.ui.json.tree import value_at
-from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.samples.samples import Sample, WithheldSample
 
 MAX_SHOWN = 2_000

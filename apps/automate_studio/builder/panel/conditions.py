@@ -20,8 +20,9 @@ from automate_core.definition.step_names import title_of_key
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_governance.permissions import Person, User
 from automate_governance.texts import translated
+from automate_governance.visible import escape_invisible
 from automate_studio.builder.data.declared_types import declared_output
-from automate_studio.builder.panel.condition_fields import FieldOption, field_options
+from automate_studio.builder.panel.condition_fields import FieldOption, field_label, field_options
 from automate_studio.builder.panel.field_messages import message_at
 from automate_studio.ui.condition_rows import (
     GROUPS,
@@ -39,22 +40,22 @@ from automate_studio.ui.describe import describe_condition
 from automate_studio.ui.fields import FieldMessage
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.json.editor import parse_json
-from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.samples import samples
 from automate_studio.ui.samples.samples import Sample, WithheldSample, sample_for_step, sample_for_trigger, walk_paths
-from automate_studio.view_models.condition_lines import ConditionLine, _value_text, explanation_lines
+from automate_studio.view_models.condition_lines import ConditionLine, explanation_lines, value_text
 
 
 @dataclass(frozen=True)
-class NumberFields:
-    """Fields of numbers, as the workflow declares them, and others that hold one in the sample."""
+class KnownFields:
+    """Fields of numbers, as the workflow declares them, and others that hold one in the sample; labels of steps."""
 
     declared: frozenset[str]
     sampled: frozenset[str]
+    steps: Mapping[str, str]
 
     @property
-    def all(self) -> frozenset[str]:
-        """Both."""
+    def of_numbers(self) -> frozenset[str]:
+        """All fields of numbers."""
         return self.declared | self.sampled
 
 
@@ -65,7 +66,7 @@ class ConditionRowView:
     name: str
     row: ConditionRow
     number: int
-    numbers: NumberFields
+    fields: KnownFields
     is_row: bool = True
 
     @property
@@ -86,14 +87,20 @@ class ConditionRowView:
     @property
     def proposals(self) -> tuple[str, ...]:
         """Values to take instead of one that cannot be compared."""
-        refusal = refuse_row(self.row, self.numbers.all)
+        refusal = refuse_row(self.row, self.fields.of_numbers)
         return refusal.proposals if refusal else ()
+
+    @property
+    def label(self) -> str:
+        """What people call its field, shown in place of the path until the field is edited; empty where they agree."""
+        label = field_label(self.row.field, self.fields.steps)
+        return label if label != self.row.field else ""
 
     @property
     def question(self) -> str:
         """Which number its text means, where only the sample says that the field is a number; else a problem asks."""
-        refusal = refuse_row(self.row, self.numbers.sampled)
-        is_asked = refusal and self.row.field in self.numbers.sampled
+        refusal = refuse_row(self.row, self.fields.sampled)
+        is_asked = refusal and self.row.field in self.fields.sampled
         return translated(refusal.reason) if refusal and is_asked and refusal.proposals else ""
 
 
@@ -181,14 +188,13 @@ def step_conditions(state: DraftState, node: StepNode, user: User, messages: Map
     else:
         return Conditions()
     sample = sample_for_step(state, node, cast(Person, user))
-    numbers = _number_fields(state, sample)
+    fields = _known_fields(state, sample)
     views = {
-        key: _condition_view(node.key, {about: key}, label, rule, faults[key], sample, numbers, needed=True)
+        key: _condition_view(node.key, {about: key}, label, rule, faults[key], sample, fields, needed=True)
         for key, rule in rules.items()
     }
     known = [*samples.known_paths(state, node), *_declared_paths(state, node)]
-    labels = {key: each.label for key, each in state.draft.steps.items()}
-    return Conditions(views, field_options(_sample_names(known, sample), labels))
+    return Conditions(views, field_options(_sample_names(known, sample), fields.steps))
 
 
 def _declared_paths(state: DraftState, node: StepNode) -> list[str]:
@@ -207,8 +213,8 @@ def trigger_conditions(
     """The filter of a trigger."""
     sample = sample_for_trigger(state, node.key, cast(Person, user))
     about = {"trigger": node.key}
-    message, numbers = message_at(messages, "filter"), _number_fields(state, sample)
-    view = _condition_view(node.key, about, _("Only when"), node.filter, message, sample, numbers, needed=False)
+    message, fields = message_at(messages, "filter"), _known_fields(state, sample)
+    view = _condition_view(node.key, about, _("Only when"), node.filter, message, sample, fields, needed=False)
     return Conditions({"filter": view}, field_options(_sample_names(samples.known_paths(state, None), sample), {}))
 
 
@@ -218,15 +224,16 @@ def _sample_names(known: list[str], sample: Sample | WithheldSample | None) -> l
         if len(found) >= samples.MAX_PATHS:
             break
         if path.startswith(("event.", "vars.")) or path.count(".") > 1:
-            found[path] = _value_text(value)
+            found[path] = value_text(value)
     return list(found.items())
 
 
-def _number_fields(state: DraftState, sample: Sample | WithheldSample | None) -> NumberFields:
+def _known_fields(state: DraftState, sample: Sample | WithheldSample | None) -> KnownFields:
     declared = number_fields(state.parsed.definition)
     found = walk_paths(sample.scope) if isinstance(sample, Sample) else ()
     sampled = (path for path, value in found if isinstance(value, int | float) and not isinstance(value, bool))
-    return NumberFields(declared, frozenset(islice(sampled, samples.MAX_PATHS)) - declared)
+    labels = {key: each.label for key, each in state.draft.steps.items()}
+    return KnownFields(declared, frozenset(islice(sampled, samples.MAX_PATHS)) - declared, labels)
 
 
 def _condition_view(
@@ -236,7 +243,7 @@ def _condition_view(
     rule: Any,
     message: FieldMessage | None,
     sample: Sample | WithheldSample | None,
-    numbers: NumberFields,
+    fields: KnownFields,
     *,
     needed: bool,
 ) -> ConditionView:
@@ -247,7 +254,7 @@ def _condition_view(
         about=about,
         label=label,
         sentence=nothing if rule is None else as_sentence(escape_invisible(describe_condition(rule)), stop=""),
-        group=None if group is None else _group_view(group, numbers),
+        group=None if group is None else _group_view(group, fields),
         text="" if rule is None else json.dumps(rule, indent=2, ensure_ascii=False),
         message=message,
         result=ConditionResult() if rule is None else evaluate_on_sample(rule, sample),
@@ -256,15 +263,15 @@ def _condition_view(
 
 
 def _group_view(
-    group: ConditionGroup, numbers: NumberFields, name: str = "", number: int = 0, depth: int = 1
+    group: ConditionGroup, fields: KnownFields, name: str = "", number: int = 0, depth: int = 1
 ) -> ConditionGroupView:
     parts: list[ConditionRowView | ConditionGroupView] = []
     for at, part in enumerate(group.parts):
         here = f"{name}{at}."
         if isinstance(part, ConditionRow):
-            parts.append(ConditionRowView(name=here, row=part, number=at + 1, numbers=numbers))
+            parts.append(ConditionRowView(name=here, row=part, number=at + 1, fields=fields))
         else:
-            parts.append(_group_view(part, numbers, here, at + 1, depth + 1))
+            parts.append(_group_view(part, fields, here, at + 1, depth + 1))
     return ConditionGroupView(name=name, join=group.join, parts=parts, number=number, depth=depth)
 
 

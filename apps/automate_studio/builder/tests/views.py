@@ -36,6 +36,7 @@ from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, S
 from automate_core.navigation.http import current_person
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.texts import error_message, translated
+from automate_governance.visible import escape_invisible
 from automate_plugins import text
 from automate_studio.builder.panel.problem_messages import ProblemLine, problem_lines
 from automate_studio.builder.panel.steps import path_of_step
@@ -48,7 +49,6 @@ from automate_studio.builder.tests.decisions import (
 from automate_studio.ui.formatting import as_sentence, format_clock, format_duration, format_elapsed
 from automate_studio.ui.json.editor import parse_storable
 from automate_studio.ui.json.tree import JsonTree
-from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.request_params import get_editable_workflow
 from automate_studio.ui.samples.samples import chosen_sample
 from automate_studio.ui.versions import version_definitions

@@ -26,9 +26,9 @@ from automate_core.models import Event, RefusedDeliveries
 from automate_core.navigation.http import current_person, parse_number
 from automate_core.triggers.host_events import TEST_HEADER
 from automate_governance.permissions import can
+from automate_governance.visible import escape_invisible
 from automate_studio.builder.panel.conditions import trigger_conditions
 from automate_studio.ui.formatting import format_count
-from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.samples.choice import choose_sample
 from automate_studio.ui.samples.samples import walk_paths
 from automate_studio.view_models.rejected_deliveries import explain_rejection

@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from automate_connectors.models import Connection
-from automate_core.definition.document import ActionStep, ReplyStep, Step, WaitStep, WorkflowStep
+from automate_core.definition.document import ActionStep, BranchStep, ReplyStep, Step, WaitStep, WorkflowStep
 from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
 from automate_core.models import Event, ExecutionRun, RunLog, RunReply, StepRun, Wait
@@ -24,18 +24,20 @@ from automate_governance.middleware import show_once
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import User, can, permitted
 from automate_governance.texts import translated
+from automate_governance.visible import escape_invisible
 from automate_llm.models import LLMUsage
 from automate_plugins import text
 from automate_studio.runs.page.header import ModelCost, model_cost, sub_runs_of_step
 from automate_studio.runs.page.hints import ErrorHint, error_hint, external_request_id
 from automate_studio.runs.page.page import RunPage
+from automate_studio.runs.page.route_facts import route_lines
 from automate_studio.runs.page.wait_facts import WaitFact, wait_facts
 from automate_studio.ui.audit.actions import action_label
 from automate_studio.ui.fields import FormFieldView
 from automate_studio.ui.formatting import format_round_duration
 from automate_studio.ui.forms import form_fields, remark_error
 from automate_studio.ui.json.tree import JsonTree
-from automate_studio.ui.json.visible import escape_invisible
+from automate_studio.view_models.condition_lines import ConditionLine
 from automate_studio.view_models.run_data import StepHistory
 from automate_studio.view_models.run_values import run_value_tree, step_value_trees
 from automate_studio.view_models.step_tree import START, StepCard
@@ -139,6 +141,7 @@ class StepInspector:
     started: list[ExecutionRun] = field(default_factory=list)
     reply_note: str = ""
     wait_facts: list[WaitFact] = field(default_factory=list)
+    route_lines: list[ConditionLine] = field(default_factory=list)
     values: Mapping[str, JsonTree] = field(default_factory=dict)
     headers: list[tuple[str, str]] = field(default_factory=list)
     open_tabs: frozenset[str] = frozenset()
@@ -151,6 +154,11 @@ class StepInspector:
     def is_event(self) -> bool:
         """Whether it shows the event instead of a step."""
         return self.card.path == START
+
+    @property
+    def is_otherwise(self) -> bool:
+        """Whether no condition of a branch was met."""
+        return bool(self.route_lines) and not any(line.passed for line in self.route_lines)
 
     @property
     def error(self) -> dict[str, Any] | None:
@@ -249,6 +257,7 @@ def build_inspector(
         started=sub_runs_of_step(run, path, user) if isinstance(step, WorkflowStep) else [],
         reply_note=_reply_note(run, attempt) if isinstance(step, ReplyStep) and attempt else "",
         wait_facts=wait_facts(recorded) if isinstance(step, WaitStep) else [],
+        route_lines=route_lines(step, attempt, may_see=may_see) if isinstance(step, BranchStep) and attempt else [],
         values=step_value_trees(run, attempt) if attempt and may_see else {},
         headers=list(_response_headers(attempt.output)) if attempt and may_see else [],
         **shared,

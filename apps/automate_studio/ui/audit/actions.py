@@ -77,6 +77,7 @@ _LABELS = {
     "rule_handed_over": text("Rule handed over"),
     "rule_removed": text("Rule deleted"),
     "rule_taken_back": text("Rule restored"),
+    "password_change_required": text("Password change required"),
     "rule_tested": text("Rule tested"),
     "rule_turned_off": text("Rule turned off"),
     "rule_turned_on": text("Rule turned on"),

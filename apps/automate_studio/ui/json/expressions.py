@@ -11,10 +11,10 @@ from django.utils.translation import ngettext
 
 from automate_core.expressions.json_path import Path
 from automate_governance.texts import translated
+from automate_governance.visible import escape_invisible
 from automate_plugins import text
 from automate_plugins.files import is_file
 from automate_studio.ui.formatting import format_bytes, format_count
-from automate_studio.ui.json.visible import escape_invisible
 
 MAX_SHOWN = 60
 MAX_TAIL = 24  #: characters of a path's end that always stay readable

@@ -20,11 +20,11 @@ from automate_core.queries.run_subjects import subject_of_run
 from automate_governance import audit
 from automate_governance.permissions import Person
 from automate_governance.texts import translated
+from automate_governance.visible import escape_invisible
 from automate_studio.models import ChosenSample
 from automate_studio.ui.formatting import format_count, short_id, state_word
 from automate_studio.ui.json.editor import parse_storable
 from automate_studio.ui.json.expressions import one_line
-from automate_studio.ui.json.visible import escape_invisible
 from automate_studio.ui.samples import samples
 from automate_studio.ui.samples.samples import (
     chosen_sample,

@@ -89,9 +89,14 @@ def _missing_use(author: str, connection: str) -> str:
 
 def _slack_text(notification: Notification) -> str:
     """The message in the active language: that of the site."""
-    link = _mrkdwn(_("Open"))
-    facts = [f"{_mrkdwn(texts.fact_text(each))} <{_mrkdwn(each['url'])}|{link}>" for each in notification.facts]
-    return "\n".join([*facts, *map(_mrkdwn, texts.more_text(notification.count - len(facts)))])
+    lines = [f"{_mrkdwn(sentence)} {_links(alike)}" for sentence, alike in texts.gather_alike(notification.facts)]
+    return "\n".join([*lines, *map(_mrkdwn, texts.more_text(notification.count - len(notification.facts)))])
+
+
+def _links(alike: list[texts.Fact]) -> str:
+    """The page of a fact, or those of several by their times."""
+    names = [texts.fact_time(each) for each in alike] if len(alike) > 1 else [_("Open")]
+    return ", ".join(f"<{_mrkdwn(each['url'])}|{_mrkdwn(name)}>" for each, name in zip(alike, names, strict=True))
 
 
 def _mrkdwn(plain: str) -> str:

@@ -84,6 +84,7 @@ def webhook_payload(notification: Notification) -> dict[str, Any]:
             "id": str(notification.pk),
             "count": notification.count,
             "happened": texts.public_facts(notification.facts),
+            "groups": texts.public_groups(notification.facts),
             "workflow": notification.workflow.slug if notification.workflow else None,
         },
     }

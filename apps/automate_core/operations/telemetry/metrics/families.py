@@ -20,6 +20,7 @@ from prometheus_client.metrics_core import (
 
 from automate_connectors.models import Connection
 from automate_core.models import ServiceWebhook, Wait
+from automate_core.operations.disks import Disk
 from automate_core.operations.statistics import buckets
 from automate_core.operations.telemetry.metrics.readings import Pools, Queue, Readings, Runs, Spend, Times
 
@@ -45,6 +46,12 @@ def make_families(readings: Readings, *, workflows: int) -> Iterator[Metric]:
     yield from _pools(readings.pools)
     yield from _connections(readings)
     yield from _spend(readings.spend)
+    yield _gauge(
+        "llm_budgets_refusing",
+        "Budgets that refused a model call in their present period.",
+        readings.refusing_budgets,
+    )
+    yield from _disks(readings.disks)
     yield from _retention(readings)
 
 
@@ -228,6 +235,13 @@ def _connections(readings: Readings) -> Iterator[Metric]:
         "Service webhooks whose last call failed.",
         sum(each.failing for each in others.service_webhooks),
     )
+
+
+def _disks(disks: Sequence[Disk]) -> Iterator[Metric]:
+    free = [([each.use], float(each.free)) for each in disks]
+    total = [([each.use], float(each.total)) for each in disks]
+    yield _gauges("disk_free_bytes", "Free space where this process writes.", ["use"], free)
+    yield _gauges("disk_size_bytes", "Size of that disk.", ["use"], total)
 
 
 def _spend(spend: Sequence[Spend]) -> Iterator[Metric]:

@@ -19,10 +19,13 @@ from automate_core.conf import setting
 from automate_core.engine.effects.executor_pools import LIVE_SECONDS, PoolError, declared_pools
 from automate_core.events import stops
 from automate_core.models import Wait, Workflow
+from automate_core.operations.disks import Disk, written_disks
 from automate_core.operations.health import ALIVE_SECONDS
 from automate_core.operations.retention.stages import ALL_STAGES
 from automate_core.outbox.status import OLDEST_TRANSACTION_SECONDS
 from automate_governance.audit import verification
+from automate_llm import budgets
+from automate_llm.models import LLMBudget
 
 SECONDS = 5.0  #: that a statement may take
 MOST_READY = 1_000_000  #: jobs that are counted; a longer queue shows as this many
@@ -309,6 +312,8 @@ class Readings(msgspec.Struct, frozen=True):
     others: Others
     pools: Pools
     spend: list[Spend]
+    disks: list[Disk] = []
+    refusing_budgets: int | None = None  # None without the app of language models
     stopped_workflows: int = 0
     audit_faults: int | None = None  # of the last verification; None without one
     audit_verified_seconds: float | None = None  # since it ended
@@ -336,6 +341,8 @@ def read_all() -> Readings:
             pools=_with_declared(_document(POOLS, {"alive": LIVE_SECONDS}, _pools)),
             stopped_workflows=len(stops.stopped_workflows(Workflow.objects.all())),
             **_audit(),
+            disks=written_disks(),
+            refusing_budgets=_count_refusing_budgets(),
             spend=_read_spend(timezone.localdate(timezone=timezone.get_default_timezone())),
         )
 
@@ -367,6 +374,13 @@ def _read_spend(day: dt.date) -> list[Spend]:
     if not apps.is_installed("automate_llm"):
         return []
     return [Spend(*row) for row in database.run(None, SPEND, {"day": day})]
+
+
+def _count_refusing_budgets() -> int | None:
+    """Budgets that refused a call in their present period."""
+    if not apps.is_installed("automate_llm"):
+        return None
+    return len(budgets.current_refusals(LLMBudget.objects.filter(refused__gt=0), budgets.today()))
 
 
 def _audit() -> dict[str, Any]:

@@ -1,0 +1,170 @@
+"""What an OpenAPI document suggests but does not say: further pages, the idempotency key, the result in an answer.
+
+They are proposals for a new connector, which a person checks. `operation: ID` in a file takes none of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from automate_connectors.declared.openapi.reader import Api, Operation
+from automate_connectors.declared.openapi.schemas import Schemas
+
+IDEMPOTENCY_KEY = "idempotency-key"
+_LISTS = ("data", "items", "results", "records", "values", "entries", "objects")
+_CURSORS = (
+    "cursor", "after", "starting_after", "page_token", "pageToken", "next_token", "start_cursor", "page[cursor]",
+)  # fmt: skip
+_NEXT = (
+    "next_cursor", "nextCursor", "next_page_token", "nextPageToken", "next_token", "next", "after", "end_cursor",
+)  # fmt: skip
+_MORE = ("has_more", "hasMore", "more", "has_next", "hasNext", "has_next_page", "hasNextPage")
+_OFFSETS, _PAGES = ("offset", "skip"), ("page", "page_number", "pageNumber", "page[number]")
+_SIZES = ("limit", "per_page", "page_size", "pageSize", "max_results", "maxResults", "page[size]")
+_MAXIMUM = re.compile(r"\b(?:max(?:imum)?|up to|at most|between 1 and)\D{0,20}?(\d{1,4})\b", re.IGNORECASE)
+_OWN_ACCOUNT = frozenset({"me", "self", "whoami", "myself", "account", "user", "profile"})
+
+
+def propose(api: Api, operation: Operation, made: dict[str, Any]) -> dict[str, Any]:
+    """Return what to add to the action `made` of this operation: `pages` or `result` with a sample, and `without`."""
+    answer = _Answer(api, operation)
+    found = answer.pages() if operation.method == "GET" else None
+    if found is None:
+        return answer.result()
+    pages, replaced = found
+    fields = [each["name"] for each in made.get("fields", []) if each.get("at", each["name"]) in replaced]
+    return {"pages": pages, **({"without": fields} if fields else {}), "sample": answer.item}
+
+
+def apply(made: dict[str, Any], proposed: dict[str, Any]) -> dict[str, Any]:
+    """Return the action with a proposal, its fields left out."""
+    without = proposed.get("without", [])
+    fields = [each for each in made.get("fields", []) if each["name"] not in without]
+    others = {name: value for name, value in {**made, **proposed}.items() if name not in {"fields", "without"}}
+    return {**others, **({"fields": fields} if fields else {})}
+
+
+def idempotency_header(api: Api, operations: Iterable[Operation]) -> str:
+    """Return the header of the idempotency key as one of the operations writes it; "" where none has one."""
+    return next((name for each in operations for name in _key_headers(api, each)), "")
+
+
+def takes_key(api: Api, operation: Operation) -> bool:
+    """Whether the operation sends the idempotency key: one that only reads needs none."""
+    return operation.method == "GET" or any(_key_headers(api, operation))
+
+
+def find_check(actions: Iterable[dict[str, Any]]) -> str:
+    """Return the name of an action that reads one's own account without inputs; "" without one."""
+    for action in actions:
+        reads = action.get("method", "GET") == "GET" and action.get("answer", "json") == "json"
+        needs = any(each.get("required") for each in action.get("fields", []))
+        if reads and not needs and action["path"].rpartition("/")[2].lower() in _OWN_ACCOUNT:
+            return str(action["name"])
+    return ""
+
+
+def _key_headers(api: Api, operation: Operation) -> Iterator[str]:
+    for parameter in map(api.mapping, operation.parameters):
+        if parameter.get("in") == "header" and str(parameter.get("name")).lower() == IDEMPOTENCY_KEY:
+            yield str(parameter["name"])
+
+
+class _Answer:
+    """The answer of an operation, and the parameters that ask for its pages."""
+
+    def __init__(self, api: Api, operation: Operation) -> None:
+        self._schemas = Schemas(api)
+        responses = api.mapping(operation.source.get("responses"))
+        good = next((responses[status] for status in responses if str(status)[:1] == "2"), None)
+        content = api.mapping(api.mapping(good).get("content"))
+        media = next((content[name] for name in content if "json" in name.lower()), None)
+        self._root = self._schemas.merged(api.mapping(media).get("schema")) if media else {}
+        self._members = self._properties(self._root)
+        query = [one for one in map(api.mapping, operation.parameters) if one.get("in") == "query"]
+        self._query = {str(one.get("name")): one for one in query}
+        self.item: Any = {}
+
+    def pages(self) -> tuple[dict[str, Any], set[str]] | None:
+        """Return `pages`, and the parameters that it takes the place of; None where nothing says how to go on."""
+        items = self._list()
+        if items is None:
+            return None
+        found = self._way(items)
+        if found is None:
+            return None
+        pages, used = {**found, **({"items": items} if items else {})}, {found["parameter"]}
+        size = self._parameter(_SIZES)
+        if size:
+            used.add(size)
+            if most := self._most(self._query[size]):
+                pages["size"] = {"parameter": size, "most": most}
+        return pages, used
+
+    def result(self) -> dict[str, Any]:
+        """Return `result` for an answer that is one object in another."""
+        if len(self._members) != 1:
+            return {}
+        [(name, schema)] = self._members.items()
+        inner = self._schemas.merged(schema, 1)
+        if self._schemas.type_of(inner) != "object" or not inner.get("properties"):
+            return {}
+        return {"result": name, "sample": self._schemas.sample(inner)}
+
+    def _way(self, items: str) -> dict[str, Any] | None:
+        more, cursor, token = self._place(_MORE), self._place(_NEXT), self._parameter(_CURSORS)
+        ends = {"more": more} if more else {}
+        if token and cursor:
+            return {"kind": "cursor", "cursor": cursor, "parameter": token, **ends}
+        if token in {"after", "starting_after"} and more and isinstance(self.item, dict) and "id" in self.item:
+            return {"kind": "cursor", "last_item": "id", "parameter": token, **ends}
+        if more and (offset := self._parameter(_OFFSETS)):
+            return {"kind": "offset", "parameter": offset, **ends}
+        if more and (page := self._parameter(_PAGES)):
+            return {"kind": "page", "parameter": page, **ends}
+        return None
+
+    def _list(self) -> str | None:
+        """Return the place of the list, whose item becomes `item`: the only one, or one with a usual name."""
+        if self._schemas.type_of(self._root) == "array":
+            lists = {"": self._root}
+        else:
+            schemas = {name: self._schemas.merged(each, 1) for name, each in self._members.items()}
+            lists = {name: each for name, each in schemas.items() if self._schemas.type_of(each) == "array"}
+        name = next(iter(lists), None) if len(lists) == 1 else next((each for each in _LISTS if each in lists), None)
+        if name is None:
+            return None
+        self.item = self._schemas.sample(lists[name].get("items"))
+        return name if isinstance(self.item, dict) else None
+
+    def _place(self, names: tuple[str, ...]) -> str:
+        """Return the path of a member with one of these names, in the answer or one level below."""
+        for name in names:
+            if name in self._members and self._schemas.type_of(self._schemas.merged(self._members[name], 1)) not in {
+                "array",
+                "object",
+            }:
+                return name
+        for outer, schema in self._members.items():
+            inner = self._schemas.merged(schema, 1)
+            members = self._properties(inner) if self._schemas.type_of(inner) == "object" else {}
+            if name := next((each for each in names if each in members), ""):
+                return f"{outer}.{name}"
+        return ""
+
+    def _parameter(self, names: tuple[str, ...]) -> str:
+        return next((name for name in names if name in self._query), "")
+
+    def _most(self, parameter: dict[str, Any]) -> int:
+        """Return the largest page that the document names; 0 where it names none, and the service has its own."""
+        schema = self._schemas.merged(parameter.get("schema"))
+        written = _MAXIMUM.search(str(parameter.get("description") or ""))
+        known = (schema.get("maximum"), int(written[1]) if written else None, schema.get("default"))
+        return next((each for each in known if type(each) is int and each > 0), 0)
+
+    @staticmethod
+    def _properties(schema: dict[str, Any]) -> dict[str, Any]:
+        members = schema.get("properties")
+        return members if isinstance(members, dict) else {}
