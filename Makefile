@@ -1,5 +1,5 @@
 # Every target sets up what it needs; on a machine with nothing of ours, `make run` and `make test` just work.
-.PHONY: help run demo test test-all check lint types collection format docs messages e2e bench bench-long faults release measures clean
+.PHONY: help run demo test test-all check lint types collection format docs messages e2e vendor-check bench bench-long faults release measures clean
 
 PYTHON := .venv/bin/python
 # What Python compiles is kept, whatever the environment says, and not among the sources: a start takes half as long.
@@ -59,6 +59,9 @@ messages: ## what is said on screens, merged into the catalogues of each languag
 
 e2e: ## the browser tests alone
 	@sh scripts/setup.sh dev && sh scripts/browser.sh && exec $(PYTHON) -m pytest tests/e2e
+
+vendor-check: ## connectors against the vendors' documents in the folder AUTOMATE_VENDOR_DOCUMENTS
+	@sh scripts/setup.sh dev && exec $(PYTHON) -m pytest -q -rs -m "extended or not extended" tests/vendors
 
 bench: ## figures, one JSON line each (bench/README.md)
 	@sh scripts/setup.sh dev && exec $(PYTHON) -m bench
