@@ -1,7 +1,9 @@
-"""Texts of plug-ins and of the engine in the language of the person who reads them."""
+"""Texts of plug-ins and of the engine in the language of the person who reads them, and what they would hide."""
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,3 +42,11 @@ def error_message(error: Mapping[str, Any] | None) -> str:
     `message` is English; `text`, where there is one, is what `automate_plugins.texts.stored` kept beside it.
     """
     return translated(restored(error.get("text"), error.get("message") or "")) if error else ""
+
+
+def escape_invisible(text: str) -> str:
+    """`text` with characters that reorder or hide it (bidi controls, zero width) written as escapes."""
+    return "".join(
+        json.dumps(char)[1:-1] if unicodedata.category(char) in {"Cf", "Cc"} and char not in "\n\t" else char
+        for char in text
+    )

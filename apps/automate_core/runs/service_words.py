@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from automate_governance.texts import error_message
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import error_message, escape_invisible
 
 LONGEST = 200
 #: Members of answers that describe an error, as RFC 9457, JSON:API, Google, GraphQL and most others name them.

@@ -26,8 +26,7 @@ from automate_core.models import Workflow, WorkflowVersion
 from automate_core.navigation.http import HttpResponseSeeOther, current_person, parse_number
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
-from automate_governance.texts import translated
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import escape_invisible, translated
 from automate_studio.builder.panel.problem_messages import problem_lines
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.describe import describe_condition, webhook_name

@@ -27,8 +27,7 @@ from automate_core.states import JobStatus
 from automate_governance import payload_views
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, User, can, holds_anywhere
-from automate_governance.texts import translated
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import escape_invisible, translated
 from automate_studio.ui.keyset_pages import KeysetPage, keyset_links
 from automate_studio.view_models.event_sources import EventSource, describe_source
 

@@ -30,7 +30,7 @@ from automate_core.runs.control import ControlError
 from automate_governance import audit, payload_views
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, NotPermittedError, User, can, permitted
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import escape_invisible
 from automate_studio.events.listing import event_page, event_tabs
 from automate_studio.events.match_explanation import build_match_explanation
 from automate_studio.ui.admin_page import render_page

@@ -16,8 +16,7 @@ from automate_core.navigation.http import clean_text, parse_uuid
 from automate_core.navigation.lists import Query, Tab, query_string
 from automate_core.operations.notifications.texts import fact_text, format_duration
 from automate_core.states import NotificationStatus
-from automate_governance.texts import translated
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import escape_invisible, translated
 from automate_studio.ui.describe import describe_recipients
 from automate_studio.ui.keyset_pages import KeysetPage, keyset_links
 

@@ -19,8 +19,7 @@ from automate_core.runs.waits.approvals import outcome_name
 from automate_core.states import WaitStatus
 from automate_core.triggers.manual import START_SOURCES
 from automate_governance.permissions import User
-from automate_governance.texts import translated
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import escape_invisible, translated
 from automate_plugins import text
 from automate_studio.ui.formatting import format_ago, format_elapsed
 from automate_studio.ui.keyset_pages import KeysetPage, keyset_links

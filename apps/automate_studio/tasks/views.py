@@ -32,8 +32,7 @@ from automate_governance.people import names
 from automate_governance.people.labels import find_group
 from automate_governance.people.role_giving import has_staff_status
 from automate_governance.permissions import NotPermittedError, Person, can
-from automate_governance.texts import translated
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import escape_invisible, translated
 from automate_studio.tasks.listing import build_task_row, task_page
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence, format_count

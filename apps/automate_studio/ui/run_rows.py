@@ -25,8 +25,7 @@ from automate_core.runs import reruns
 from automate_core.runs.service_words import with_service_words
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_governance.permissions import User, permitted
-from automate_governance.texts import error_message, translated
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import error_message, escape_invisible, translated
 from automate_plugins import text
 from automate_studio.ui.formatting import format_ago, format_duration, format_elapsed
 from automate_studio.ui.versions import step_paths, version_definitions

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from automate_core.definition.compared_values import OF_TIMES
 from automate_core.expressions.comparison import moment, number, primitive
 from automate_core.expressions.operators import ORDERING
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import escape_invisible
 from automate_plugins.fields import json_type
 
 MAX_SHOWN = 60

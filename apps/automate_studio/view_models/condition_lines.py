@@ -10,8 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from automate_core.expressions.json_logic import Explanation
-from automate_governance.texts import translated
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import escape_invisible, translated
 from automate_plugins import text
 from automate_studio.ui.describe import describe_condition
 from automate_studio.ui.formatting import as_sentence

@@ -13,8 +13,7 @@ from django.utils.translation import gettext as _
 from automate_core.expressions.json_path import ABSENT, Path, Scope, TemplateError, as_text, describe
 from automate_core.expressions.templating import compile_value
 from automate_core.expressions.templating.arithmetic import read_sum
-from automate_governance.texts import translated
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import escape_invisible, translated
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.data.declared_types import has_declared
 from automate_studio.ui.formatting import as_sentence

@@ -19,8 +19,7 @@ from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.definition.step_names import title_of_key
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_governance.permissions import Person, User
-from automate_governance.texts import translated
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import escape_invisible, translated
 from automate_studio.builder.data.declared_types import declared_output
 from automate_studio.builder.panel.condition_fields import FieldOption, field_label, field_options
 from automate_studio.builder.panel.field_messages import message_at

@@ -35,8 +35,7 @@ from automate_core.engine.test_options import Mode, TestedPart
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, StepSample, Workflow
 from automate_core.navigation.http import current_person
 from automate_governance.permissions import NotPermittedError, Person, can
-from automate_governance.texts import error_message, translated
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import error_message, escape_invisible, translated
 from automate_plugins import text
 from automate_studio.builder.panel.problem_messages import ProblemLine, problem_lines
 from automate_studio.builder.panel.steps import path_of_step

@@ -27,7 +27,7 @@ from automate_core.definition.document import PollTrigger
 from automate_core.models import Workflow
 from automate_core.navigation.http import current_person
 from automate_governance.permissions import NotPermittedError, Person, permitted
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import escape_invisible
 from automate_studio.builder.triggers.connector_form import find_described
 from automate_studio.builder.triggers.waiting import get_trigger_or_404
 from automate_studio.ui.formatting import as_sentence

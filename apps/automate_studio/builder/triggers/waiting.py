@@ -26,7 +26,7 @@ from automate_core.models import Event, RefusedDeliveries
 from automate_core.navigation.http import current_person, parse_number
 from automate_core.triggers.host_events import TEST_HEADER
 from automate_governance.permissions import can
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import escape_invisible
 from automate_studio.builder.panel.conditions import trigger_conditions
 from automate_studio.ui.formatting import format_count
 from automate_studio.ui.samples.choice import choose_sample

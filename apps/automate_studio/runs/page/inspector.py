@@ -23,8 +23,7 @@ from automate_governance import audit
 from automate_governance.middleware import show_once
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import User, can, permitted
-from automate_governance.texts import translated
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import escape_invisible, translated
 from automate_llm.models import LLMUsage
 from automate_plugins import text
 from automate_studio.runs.page.header import ModelCost, model_cost, sub_runs_of_step

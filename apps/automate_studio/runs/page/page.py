@@ -31,8 +31,7 @@ from automate_governance.admin_site import reverse
 from automate_governance.people.labels import group_label
 from automate_governance.people.names import display_name
 from automate_governance.permissions import User, permitted
-from automate_governance.texts import error_message
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import error_message, escape_invisible
 from automate_studio.runs.page.header import ModelCost, model_cost
 from automate_studio.ui.formatting import format_count, format_elapsed
 from automate_studio.ui.versions import version_definitions

@@ -11,7 +11,7 @@ from automate_core.definition.document import BranchStep
 from automate_core.definition.step_names import title_of_key
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_core.models import StepRun
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import escape_invisible
 from automate_studio.ui.describe import describe_condition
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.view_models.condition_lines import ConditionLine, value_text

@@ -10,8 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from automate_core.expressions.json_path import Path
-from automate_governance.texts import translated
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import escape_invisible, translated
 from automate_plugins import text
 from automate_plugins.files import is_file
 from automate_studio.ui.formatting import format_bytes, format_count

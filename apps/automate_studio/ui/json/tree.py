@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from automate_core.expressions.json_path import ABSENT, Path, part_of
 from automate_governance.admin_site import reverse
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import escape_invisible
 from automate_plugins.files import FILE_KEY, is_file
 from automate_studio.ui.formatting import format_bytes, format_count
 from automate_studio.ui.json.expressions import path_expression, size_text

@@ -19,8 +19,7 @@ from automate_core.outbox import subjects
 from automate_core.queries.run_subjects import subject_of_run
 from automate_governance import audit
 from automate_governance.permissions import Person
-from automate_governance.texts import translated
-from automate_governance.visible import escape_invisible
+from automate_governance.texts import escape_invisible, translated
 from automate_studio.models import ChosenSample
 from automate_studio.ui.formatting import format_count, short_id, state_word
 from automate_studio.ui.json.editor import parse_storable
