@@ -1,4 +1,7 @@
-"""The kinds of this app's data, and of what lies below it: what is found, and what becomes of it."""
+"""The kinds of this app's data, and of what lies below it, that an erasure empties or deletes, and how.
+
+`kept_kinds` has those that a person has to change.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db.models import Model
 
-from automate_connectors.models import Connection, OAuthToken
-from automate_connectors.stored.models import DeclaredConnectorDraft, DeclaredConnectorVersion
 from automate_core import models
 from automate_core.models import DraftCommand, Erasure, StoredFile
 from automate_core.operations.erasure import units
+from automate_core.operations.erasure.kept_kinds import KEPT_KINDS
 from automate_core.operations.erasure.sources import ErasedKeys, Eraser, Kind, Source, register_kind
 from automate_core.operations.erasure.texts import SearchedTexts
 from automate_governance import audit
@@ -22,7 +23,6 @@ from automate_plugins import ntext, text
 
 _RUN = "JOIN automate_core_executionrun run ON run.id = row.run_id"
 _UNIT = "coalesce(run.event_id, run.id)"
-_PUBLISHED, _SNAPSHOT = "row.test IS NULL", "row.test IS NOT NULL"
 
 
 def emptied(model: type[Model], **values: Any) -> Eraser:
@@ -57,9 +57,9 @@ def _delete_edits(erasure: Erasure, texts: SearchedTexts, keys: Sequence[str]) -
     return ErasedKeys(Counter(edits=deleted))
 
 
-def register() -> None:
-    """Register the kinds, in the order in which people read them."""
-    register_kind(
+#: In the order in which people read them, each with where it is found.
+ERASED_KINDS: tuple[tuple[Kind, *tuple[Source, ...]], ...] = (
+    (
         Kind(
             name="unit",
             counted=lambda count: ntext("%(count)s event with its runs", "%(count)s events with their runs", count),
@@ -108,10 +108,10 @@ def register() -> None:
             join="JOIN automate_core_executionrun run ON run.workflow_id = row.workflow_id AND run.version_id = row.id "
             "AND run.cause = 'test'",
             key=_UNIT,
-            where=_SNAPSHOT,
+            where="row.test IS NOT NULL",
         ),
-    )
-    register_kind(
+    ),
+    (
         Kind(
             name="file",
             counted=lambda count: ntext("%(count)s file", "%(count)s files", count),
@@ -121,8 +121,8 @@ def register() -> None:
             erase=_erase_files,
         ),
         Source(model=StoredFile, columns=("name",), kind="file", key="row.reference", documents=("file",)),
-    )
-    register_kind(
+    ),
+    (
         Kind(
             name="sample",
             counted=lambda count: ntext("%(count)s kept sample or mock", "%(count)s kept samples and mocks", count),
@@ -130,8 +130,8 @@ def register() -> None:
             erase=emptied(models.StepSample, output=None),
         ),
         Source(model=models.StepSample, columns=("output",), kind="sample"),
-    )
-    register_kind(
+    ),
+    (
         Kind(
             name="notification",
             counted=lambda count: ntext("%(count)s notification", "%(count)s notifications", count),
@@ -144,8 +144,8 @@ def register() -> None:
             kind="notification",
             where="row.status <> 'waiting'",
         ),
-    )
-    register_kind(
+    ),
+    (
         Kind(
             name="failure_group",
             counted=lambda count: ntext("%(count)s failure group", "%(count)s failure groups", count),
@@ -153,8 +153,8 @@ def register() -> None:
             erase=emptied(models.FailureGroup, message=""),
         ),
         Source(model=models.FailureGroup, columns=("message",), kind="failure_group"),
-    )
-    register_kind(
+    ),
+    (
         Kind(
             name="entry",
             counted=lambda count: ntext("%(count)s audit entry", "%(count)s audit entries", count),
@@ -165,8 +165,8 @@ def register() -> None:
             erase=_erase_entries,
         ),
         Source(model=AuditEntry, columns=("object", "changes"), kind="entry"),
-    )
-    register_kind(
+    ),
+    (
         Kind(
             name="edit",
             counted=lambda count: ntext("%(count)s edit of a draft", "%(count)s edits of drafts", count),
@@ -174,123 +174,11 @@ def register() -> None:
             erase=_delete_edits,
         ),
         Source(model=DraftCommand, columns=("words", "message", "changes"), kind="edit"),
-    )
-    _register_kept()
+    ),
+)
 
 
-def _register_kept() -> None:
-    """Register what people write themselves: only they know what is to be there instead."""
-    register_kind(
-        Kind(
-            name="draft",
-            counted=lambda count: ntext("%(count)s workflow draft", "%(count)s workflow drafts", count),
-            action=text("Edit the draft in the builder."),
-        ),
-        Source(
-            model=models.Workflow,
-            columns=("name", "slug", "description", "tags", "vars", "subject", "search_terms", "agents", "concurrency"),
-            kind="draft",
-        ),
-        Source(
-            model=models.Trigger, columns=("key", "config", "filter", "tested"), kind="draft", key="row.workflow_id"
-        ),
-        Source(
-            model=models.Step,
-            columns=("key", "name", "slot", "inputs", "policy", "settings", "notes"),
-            kind="draft",
-            key="row.workflow_id",
-        ),
-    )
-    register_kind(
-        Kind(
-            name="version",
-            counted=lambda count: ntext("%(count)s published version", "%(count)s published versions", count),
-            action=text(
-                "A published version cannot be changed. Publish the workflow without the text; older versions stay "
-                "until the workflow is deleted."
-            ),
-        ),
-        Source(
-            model=models.WorkflowVersion,
-            columns=("definition", "message", "message_text"),
-            kind="version",
-            where=_PUBLISHED,
-        ),
-    )
-    register_kind(
-        Kind(
-            name="poll",
-            counted=lambda count: ntext("%(count)s poll", "%(count)s polls", count),
-            action=text("Its position or last error holds the text. The next poll replaces them."),
-        ),
-        Source(model=models.PollState, columns=("cursor", "error", "error_text"), kind="poll"),
-    )
-    register_kind(
-        Kind(
-            name="connection",
-            counted=lambda count: ntext("%(count)s connection", "%(count)s connections", count),
-            action=text("Edit the connection, or sign in with another account."),
-        ),
-        Source(
-            model=Connection,
-            columns=("name", "slug", "config", "oauth", "allowed_hosts", "health_note", "health_text"),
-            kind="connection",
-        ),
-        Source(model=OAuthToken, columns=("account", "kept"), kind="connection", key="row.connection_id"),
-    )
-    register_kind(
-        Kind(
-            name="connector",
-            counted=lambda count: ntext("%(count)s connector text", "%(count)s connector texts", count),
-            action=text("Edit the connector, or delete it with its versions."),
-        ),
-        Source(model=DeclaredConnectorVersion, columns=("text", "definition", "note"), kind="connector"),
-        Source(model=DeclaredConnectorDraft, columns=("text",), kind="connector", key="'draft ' || row.id"),
-    )
-    register_kind(
-        Kind(
-            name="webhook",
-            counted=lambda count: ntext("%(count)s webhook endpoint", "%(count)s webhook endpoints", count),
-            action=text("Edit the webhook endpoint."),
-        ),
-        Source(model=models.WebhookEndpoint, columns=("slug", "config"), kind="webhook"),
-    )
-    register_kind(
-        Kind(
-            name="rule",
-            counted=lambda count: ntext("%(count)s notification rule", "%(count)s notification rules", count),
-            action=text("Edit the notification rule."),
-        ),
-        Source(model=models.NotificationRule, columns=("addresses", "room", "url", "config"), kind="rule"),
-    )
-    register_kind(
-        Kind(
-            name="actor",
-            counted=lambda count: ntext(
-                "%(count)s audit entry about what the person did",
-                "%(count)s audit entries about what the person did",
-                count,
-            ),
-            action=text("The audit trail keeps who did it, from which address and with which token."),
-        ),
-        Source(
-            model=AuditEntry,
-            columns=("actor", "actor_id", "address", "system_user", "credential"),
-            kind="actor",
-        ),
-    )
-    register_kind(
-        Kind(
-            name="account",
-            counted=lambda count: ntext("%(count)s user account", "%(count)s user accounts", count),
-            action=text("Edit or delete the account. Hand over its work first."),
-        ),
-        Source(model=get_user_model(), columns=_account_columns(), kind="account"),
-    )
-
-
-def _account_columns() -> tuple[str, ...]:
-    fields = (field for field in get_user_model()._meta.concrete_fields if field.name != "password")
-    return tuple(
-        field.name for field in fields if field.get_internal_type() in ("CharField", "EmailField", "TextField")
-    )
+def register() -> None:
+    """Register the kinds, in the order in which people read them."""
+    for kind, *sources in (*ERASED_KINDS, *KEPT_KINDS):
+        register_kind(kind, *sources)

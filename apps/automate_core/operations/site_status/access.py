@@ -9,12 +9,10 @@ from django.contrib.auth import get_user_model
 from automate_connectors.models import Connection
 from automate_connectors.oauth import expiry
 from automate_core import database
-from automate_core.operations.site_status.registry import Finding, Severity, StatusItem
+from automate_core.operations.site_status.registry import MOST, Finding, Severity, StatusItem
 from automate_governance import sign_in
 from automate_governance.models import StoredSecret
 from automate_plugins import ntext, text
-
-MOST = 20  #: findings of one kind
 
 
 def find_locked_accounts() -> Iterator[Finding]:
@@ -26,7 +24,7 @@ def find_locked_accounts() -> Iterator[Finding]:
             person=person.get_username(),
         )
         view = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
-        yield Finding(severity=Severity.WARNING, message=message, view=view, args=[person.pk])
+        yield Finding.warning(message, view, person.pk)
 
 
 def find_lost_keys() -> Iterator[Finding]:
@@ -39,7 +37,7 @@ def find_lost_keys() -> Iterator[Finding]:
             lost,
         )
         view = "admin:automate_governance_storedsecret_changelist"
-        yield Finding(severity=Severity.ERROR, message=message, view=view)
+        yield Finding.error(message, view)
 
 
 def find_ending_credentials() -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from automate_core.operations.site_status.registry import Finding, Severity, StatusItem
+from automate_core.operations.site_status.registry import Finding, StatusItem
 from automate_governance.audit import verification
 from automate_plugins import ntext, text
 
@@ -18,7 +18,7 @@ def find_alteration() -> Iterator[Finding]:
             count,
         )
         view = "admin:automate_governance_auditentry_changelist"
-        yield Finding(severity=Severity.ERROR, message=message, view=view)
+        yield Finding.error(message, view)
 
 
 ITEMS = (

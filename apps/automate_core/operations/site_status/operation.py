@@ -15,7 +15,7 @@ from automate_core.operations import disks, health
 from automate_core.operations.notifications import texts
 from automate_core.operations.notifications.channels.mail import can_mail
 from automate_core.operations.plugin_list import KINDS
-from automate_core.operations.site_status.registry import Finding, Severity, StatusItem
+from automate_core.operations.site_status.registry import MOST, Finding, Severity, StatusItem
 from automate_governance.models import AuditEntry
 from automate_governance.redaction.redactor import redact
 from automate_llm import budgets
@@ -24,7 +24,6 @@ from automate_plugins import ntext, text
 from automate_plugins.texts import joined, verbatim
 
 BACKUP_VERBS = ("site.backup_finished", "site.backup_started")  #: before 0.3, only the start was recorded
-MOST = 20  #: findings of one kind
 _GIGABYTE = 1_000_000_000
 _CHECKS_ELSEWHERE = {"automate_core.W004", "automate_core.W070", "mail.E001"}  #: other items say it
 
@@ -33,7 +32,7 @@ def find_missing_workers() -> Iterator[Finding]:
     """No live worker."""
     if not health.live_workers():
         message = text("No worker is running. Events are accepted and wait. Start a worker: manage.py automate_worker.")
-        yield Finding(severity=Severity.ERROR, message=message, view="studio:overview")
+        yield Finding.error(message, "studio:overview")
 
 
 def find_stopped_workflows() -> Iterator[Finding]:
@@ -41,12 +40,7 @@ def find_stopped_workflows() -> Iterator[Finding]:
     stopped = list(stops.stopped_workflows(Workflow.objects.all()).values())
     for stop in stopped[:MOST]:
         named = text("Workflow %(name)s:", name=stop.workflow.name)
-        yield Finding(
-            severity=Severity.ERROR,
-            message=joined([named, *stop.sentences]),
-            view="admin:automate_core_workflow_change",
-            args=[stop.workflow.pk],
-        )
+        yield Finding.error(joined([named, *stop.sentences]), "admin:automate_core_workflow_change", stop.workflow.pk)
 
 
 def find_refusing_budgets() -> Iterator[Finding]:
@@ -55,14 +49,14 @@ def find_refusing_budgets() -> Iterator[Finding]:
     for pk, (number, reason) in list(budgets.current_refusals(found, budgets.today()).items())[:MOST]:
         counted = ntext("A budget refused %(count)s call.", "A budget refused %(count)s calls.", number)
         view = "admin:automate_llm_llmbudget_change"
-        yield Finding(severity=Severity.ERROR, message=joined([counted, reason]), view=view, args=[pk])
+        yield Finding.error(joined([counted, reason]), view, pk)
 
 
 def find_capped_usage() -> Iterator[Finding]:
     """Model servers that reported more tokens than their calls can have taken, today or the day before."""
     for provider, number in budgets.capped_calls(budgets.today()):
         message = texts.usage_capped(provider, number)
-        yield Finding(severity=Severity.WARNING, message=message, view="admin:automate_llm_llmusage_changelist")
+        yield Finding.warning(message, "admin:automate_llm_llmusage_changelist")
 
 
 def find_broken_plugins() -> Iterator[Finding]:
@@ -75,7 +69,7 @@ def find_broken_plugins() -> Iterator[Finding]:
                     name=plugin.name,
                     package=plugin.distribution,
                 )
-                yield Finding(severity=Severity.ERROR, message=message, view="studio:plugin_list")
+                yield Finding.error(message, "studio:plugin_list")
 
 
 def find_missing_mail_server() -> Iterator[Finding]:
@@ -86,7 +80,7 @@ def find_missing_mail_server() -> Iterator[Finding]:
             " %(setting)s.",
             setting=named("MAILERS"),
         )
-        yield Finding(severity=Severity.WARNING, message=message)
+        yield Finding.warning(message)
 
 
 def find_failed_checks() -> Iterator[Finding]:
@@ -109,14 +103,14 @@ def find_old_backup() -> Iterator[Finding]:
             "There is no backup yet. Run manage.py automate_backup regularly, or set AUTOMATE_BACKUP_DAYS to 0 if you"
             " back up the site by other means."
         )
-        yield Finding(severity=Severity.WARNING, message=message)
+        yield Finding.warning(message)
     elif timezone.now() - latest > dt.timedelta(days=days):
         message = ntext(
             "The last backup is %(count)s day old. Run manage.py automate_backup.",
             "The last backup is %(count)s days old. Run manage.py automate_backup.",
             (timezone.now() - latest).days,
         )
-        yield Finding(severity=Severity.WARNING, message=message)
+        yield Finding.warning(message)
 
 
 def find_full_disks() -> Iterator[Finding]:

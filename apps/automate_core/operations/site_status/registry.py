@@ -24,6 +24,8 @@ from automate_plugins import text
 
 log = logging.getLogger(__name__)
 
+MOST = 20  #: findings of one item
+
 
 class Severity(enum.StrEnum):
     """How urgent a finding is: something does not work, or it will not for long."""
@@ -40,6 +42,16 @@ class Finding:
     message: str
     view: str = ""
     args: Sequence[Any] = ()
+
+    @classmethod
+    def error(cls, message: str, view: str = "", *args: Any) -> Finding:
+        """Something that does not work."""
+        return cls(severity=Severity.ERROR, message=message, view=view, args=args)
+
+    @classmethod
+    def warning(cls, message: str, view: str = "", *args: Any) -> Finding:
+        """Something that will not work for long."""
+        return cls(severity=Severity.WARNING, message=message, view=view, args=args)
 
     @property
     def url(self) -> str:
@@ -119,7 +131,7 @@ def _findings(item: StatusItem) -> list[Finding]:
     except Exception:
         log.exception("the site status %s cannot be read", item.code)
         message = text("This could not be checked. The log of the web server has the reason.")
-        return [Finding(severity=Severity.WARNING, message=message)]
+        return [Finding.warning(message)]
     if item.cache_seconds:
         _cached[item.code] = (time.monotonic() + item.cache_seconds, found)
     return found
