@@ -6,6 +6,7 @@ import copy
 import io
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -281,6 +282,55 @@ def test_a_file_chooses_operations_and_changes_them(file, tmp_path):
         with pytest.raises(ConnectorFileError) as caught:
             load_connector(path)
         assert f"line {line}: " in str(caught.value) and said in str(caught.value), str(caught.value)
+
+
+# --- documents of strangers -------------------------------------------------------------------------------------------
+
+
+def operation(number, **more):
+    return {f"/p{number}": {"get": {"operationId": "same", "responses": {}, **more}}}
+
+
+def paths_of(number, **more):
+    return {
+        "openapi": "3.1.0",
+        "paths": {name: each for n in range(number) for name, each in operation(n, **more).items()},
+    }
+
+
+def test_operations_of_one_name_are_told_apart_in_one_pass():
+    found = list(Api(paths_of(20_000)).operations)
+    assert found[:3] == ["same", "same_2", "same_3"] and found[-1] == "same_20000"
+
+
+def wide(number):
+    """A schema whose properties are all itself."""
+    body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/A"}}}}
+    schema = {"type": "object", "properties": {f"p{n}": {"$ref": "#/components/schemas/A"} for n in range(number)}}
+    return {**paths_of(200, requestBody=body), "components": {"schemas": {"A": schema}}}
+
+
+def ring(number):
+    """References with many names beside them."""
+    beside = {f"x{n}": 1 for n in range(number)}
+    chain = {f"S{n}": {"$ref": f"#/components/schemas/S{n + 1}", **beside} for n in range(28)} | {"S28": {}}
+    body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/S0"}}}}
+    return {**paths_of(200, requestBody=body), "components": {"schemas": chain}}
+
+
+@pytest.mark.parametrize("document", [wide(2_000), ring(20_000)], ids=["wide", "ring"])
+def test_the_work_on_a_whole_document_is_limited(document):
+    api = Api(document)
+    began = time.thread_time()
+    with pytest.raises(DocumentError, match="refer to each other too often"):
+        for each in list(api.operations.values()):
+            action_of(api, each)
+    assert time.thread_time() - began < 6
+
+
+def test_a_document_of_very_many_values_is_refused_before_it_is_read():
+    with pytest.raises(DocumentError, match=r"2,?000,?000 values"):
+        Api(b'{"openapi": "3.1.0", "x": [' + b"[]," * 2_000_000 + b"[]]}")
 
 
 # --- whole documents of services --------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,17 @@ import yaml
 from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 from yaml.nodes import MappingNode, SequenceNode
 
+from automate_egress.work_limit import WorkLimit
 from automate_plugins import text
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 100  #: of lists and mappings
 MAX_PARTS = 2_000_000  #: values, and beginnings and ends of lists and mappings
+READ_SECONDS = 10.0  #: of computing for one document
 _SHORT = 200_000  #: bytes of a text without aliases that cannot cost much
 _ALIAS = re.compile(r"(?:^|[\s\[{,:-])[*&]\S")
+
+_TOO_MANY = text("More than %(maximum)s values.", maximum=MAX_PARTS)
 
 type Place = Sequence[str | int]
 
@@ -30,6 +35,20 @@ class DocumentError(ValueError):
         super().__init__(reason)
         self.reason = reason
         self.line = line
+
+
+def work_limit(most: int, exceeded: str) -> WorkLimit:
+    """Return a limit of work on one document, in number and in computing time of this thread.
+
+    It raises DocumentError, with the message `exceeded` beyond the number.
+    """
+    began = time.thread_time()
+
+    def check() -> None:
+        if time.thread_time() - began > READ_SECONDS:
+            raise DocumentError(text("The document takes too long to read."))
+
+    return WorkLimit(most, remaining=check, exceeded=lambda: DocumentError(exceeded))
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # in C where libyaml is there
@@ -78,6 +97,8 @@ def read_document(source: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
     if len(source) > max_bytes:
         raise DocumentError(text("The file is larger than %(size)s MB.", size=max_bytes // 1_000_000))
     if source.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+        if sum(map(source.count, (b",", b"{", b"["))) > MAX_PARTS:  # before anything is made of them
+            raise DocumentError(_TOO_MANY)
         try:
             return msgspec.json.decode(source.removeprefix(b"\xef\xbb\xbf"))
         except RecursionError:
@@ -143,8 +164,9 @@ def _read_yaml(source: str) -> Any:
 
 def _check_events(source: str) -> None:
     """Raise DocumentError for a text that would cost more than its length says, before anything is made of it."""
-    depth = 0
-    for number, event in enumerate(yaml.parse(source, Loader=_Loader)):
+    depth, limit = 0, work_limit(MAX_PARTS, _TOO_MANY)
+    for event in yaml.parse(source, Loader=_Loader):
+        limit.spend()
         line = event.start_mark.line + 1 if event.start_mark else None
         if isinstance(event, AliasEvent):
             raise DocumentError(text("Aliases (*name) are not allowed."), line)
@@ -152,8 +174,6 @@ def _check_events(source: str) -> None:
         depth -= isinstance(event, CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise _too_deep(line)
-        if number > MAX_PARTS:
-            raise DocumentError(text("More than %(maximum)s values.", maximum=MAX_PARTS), line)
 
 
 def _too_deep(line: int | None) -> DocumentError:

@@ -12,12 +12,13 @@ from typing import Any
 
 import msgspec
 
-from automate_connectors.declared.yaml_files import DocumentError, read_document
+from automate_connectors.declared.yaml_files import DocumentError, read_document, work_limit
 from automate_plugins import text
 
 MAX_BYTES = 32_000_000
 MAX_OPERATIONS = 50_000
 MAX_REFERENCES = 30  #: in a row
+MAX_WORK = 2_000_000  #: schemas and members of them that are looked at, in the whole document
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -86,6 +87,9 @@ class Api:
         self.info, self.servers, self.security = whole.info, whole.servers, whole.security
         self._value = value
         self._paths = whole.paths
+        self.work = work_limit(
+            MAX_WORK, text("The parts of the document are too large or refer to each other too often.")
+        )
 
     def as_json(self) -> bytes:
         """The whole document as JSON. Raises DocumentError for one that JSON cannot hold."""
@@ -98,10 +102,14 @@ class Api:
     def operations(self) -> dict[str, Operation]:
         """The operations by their ids, in the order of the document. Raises DocumentError."""
         found: dict[str, Operation] = {}
+        numbers: dict[str, int] = {}  # the next one of an id that occurs again
         for operation in self._operations():
-            name, number = operation.id, 2
+            self.work.spend()
+            name, number = operation.id, numbers.get(operation.id, 2)
             while name in found:
                 name, number = f"{operation.id}_{number}", number + 1
+                self.work.spend()
+            numbers[operation.id] = number
             found[name] = operation
             if len(found) > MAX_OPERATIONS:
                 raise DocumentError(text("The document has more than %(maximum)s operations.", maximum=MAX_OPERATIONS))
@@ -122,9 +130,11 @@ class Api:
             reference = value.get("$ref") if isinstance(value, dict) else None
             if not isinstance(reference, str):
                 return value
+            self.work.spend(1 + len(value))
             others = {name: each for name, each in value.items() if name not in {"$ref", "summary", "description"}}
             value = self._at(reference)
             if others and isinstance(value, dict):
+                self.work.spend(len(value))
                 value = {**value, **others}
         raise DocumentError(
             text("A reference leads to itself, or through more than %(maximum)s others.", maximum=MAX_REFERENCES)

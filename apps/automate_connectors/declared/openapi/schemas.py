@@ -1,6 +1,6 @@
 """Schemas of an OpenAPI document: the kind of a field, the properties of a body, and a sample of an answer.
 
-A schema may hold itself; so depth and number are limited, for each operation.
+A schema may hold itself; so depth is limited, and so is the work, for the whole document.
 """
 
 from __future__ import annotations
@@ -10,12 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from automate_connectors.declared.openapi.reader import Api
-from automate_connectors.declared.yaml_files import DocumentError
-from automate_plugins import text
 from automate_plugins.fields import FieldKind
 
 MAX_DEPTH = 8  #: of schemas in schemas that are looked into
-MAX_SCHEMAS = 20_000  #: that are looked into for one operation
 MAX_CHOICES = 100
 SAMPLE_MEMBERS = 15
 _SAMPLE_DEPTH = 3
@@ -75,14 +72,11 @@ class Schemas:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._work = 0
 
     def merged(self, schema: Any, depth: int = 0) -> dict[str, Any]:
         """Return a schema with its reference followed, `allOf` joined and `null` left out of its alternatives."""
-        self._work += 1
-        if self._work > MAX_SCHEMAS:
-            raise DocumentError(text("The schemas of the operation are too large or refer to each other too often."))
         found = dict(self._api.mapping(schema))
+        self._api.work.spend(1 + len(found))
         if depth > MAX_DEPTH:
             return {}
         parts = [self.merged(part, depth + 1) for part in self._listed(found.pop("allOf", None))]
@@ -101,6 +95,7 @@ class Schemas:
         properties: dict[str, Any] = {}
         required: list[Any] = []
         for part in parts:
+            self._api.work.spend(len(part) + len(_mapping(part.get("properties"))))
             joined |= part
             properties |= _mapping(part.get("properties"))
             required += self._listed(part.get("required"))
