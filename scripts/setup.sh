@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes .venv ready: `setup.sh site` for running, `setup.sh dev` for tests and checks as well.
-# Finds uv or installs it into .uv, lets it find or fetch a Python >= 3.12, installs the pinned requirements.
+# Finds uv or installs it into .uv by the hashes of scripts/uv.txt, lets it find or fetch a Python >= 3.12, installs the pinned requirements.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 root=$(pwd)
@@ -36,16 +36,17 @@ find_uv() {
 
 install_uv() {
   echo "Installing uv into .uv" >&2
+  pinned="--quiet --require-hashes --requirement scripts/uv.txt"
   for python in python3 python; do
     command -v "$python" >/dev/null 2>&1 || continue
-    "$python" -m venv .uv >/dev/null 2>&1 && .uv/bin/python -m pip install --quiet uv >/dev/null 2>&1 && return 0
+    # shellcheck disable=SC2086 # several words
+    "$python" -m venv .uv >/dev/null 2>&1 && .uv/bin/python -m pip install $pinned >/dev/null 2>&1 && return 0
     rm -rf .uv
-    "$python" -m pip install --quiet --target .uv/lib uv >/dev/null 2>&1 && return 0
+    # shellcheck disable=SC2086
+    "$python" -m pip install --target .uv/lib $pinned >/dev/null 2>&1 && return 0
     rm -rf .uv
   done
-  command -v curl >/dev/null 2>&1 &&
-    curl -LsSf https://astral.sh/uv/install.sh 2>/dev/null |
-    env UV_INSTALL_DIR="$root/.uv/bin" UV_NO_MODIFY_PATH=1 sh >/dev/null 2>&1
+  return 1
 }
 
 uv=$(find_uv) || { install_uv; uv=$(find_uv); } ||

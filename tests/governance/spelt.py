@@ -20,6 +20,7 @@ def spellings(value: str) -> dict[str, str]:
             piece.translate(lower) if piece.startswith("%") else piece
             for piece in _percent_pieces(urllib.parse.quote(value, safe=""))
         ),
+        "url, every character": "".join(f"%{byte:02X}" for byte in raw),
         "form": urllib.parse.quote_plus(value),
         "url in url": urllib.parse.quote(urllib.parse.quote(value, safe=""), safe=""),
         "json": json.dumps(value)[1:-1],

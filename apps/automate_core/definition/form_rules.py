@@ -19,7 +19,8 @@ LIMITED_KINDS = frozenset({"text", "long_text", "number", "choices", "file"})
 #: Addresses below `/forms/` that are no form's.
 RESERVED_SLUGS = frozenset({"answer", "page"})
 _ACCEPTED = re.compile(r"\.[a-z0-9]{1,10}|[a-z]+/(\*|[a-z0-9.+-]+)")
-_ORIGIN = re.compile(r"https?://(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?")
+#: Behind `*.`, two labels at least: all sites of a top-level domain are nobody's.
+_ORIGIN = re.compile(r"https?://(\*\.[a-z0-9-]+(\.[a-z0-9-]+)+|[a-z0-9-]+(\.[a-z0-9-]+)*)(:\d{1,5})?")
 
 
 def field_problems(

@@ -36,17 +36,20 @@ _RESERVED = frozenset(
     {
         "access-control-allow-credentials", "age", "alt-svc", "clear-site-data", "connection", "content-encoding",
         "content-length", "content-location", "content-range", "content-security-policy",
-        "content-security-policy-report-only", "content-type", "critical-ch", "accept-ch", "date", "document-policy",
-        "expect-ct", "feature-policy", "integrity-policy", "keep-alive", "nel", "origin-agent-cluster",
-        "permissions-policy", "public-key-pins", "referrer-policy", "refresh", "report-to", "reporting-endpoints",
-        "server", "service-worker-allowed", "set-cookie", "set-cookie2", "sourcemap", "speculation-rules", "status",
-        "strict-transport-security", "te", "timing-allow-origin", "trailer", "transfer-encoding", "upgrade",
-        "use-as-dictionary", "via", "www-authenticate", "x-content-type-options", "x-dns-prefetch-control",
-        "x-frame-options", "x-sendfile", "x-xss-protection",
+        "content-security-policy-report-only", "content-type", "cookie", "critical-ch", "accept-ch", "date",
+        "document-policy", "expect-ct", "feature-policy", "host", "integrity-policy", "keep-alive", "nel",
+        "observe-browsing-topics", "origin-agent-cluster", "permissions-policy", "public-key-pins", "referrer-policy",
+        "refresh", "report-to", "reporting-endpoints", "server", "service-worker-allowed", "set-login", "set-cookie",
+        "set-cookie2", "sourcemap", "speculation-rules", "status", "strict-transport-security", "te",
+        "timing-allow-origin", "trailer", "transfer-encoding", "upgrade", "use-as-dictionary", "via",
+        "www-authenticate", "x-content-type-options", "x-dns-prefetch-control", "x-frame-options", "x-sendfile",
+        "x-xss-protection",
     }
 )  # fmt: skip
-_RESERVED_PREFIXES = ("automate-", "cross-origin-", "proxy-", "sec-", "x-accel-", "x-forwarded-", "x-lighttpd-",
-                      "x-litespeed-", "x-reproxy-")  # fmt: skip
+_RESERVED_PREFIXES = (
+    "attribution-reporting-", "automate-", "cross-origin-", "proxy-", "sec-", "x-accel-", "x-forwarded-",
+    "x-lighttpd-", "x-litespeed-", "x-reproxy-",
+)  # fmt: skip
 
 
 def is_json_type(content_type: str) -> bool:

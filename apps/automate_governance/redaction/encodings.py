@@ -83,6 +83,7 @@ def _percent(value: str) -> Iterator[str]:
         yield from _both_cases(quoted)
         yield from _both_cases(quote(quoted, safe=""))  # a URL inside a URL
     yield from _both_cases(quote_plus(value))
+    yield from _both_cases("".join(f"%{byte:02X}" for byte in value.encode("utf-8", "surrogatepass")))  # also letters
 
 
 def _both_cases(quoted: str) -> Iterator[str]:

@@ -169,7 +169,8 @@ def test_a_content_type_that_is_not_listed_is_refused():
         "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Content-Encoding", "Content-Type",
         "Content-Security-Policy", "X-Content-Type-Options", "Strict-Transport-Security", "Clear-Site-Data", "Refresh",
         "X-Accel-Redirect", "X-Sendfile", "WWW-Authenticate", "Service-Worker-Allowed", "Automate-Event-Id",
-        "Cross-Origin-Opener-Policy", "Access-Control-Allow-Credentials", "Date", "Server", "", "a:b", "a\nb",
+        "Cross-Origin-Opener-Policy", "Access-Control-Allow-Credentials", "Date", "Server", "Set-Login", "Cookie", "Host",
+        "Attribution-Reporting-Register-Source", "Observe-Browsing-Topics", "", "a:b", "a\nb",
     ],
 )  # fmt: skip
 def test_headers_that_a_reply_cannot_set(name):

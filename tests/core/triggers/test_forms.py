@@ -31,6 +31,7 @@ FAULTS = {
     "redirect: 'https://evil.example/'": "evil.example is not in AUTOMATE_FORM_REDIRECT_HOSTS",
     "redirect: 'https://www.example.com@evil.example/'": "begins with https://",
     "origins: ['https://www.example.com/path']": "is not an origin",
+    "origins: ['https://*.com']": "is not an origin",
     "origins: ['https://www.example.com'], access: signed_in": "cannot be embedded",
     "closes_at: tomorrow": "is not a date and time",
     "inputs: [{name: a, kind: choices}]": "Add at least one choice.",
