@@ -13,6 +13,7 @@ from automate_testing.fakes import ScriptedHttp, answer, context
 from tests.support.connections import sign_in_address, start_sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
+JIRA = {"site": "acme", "base_url": "https://api.atlassian.com/ex/jira/1324a887/rest/api/2"}
 
 
 @pytest.fixture
@@ -20,10 +21,11 @@ def requested(owner, client_secret, sign_in, settings):
     """The scopes that the address of a sign-in requests."""
     settings.AUTOMATE_SITE_URL = "https://automate.example.com"
 
-    def find(connector, provider, **more):
+    def find(connector, provider, config=None, **more):
         Connection.objects.all().delete()
         oauth = {"provider": provider, "client_id": "me", "client_secret": "database:client-secret", **more}
         connection = Connection(name="Theirs", slug="theirs", connector=connector, owner=owner, oauth=oauth)
+        connection.config = config or {}
         connection.full_clean()
         connection.save()
         query = parse_qs(urlsplit(sign_in_address(start_sign_in(sign_in(owner), connection))).query)
@@ -71,6 +73,15 @@ def test_a_linear_sign_in_is_sent_as_a_bearer_token():
     signed_in = {"token": "at", "access_token": "at", "oauth": {}}
     assert "ada@example.com" in connectors.get("linear").check_connection(context(http, signed_in))
     assert http.requests[0].headers["Authorization"] == "Bearer at"
+
+
+def test_a_jira_connection_signs_in_without_an_email_address(requested):
+    assert {"offline_access", "write:jira-work", "read:jira-user"} <= requested("jira", "atlassian", config=JIRA)
+    http = ScriptedHttp([answer(200, {"accountId": "a-1", "displayName": "Ada"})])
+    signed_in = {**JIRA, "token": "at", "access_token": "at", "oauth": {}}
+    assert "Ada" in connectors.get("jira").check_connection(context(http, signed_in))
+    [request] = http.requests
+    assert request.url == f"{JIRA['base_url']}/myself" and request.headers["Authorization"] == "Bearer at"
 
 
 def test_the_form_names_the_usual_scopes(sign_in, owner):
