@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
 from automate_core import artifacts
-from automate_core.models import Event, ExecutionRun, OutboxJob, Wait
+from automate_core.models import Event, ExecutionRun, OutboxJob, PoolConsumer, Wait, WorkerState
 from automate_core.operations.backup.encryption import MAGIC
 from automate_core.runs.waits import callbacks
 from automate_governance import audit
@@ -97,6 +97,8 @@ def test_a_backup_of_leased_jobs_is_restored_and_its_runs_go_on(
     )
     assert doomed.returncode == -signal.SIGKILL and OutboxJob.objects.filter(status="leased").count() == 1
     artifacts.storage().save(f"{artifacts.FOLDER}/2026/11/27/large.json", ContentFile(b'{"large": true}'))
+    PoolConsumer.objects.create(name="celery@old", pool="default")
+    assert WorkerState.objects.exists(), "the killed worker is still listed"
     monkeypatch.setenv("AUTOMATE_BACKUP_PASSPHRASE", PASSPHRASE)
     archive = tmp_path / "monday.automate"
     call_command("automate_backup", str(archive))
@@ -121,6 +123,7 @@ def test_a_backup_of_leased_jobs_is_restored_and_its_runs_go_on(
             and "Jobs held by former workers: 1." in said
         )
         assert "in doubt, in progress at the time of the backup: 1." in said and "effect" in said
+        assert not WorkerState.objects.exists() and not PoolConsumer.objects.exists(), "those of the old site"
         assert "Valid callback URLs: 1." in said and "1 stored files" in said
         assert (
             tmp_path / "restored" / artifacts.FOLDER / "2026" / "11" / "27" / "large.json"

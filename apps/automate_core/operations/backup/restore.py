@@ -17,6 +17,7 @@ from django.db import connection, connections, transaction
 from django.db.migrations.loader import MigrationLoader
 
 from automate_core import artifacts
+from automate_core.models import PoolConsumer, WorkerState
 from automate_core.operations.backup import archive, keys, programs
 from automate_core.operations.backup.errors import BackupError
 from automate_governance import audit
@@ -57,6 +58,8 @@ def restore_archive(source: Path, *, passphrase: str = "") -> RestoreResult:
         result.files = sum(_file(name, file) for name, file in parts)
     call_command("migrate", verbosity=0, interactive=False)
     with transaction.atomic():
+        for reports in (WorkerState, PoolConsumer):  # of processes of the site that the archive is from
+            reports.objects.all().delete()
         changes = {"made_at": manifest["made_at"], "files": result.files}
         audit.record(None, "site.restored", SitePermission(pk=1), changes=changes)
     return result
