@@ -111,6 +111,11 @@ class HintPacer:
         return 0.0 if further < 0 else min(FIRST_PAUSE_SECONDS * 2**further, LONGEST_PAUSE_SECONDS)
 
     @property
+    def is_hinted(self) -> bool:
+        """Whether the next claim follows a hint, and with it a pause."""
+        return self._is_hinted
+
+    @property
     def is_standby(self) -> bool:
         """Whether other workers take all jobs at once."""
         return self._misses == MOST_MISSES
@@ -155,6 +160,7 @@ class HintListener:
                 with database.connect({}) as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
                     pauses = reconnect_pauses()
+                    self._wake()  # for what came before, unheard
                     while not self._stopping.is_set():
                         self._pass_on(connection.notifies(timeout=LISTEN_SECONDS, stop_after=1))
             except psycopg.Error as error:

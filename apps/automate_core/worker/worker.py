@@ -299,12 +299,17 @@ class Worker:
         if not self._engine.held:
             self._heartbeat.reset()
         reach("worker.claiming")
+        # A wake-up of this process has no pause, so its job may be too young for a worker on standby: look once more.
+        pacer = self._listener.pacer
+        looks_again = self._claim_at == 0.0 and pacer.is_standby and not pacer.is_hinted
         jobs = self._claim_jobs(free)
-        self._listener.pacer.claimed(len(jobs))
+        pacer.claimed(len(jobs))
         if jobs:
             self._is_drained = False
             reach("worker.claimed")
             self._poll_seconds = FIRST_POLL_SECONDS
+        elif looks_again:
+            self._claim_at = now + STANDBY_AGE_SECONDS
         else:
             self._claim_at = now + self._poll_seconds if self._poll_seconds < LAST_POLL_SECONDS else math.inf
             self._poll_seconds = min(self._poll_seconds * 1.5, LAST_POLL_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 
 import pytest
@@ -15,9 +16,11 @@ from automate_core.outbox.notify import (
     LONGEST_PAUSE_SECONDS,
     MOST_MISSES,
     STANDBY_AGE_SECONDS,
+    HintListener,
     HintPacer,
 )
 from automate_core.outbox.store import OutboxStore
+from automate_core.worker.worker import LAST_POLL_SECONDS
 from tests.support.processes import wait_for
 
 STEP = """
@@ -74,6 +77,43 @@ def test_a_worker_on_standby_takes_what_no_other_takes(workflow, deliver, workin
     deliver()
     wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").exists())
     assert not worker._listener.pacer.is_standby
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_on_standby_takes_jobs_of_its_own_process_soon(workflow, deliver, working):
+    """The web process beside it wakes no other worker, and without a pause: the job is younger than it takes."""
+    workflow(STEP)
+    worker = working(concurrency=2)
+    wait_for(WorkerState.objects.exists)
+    notify.register_local_worker(worker.wake)
+    try:
+        for number in range(3):
+            worker._poll_seconds = LAST_POLL_SECONDS  # as after some idle seconds
+            for _ in range(MOST_MISSES):
+                miss(worker._listener.pacer)
+            deliver()
+            wait_for(lambda number=number: ExecutionRun.objects.filter(status="succeeded").count() > number)
+    finally:
+        notify.register_local_worker(None)
+    waited = [run.started_at - run.event.received_at for run in ExecutionRun.objects.select_related("event")]
+    assert max(waited).total_seconds() < 0.4, "it waited for a poll"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_listener_wakes_its_worker_whenever_it_begins_to_listen():
+    """Hints that came before are lost: after the first look of a fresh worker, or while the connection was cut."""
+    woken, stopping = [], threading.Event()
+    HintListener(lambda: woken.append(1), lambda: None, stopping).start()
+    try:
+        wait_for(lambda: len(woken) == 1)
+        with database.connect({}) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND query LIKE 'LISTEN %'"
+            )
+        wait_for(lambda: len(woken) == 2)
+    finally:
+        stopping.set()
 
 
 def test_claims_without_a_hint_are_no_misses():
