@@ -18,14 +18,15 @@ from automate_connectors.stored import drafts
 from automate_connectors.stored.versions import build_draft
 
 ITEM = {"type": "object", "properties": {"id": {"type": "string"}, "name": {"type": "string"}}}
-NUMBER = {"type": "integer"}
+NUMBER, TEXT = {"type": "integer"}, {"type": "string"}
 
 
-def listing(answer, *parameters):
-    """A GET with query parameters, each a name or a whole parameter."""
+def listing(answer, *parameters, headers=None):
+    """A GET with query parameters, each a name or a whole parameter; `headers` are those of its answer."""
     given = [{"name": one, "in": "query", "schema": NUMBER} if isinstance(one, str) else one for one in parameters]
     schema = answer if "type" in answer else {"type": "object", "properties": answer}
-    return {"parameters": given, "responses": {"200": {"content": {"application/json": {"schema": schema}}}}}
+    found = {"content": {"application/json": {"schema": schema}}, "headers": headers or {}}
+    return {"parameters": given, "responses": {"200": found}}
 
 
 def limit(name="limit", **more):
@@ -78,6 +79,13 @@ PAGED = {
     "by page": (
         listing({"items": ITEMS, "has_next": {"type": "boolean"}}, "page", "state"),
         {"kind": "page", "parameter": "page", "more": "has_next", "items": "items"},
+    ),
+    "by the Link header": (
+        listing(ITEMS, limit("per_page", maximum=100), "page", "state", headers={"Link": {"schema": TEXT}}),
+        {"kind": "link", "size": {"parameter": "per_page", "most": 100}},
+    ),
+    "an object is no cursor": (
+        listing({"data": ITEMS, "pages": {"type": "object", "properties": {"next": ITEM}}}, "starting_after", "state"), None,
     ),
     "not said": (listing({"data": ITEMS}, limit(), "offset", "state"), None),
     "no list": (listing({"total": NUMBER, "more": {"type": "boolean"}}, "offset", "state"), None),

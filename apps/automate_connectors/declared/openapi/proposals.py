@@ -83,6 +83,7 @@ class _Answer:
         media = next((content[name] for name in content if "json" in name.lower()), None)
         self._root = self._schemas.merged(api.mapping(media).get("schema")) if media else {}
         self._members = self._properties(self._root)
+        self._has_link = any(str(name).lower() == "link" for name in api.mapping(api.mapping(good).get("headers")))
         query = [one for one in map(api.mapping, operation.parameters) if one.get("in") == "query"]
         self._query = {str(one.get("name")): one for one in query}
         self.item: Any = {}
@@ -95,7 +96,8 @@ class _Answer:
         found = self._way(items)
         if found is None:
             return None
-        pages, used = {**found, **({"items": items} if items else {})}, {found["parameter"]}
+        pages = {**found, **({"items": items} if items else {})}
+        used = {found["parameter"]} if "parameter" in found else {*_PAGES, *_CURSORS} & self._query.keys()
         size = self._parameter(_SIZES)
         if size:
             used.add(size)
@@ -120,6 +122,8 @@ class _Answer:
             return {"kind": "cursor", "cursor": cursor, "parameter": token, **ends}
         if token in {"after", "starting_after"} and more and isinstance(self.item, dict) and "id" in self.item:
             return {"kind": "cursor", "last_item": "id", "parameter": token, **ends}
+        if self._has_link:
+            return {"kind": "link"}
         if more and (offset := self._parameter(_OFFSETS)):
             return {"kind": "offset", "parameter": offset, **ends}
         if more and (page := self._parameter(_PAGES)):
@@ -141,18 +145,15 @@ class _Answer:
 
     def _place(self, names: tuple[str, ...]) -> str:
         """Return the path of a member with one of these names, in the answer or one level below."""
-        for name in names:
-            if name in self._members and self._schemas.type_of(self._schemas.merged(self._members[name], 1)) not in {
-                "array",
-                "object",
-            }:
-                return name
-        for outer, schema in self._members.items():
-            inner = self._schemas.merged(schema, 1)
-            members = self._properties(inner) if self._schemas.type_of(inner) == "object" else {}
-            if name := next((each for each in names if each in members), ""):
-                return f"{outer}.{name}"
+        inner = {name: self._properties(self._schemas.merged(each, 1)) for name, each in self._members.items()}
+        for outer, members in {"": self._members, **inner}.items():
+            for name in names:
+                if name in members and self._is_plain(members[name]):
+                    return f"{outer}.{name}".lstrip(".")
         return ""
+
+    def _is_plain(self, schema: Any) -> bool:
+        return self._schemas.type_of(self._schemas.merged(schema, 1)) not in {"array", "object"}
 
     def _parameter(self, names: tuple[str, ...]) -> str:
         return next((name for name in names if name in self._query), "")
