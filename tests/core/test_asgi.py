@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.core.asgi import get_asgi_application
+from django.db import connection
 from django.http import StreamingHttpResponse
 from django.urls import include
 from django.urls import path as url
 
+from automate_core import database
 from automate_core.asgi import automate
 from automate_core.models import Event
 from automate_core.webhooks import endpoints
@@ -90,6 +93,71 @@ def test_whatever_breaks_the_writer_every_sender_is_told_to_come_again(endpoint,
 
     monkeypatch.setattr(GroupIngestor, "_write", broken)
     assert [status for status, _ in post(b"{}", b"{}")] == [503, 503]
+
+
+# --- the writer's connection ------------------------------------------------------------------------------------------
+
+
+def signed(number):
+    """The body and the headers of a delivery."""
+    body = json.dumps({"n": number}).encode()
+    headers = GitHubScheme({}).sign(SECRET, body, event_type="issues", delivery=f"d-{number}")
+    return body, [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+async def one_after_the_other(count, between):
+    """The statuses of deliveries to one application. `between` runs before all but the first."""
+    application, sent = WebhookApplication(), []
+
+    async def send(message):
+        sent.append(message)
+
+    for number in range(count):
+        if number:
+            await asyncio.to_thread(between)
+        body, headers = signed(number)
+
+        async def receive(body=body):
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        scope = {"type": "http", "method": "POST", "path": "/hooks/github/", "headers": headers}
+        await application(scope, receive, send)
+    await application.close()
+    return [message["status"] for message in sent if message["type"] == "http.response.start"]
+
+
+def end_the_writer():
+    """PostgreSQL ends the connection, as it does when it stops."""
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE query LIKE '%WITH incoming AS (%' AND pid <> pg_backend_pid()"
+        )
+        assert cursor.fetchall() == [(True,)]
+
+
+def test_a_connection_that_ended_meanwhile_costs_no_delivery(endpoint):
+    """Senders that do not come again would lose it, though the database has long been back."""
+    assert asyncio.run(one_after_the_other(3, end_the_writer)) == [202, 202, 202]
+    assert Event.objects.count() == 3
+
+
+def test_deliveries_are_accepted_as_soon_as_the_database_is_back(endpoint, monkeypatch):
+    """After a long time away as after a short one. Attempts that come ever more seldom would be late."""
+    right, is_away, wanted = database.parameters, True, iter([False, True])
+
+    def parameters(options):
+        return right(options) | ({"host": "/nowhere"} if is_away else {})
+
+    def back_or_away():
+        nonlocal is_away
+        is_away = next(wanted)
+
+    monkeypatch.setattr(database, "parameters", parameters)
+    monkeypatch.setattr("automate_core.webhooks.kept_connection.PATIENCE_SECONDS", 0.3)
+    started = time.monotonic()
+    assert asyncio.run(one_after_the_other(2, back_or_away)) == [503, 202]
+    assert time.monotonic() - started < 5
 
 
 # --- bodies that stop coming ------------------------------------------------------------------------------------------

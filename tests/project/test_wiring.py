@@ -249,6 +249,8 @@ WRONG = [
     ("automate_core.W020", {"ANONYMOUS_USER_NAME": "AnonymousUser"}),
     ("automate_core.W021", {"LOGIN_URL": "/nowhere/at-all/"}),
     ("automate_core.W021", {"LOGIN_URL": "no-such-view"}),
+    ("automate_core.W030", database(CONN_MAX_AGE=60)),
+    ("automate_core.W030", database(OPTIONS={"pool": True})),
     ("automate_core.W040", without("MIDDLEWARE", requests.POLICY)),
     ("automate_core.W050", runserver),
     ("automate_core.W051", processes),

@@ -25,6 +25,7 @@ from automate_core.checks import setting_values as values
 
 _CHECKS = (
     databases.check_engine,
+    databases.check_kept_connections,
     databases.check_options,
     databases.check_routers,
     databases.check_time_zones,

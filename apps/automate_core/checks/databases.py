@@ -9,7 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, NotSupportedError, OperationalError, connections, models, router
 
@@ -111,6 +111,17 @@ def _options(database: dict[str, Any], options: dict[str, Any]) -> Iterator[tupl
         "a connection pool and CONN_MAX_AGE are both set.",
         "Set CONN_MAX_AGE to 0: the pool keeps connections open.",
     )
+
+
+def check_kept_connections(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """W030: connections are kept from request to request, and not checked before they are used again."""
+    database = settings.DATABASES.get(DEFAULT_DB_ALIAS, {})
+    is_kept = database.get("CONN_MAX_AGE", 0) != 0 or bool((database.get("OPTIONS") or {}).get("pool"))
+    if not is_kept or database.get("CONN_HEALTH_CHECKS"):
+        return []
+    hint = "Set CONN_HEALTH_CHECKS to True. Otherwise the first requests after a restart of PostgreSQL fail."
+    message = 'DATABASES["default"]: connections are kept between requests, and CONN_HEALTH_CHECKS is off.'
+    return [Warning(message, hint=hint, id="automate_core.W030")]
 
 
 def check_routers(app_configs: Any, **_: Any) -> list[CheckMessage]:

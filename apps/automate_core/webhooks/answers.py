@@ -11,7 +11,6 @@ import msgspec
 import psycopg
 from django.db import DataError as DjangoDataError
 from django.db import Error as DatabaseError
-from psycopg_pool import PoolTimeout
 
 from automate_core.definition import reply_rules
 from automate_core.definition.reply_rules import header_name_problem, is_json_type
@@ -97,7 +96,7 @@ def error_answer(error: Exception) -> Answer:
     """
     if isinstance(error, DjangoDataError | psycopg.DataError):
         return Answer(400, {"error": "The body contains a number that cannot be stored."})
-    if isinstance(error, DatabaseError | psycopg.Error | PoolTimeout | SecretUnavailableError):
+    if isinstance(error, DatabaseError | psycopg.Error | SecretUnavailableError):
         log.warning("a delivery was not accepted: %s", str(error).strip())
     else:
         log.error("a delivery was not accepted", exc_info=error)

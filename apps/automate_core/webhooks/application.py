@@ -9,11 +9,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any
 
 import psycopg
 from django.db import connections
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from automate_core import database
 from automate_core.conf import setting
@@ -24,6 +22,7 @@ from automate_core.replies.waiting import ReplyOutcome, wait_for_reply_async
 from automate_core.webhooks.answers import METHOD_NOT_ALLOWED, Answer
 from automate_core.webhooks.asgi_types import Receive, Scope, Send
 from automate_core.webhooks.deliveries import answer_delivery
+from automate_core.webhooks.kept_connection import KeptConnection
 from automate_core.webhooks.receivers import Receiver, ReceiverCache, find_receiver
 from automate_core.webhooks.schemes.registry import signature_schemes
 from automate_core.webhooks.schemes.signing import Delivery
@@ -32,8 +31,6 @@ from automate_governance.admin_site import reverse
 log = logging.getLogger(__name__)
 
 MOST_IN_ONE_STATEMENT = 200
-POOL_SIZE = 4
-POOL_TIMEOUT_SECONDS = 5.0
 
 type Waiting = tuple[Sequence[NewEvent], asyncio.Future[list[IngestResult]]]
 
@@ -141,12 +138,12 @@ async def _send_answer(answer: Answer, send: Send) -> None:
 
 
 class GroupIngestor:
-    """EventIngestor's statement for many requests at once, on connections of its own."""
+    """EventIngestor's statement for many requests at once, on a connection of its own."""
 
     def __init__(self) -> None:
         self._waiting: list[Waiting] = []
         self._writer: asyncio.Task[None] | None = None
-        self._pool: AsyncConnectionPool[Any] | None = None
+        self._connection = KeptConnection(database.INGEST_OPTIONS)
 
     async def ingest(self, events: Sequence[NewEvent]) -> list[IngestResult]:
         """Accept the events of a delivery, all or none. Raises whatever kept the database from taking them."""
@@ -157,11 +154,10 @@ class GroupIngestor:
         return await future
 
     async def close(self) -> None:
-        """Close the connections. What waits is answered first."""
+        """Close the connection. What waits is answered first."""
         if self._writer is not None:
             await self._writer
-        if self._pool is not None:
-            await self._pool.close()
+        await self._connection.close()
 
     async def _write_all(self) -> None:
         while self._waiting:
@@ -174,7 +170,7 @@ class GroupIngestor:
         try:
             answers = await self._write([event for events, _ in group for event in events])
         except Exception as error:  # noqa: BLE001 - it is raised in each delivery that waits
-            if len(group) > 1 and not isinstance(error, psycopg.OperationalError | PoolTimeout):
+            if len(group) > 1 and not isinstance(error, psycopg.OperationalError):
                 for each in group:
                     await self._write_group([each])
                 return
@@ -192,26 +188,14 @@ class GroupIngestor:
 
     async def _write(self, events: list[NewEvent]) -> list[IngestResult]:
         batch = IngestBatch(events)
-        async with (await self._open_pool()).connection() as connection:
-            reach("ingest.writing")
-            rows = await (await connection.execute(INGEST, {"events": batch.document()})).fetchall()
-            reach("ingest.written")
-            new = {str(row.id) for row in rows}
-            keys = batch.keys(new)
-            first = await (await connection.execute(FIRST_DELIVERIES, {"keys": keys})).fetchall() if keys else []
+        connection = await self._connection.open()
+        reach("ingest.writing")
+        rows = await (await connection.execute(INGEST, {"events": batch.document()})).fetchall()
+        reach("ingest.written")
+        new = {str(row.id) for row in rows}
+        keys = batch.keys(new)
+        first = await (await connection.execute(FIRST_DELIVERIES, {"keys": keys})).fetchall() if keys else []
         return batch.results(new, first)
-
-    async def _open_pool(self) -> AsyncConnectionPool[Any]:
-        if self._pool is None:
-            self._pool = AsyncConnectionPool(
-                kwargs=database.parameters(database.INGEST_OPTIONS),
-                min_size=1,
-                max_size=POOL_SIZE,
-                timeout=POOL_TIMEOUT_SECONDS,
-                open=False,
-            )
-            await self._pool.open()
-        return self._pool
 
 
 def _count_fitting(waiting: Sequence[Waiting]) -> int:
