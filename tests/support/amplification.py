@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,6 +192,12 @@ def _chat(provider: str) -> Call:
 
 #: Connectors that have cases of their own; `data` and `models` reach no server.
 OTHERS = frozenset({"data", "models", "http", "rss", "email", "imap", "mysql", "sql", "sftp", "llm"})
+#: Values of fields and settings that made-up texts do not fit.
+_FITTING = {
+    "repository": "ada/app", "to": "ada@example.com", "to_bucket": "files", "title": "a", "types": ["a"],
+    "api_domain": "https://api.example.com", "instance_url": "https://api.example.com", "realmId": "1", "bucket": "files",
+    "email": "ada@example.com", "text": "a",
+}  # fmt: skip
 _FEED = {"url": "https://news.example.com/feed.xml"}
 _S3 = {"access_key_id": "a", "secret_access_key": "b", "bucket": "files"}
 _MAIL = {"host": "127.0.0.1", "port": "PORT", "security": "none", "from_address": "a@example.com"}
@@ -218,6 +224,10 @@ MYSQL = {
 }
 
 
+def _fitting(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _FITTING.get(name, value) for name, value in given.items()}
+
+
 def _http_cases() -> Iterator[Case]:
     """Actions and polls of the connectors to web services, each against JSON of another shape.
 
@@ -232,12 +242,12 @@ def _http_cases() -> Iterator[Case]:
         adapter = connectors.get(code)
         if code in OTHERS:
             continue
-        config, calls = made_up_config(adapter), list[tuple[str, Call]]()
+        config, calls = {**_FITTING, **_fitting(made_up_config(adapter))}, list[tuple[str, Call]]()
         for each in made_up_cases(adapter)[: 2 if isinstance(adapter, DeclaredConnector) else None]:
-            calls.append((each.action, _action(code, each.action, dict(each.params), config)))
+            calls.append((each.action, _action(code, each.action, _fitting(each.params), config)))
         for poll in adapter.polls:
             params = {spec.name: spec.default or "text" for spec in poll.fields if spec.required}
-            calls.append((poll.name, _poll(code, poll.name, params, config)))
+            calls.append((poll.name, _poll(code, poll.name, _fitting(params), config)))
         for name, call in calls:
             shape, body = next(shapes)
             yield Case(name=f"{code}.{name}:{shape}", call=call, body=body)
