@@ -298,6 +298,7 @@ def test_failures_are_at_several_places(server, call, connection):
 FAULTS = {
     "limit": ((429, {"error": {"message": "slow"}}, {"Retry-After": "7"}), ("rate_limited", True, 7.0), "wait 7 seconds. slow."),
     "limit_of_the_answer": ((429, {"retry_in": 3}), ("rate_limited", True, 3.0), "wait 3 seconds."),
+    "limit_without_an_end": ((429, {"retry_in": 10**400}), ("rate_limited", True, 86_400.0), "seconds."),
     "limit_of_a_header": ((403, {}, {"x-left": "0", "x-reset": "5"}), ("rate_limited", True, 5.0), "wait 5 seconds."),
     "limit_without_a_time": ((429, b"<html>"), ("rate_limited", True, 9.0), "wait 9 seconds."),
     "server": ((500, b"<html>"), ("http_500", True, None), "Shop rejected POST /items/7/pay with HTTP 500."),

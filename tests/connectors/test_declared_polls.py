@@ -148,6 +148,8 @@ def test_a_request_names_the_time_or_the_number_from_which_on_it_asks(shop):
     polled = Polled(shop, "by_number")
     assert polled.find({"orders": [order(7), order(8)]}) == ["7", "8"] and "after_id" not in polled.requests[0].params
     assert polled.find({"orders": [order(6), order(9)]}) == ["6", "9"]
+    with pytest.raises(ConnectorError, match="is not a time"):  # nothing would ever be newer
+        polled.find({"orders": [order(10**30)]})
     assert polled.requests[0].params["after_id"] == "3"
     now = dt.datetime.now(dt.UTC)
     by_clock = Polled(shop, "by_clock", {"state": "open"})

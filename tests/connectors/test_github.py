@@ -158,6 +158,10 @@ def test_a_used_up_limit_waits_until_it_is_reset(server, call, connection):
     with pytest.raises(ConnectorError) as caught:
         call(github, "add_comment", {**REPOSITORY, "number": 7, "body": "x"}, connection)
     assert caught.value.retryable and 100 < caught.value.retry_after <= 121
+    limits["x-ratelimit-reset"] = "9" * 18
+    with pytest.raises(ConnectorError) as caught:
+        call(github, "add_comment", {**REPOSITORY, "number": 7, "body": "x"}, connection)
+    assert caught.value.retry_after == 86_400
 
 
 def test_a_connection_is_tested_by_asking_who_it_is(server, connection):

@@ -18,6 +18,7 @@ from automate_plugins.texts import joined
 
 RATE_LIMITED = "rate_limited"
 _LONGEST_REASON = 500
+_LONGEST_WAIT = 86_400.0  #: seconds
 _JSON_NAMES = {dict: text("a mapping"), list: text("a list")}
 _ADVICE = {
     401: text("Reconnect the connection or replace its credentials."),
@@ -172,12 +173,12 @@ def _seconds(rule: RateLimit, response: HttpResponse, document: Any) -> float | 
         return response.retry_after
     inside = value_at(document, rule.wait_at) if rule.wait_at else None
     if isinstance(inside, int | float) and not isinstance(inside, bool) and inside >= 0:
-        return float(inside)
+        return float(min(inside, _LONGEST_WAIT))
     try:
         reset = float(response.headers.get(rule.reset, "")) if rule.reset else None
     except ValueError:
         reset = None
     if reset is not None:
         wait = {"epoch": reset - time.time(), "seconds": reset, "milliseconds": reset / 1000}[rule.reset_in]
-        return min(max(1.0, wait), 86_400.0)
+        return min(max(1.0, wait), _LONGEST_WAIT)
     return rule.wait

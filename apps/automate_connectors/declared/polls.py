@@ -23,6 +23,7 @@ from automate_connectors.declared import specs
 from automate_connectors.declared.document import ActionPart, Clock, Document, Order, PollPart
 from automate_connectors.declared.templates import fill, names_in
 from automate_connectors.paging import MAX_ITEMS, PagesRead, value_at
+from automate_connectors.server_numbers import MAX_NUMBER
 from automate_connectors.web import as_text
 from automate_egress import HttpResponse
 from automate_plugins import text
@@ -259,7 +260,10 @@ def _position(rule: PollPart, item: Any) -> int | None:
     try:
         match rule.time_in:
             case Clock.NUMBER:
-                return int(value)
+                number = int(value)
+                if abs(number) > MAX_NUMBER:  # as a cursor, nothing would ever be newer
+                    raise ValueError
+                return number
             case Clock.SECONDS:
                 at = int(float(value) * _SECOND)
             case Clock.MILLISECONDS:

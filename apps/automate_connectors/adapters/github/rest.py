@@ -14,6 +14,7 @@ from typing import Any
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.context import Context
 from automate_connectors.declared.loading import load_document
+from automate_connectors.server_numbers import read_number
 from automate_connectors.web import http_error, invalid_input
 from automate_egress import HttpResponse
 from automate_governance.redaction.redactor import redact_and_truncate
@@ -22,6 +23,7 @@ from automate_plugins.texts import joined
 
 DOCUMENT = load_document(Path(__file__).with_name("connector.yaml"))
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_LONGEST_WAIT = 86_400.0  #: seconds
 _SECONDARY_WAIT = 60.0  # "wait at least one minute" where a secondary limit names no time
 
 
@@ -125,9 +127,9 @@ def _wait(response: HttpResponse) -> float:
     """Seconds to wait, as the headers tell it."""
     if response.retry_after is not None:
         return response.retry_after
-    reset = response.headers.get("x-ratelimit-reset", "")
-    if response.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
-        return max(1.0, float(reset) - time.time())
+    reset = read_number(response.headers.get("x-ratelimit-reset", ""))
+    if response.headers.get("x-ratelimit-remaining") == "0" and reset is not None:
+        return min(max(1.0, reset - time.time()), _LONGEST_WAIT)
     return _SECONDARY_WAIT
 
 
