@@ -14,7 +14,7 @@ from django.db import Error
 from automate_core.database_faults import AWAY, database_fault
 from automate_core.worker.early_stop import exit_well_on_sigterm
 from automate_governance.texts import translated
-from automate_site import environment
+from automate_site import environment, site_lock
 from automate_site.embedded_postgres import PostgresError
 
 _COMMANDS_FOR_STOPPED_SITE = {"automate_backup", "automate_restore", "automate_recover_keys"}
@@ -52,6 +52,8 @@ def _database_for(arguments: list[str]) -> contextlib.AbstractContextManager[Any
 def _hint() -> str:
     if os.environ.get("DATABASE_URL"):
         return "Check DATABASE_URL, and that PostgreSQL is running there."
+    if site_lock.port_of(environment.data_folder()):
+        return "The site is running, and starts its own PostgreSQL again within seconds; if not, its log says why."
     return "Start the site with `make run` (it brings its own PostgreSQL), or set DATABASE_URL."
 
 

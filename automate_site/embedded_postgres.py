@@ -13,6 +13,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import socket  # noqa: TID251 - to see whether the server accepts connections
 import stat
 import subprocess  # noqa: TID251 - PostgreSQL's own programs
 import tempfile
@@ -75,9 +76,26 @@ class Cluster:
             return _STATE / f"{checkout}-{_digest(self.folder)}"
         return self.folder
 
+    @property
+    def log_file(self) -> Path:
+        """File that the server writes to."""
+        return self.home / "log"
+
     def is_running(self) -> bool:
         """Whether the server is running."""
         return (self._data / "postmaster.pid").exists() and self._control("status").returncode == 0
+
+    def accepts_connections(self) -> bool:
+        """Whether the server has not ended. It may be busy with a recovery."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(5)
+            try:
+                probe.connect(str(self.socket_folder / f".s.PGSQL.{_PORT}"))
+            except TimeoutError:
+                return True
+            except OSError:
+                return False
+        return True
 
     @contextlib.contextmanager
     def running(self) -> Iterator[bool]:
@@ -100,13 +118,18 @@ class Cluster:
         if self.is_running():
             return self._take_over()
         self._private(self.socket_folder)
-        result = self._control("start", "-w", "-t", "60", "-l", str(self.home / "log"), "-o", self._options())
+        result = self._control("start", "-w", "-t", "60", "-l", str(self.log_file), "-o", self._options())
         if result.returncode != 0:
-            log = self.home / "log"
-            raise PostgresError(f"the embedded PostgreSQL did not start (see {log}): {self._last_words()}")
+            raise PostgresError(f"the embedded PostgreSQL did not start (see {self.log_file}): {self._last_words()}")
         self._owner_file.write_text(str(os.getpid()))
         self._create_database()
         return True
+
+    def start_again(self) -> None:
+        """Start a server that has ended. No new cluster takes the place of lost files. Raises PostgresError."""
+        if not (self._data / "PG_VERSION").exists():
+            raise PostgresError(f"the files of the embedded PostgreSQL are missing in {self._data}")
+        self.start()
 
     def _take_over(self) -> bool:
         try:
@@ -244,7 +267,7 @@ class Cluster:
 
     def _last_words(self) -> str:
         try:
-            return _last_line((self.home / "log").read_text(errors="replace"))
+            return _last_line(self.log_file.read_text(errors="replace"))
         except OSError:
             return "no log was written"
 

@@ -24,6 +24,7 @@ from automate_core.replies.run_urls import run_url
 from automate_egress import EgressError
 from automate_site import demo, environment, server, site_lock
 from automate_site.demo.delivery import NotAcceptedError, deliver
+from automate_site.postgres_watch import kept_running
 
 
 class Command(BaseCommand):
@@ -64,7 +65,7 @@ class Command(BaseCommand):
 
     def _serve(self, port: int, host: str, *, quiet: bool) -> None:
         cluster = environment.embedded_cluster()
-        with cluster.running() if cluster else contextlib.nullcontext():
+        with kept_running(cluster) if cluster else contextlib.nullcontext():
             password = self._prepare()
             web = server.make_server(port, host=host)
             if quiet and password is not None:
