@@ -26,7 +26,7 @@ from automate_core.engine.effects.call import EffectCall
 from automate_core.engine.effects.executor_pools import PoolRouter
 from automate_core.engine.effects.performer import Call
 from automate_core.engine.event_filters import FiltersCall
-from automate_core.engine.journal import Journal, clean_error
+from automate_core.engine.journal import Journal
 from automate_core.engine.outcomes import EffectOutcome
 from automate_core.engine.program import Program, compile_program
 from automate_core.engine.records import (
@@ -60,8 +60,6 @@ from automate_governance.redaction.redactor import redactor_context
 from automate_plugins import text
 
 log = logging.getLogger(__name__)
-
-LOGGED_CHARACTERS = 500  #: of the message of a failed run
 
 WARM_VERSIONS = 100  # of what is published, read before a worker is ready
 
@@ -412,11 +410,12 @@ class ExecutionEngine:
 
 
 def _log_failure(run: RunRecord) -> None:
-    """One line for each run that failed, with the fields of the JSON log. The message is redacted as in the run."""
-    error = clean_error(run.error or {"message": ""}, run.redactor)
-    place, message = error.get("step") or "no step", " ".join(error["message"].split())[:LOGGED_CHARACTERS]
+    """One line for each run that failed, with the fields of the JSON log."""
+    error = run.error or {}
     with LogIds({"run": run.id, "workflow": run.slug, "trace": run.trace_id}):
-        log.warning("run %s of %s failed at %s: %s: %s", run.id, run.slug, place, error.get("code"), message)
+        log.warning(
+            "run %s of %s failed at %s: %s", run.id, run.slug, error.get("step") or "no step", error.get("code")
+        )
 
 
 #: Sources of events that only the platform makes: their headers name the calling run and its depth.
