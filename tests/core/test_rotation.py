@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import time
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -12,7 +14,7 @@ from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
 from automate_core.models import Event, WebhookEndpoint
-from automate_core.webhooks import endpoints
+from automate_core.webhooks import endpoints, receivers, view
 from automate_core.webhooks.schemes.registry import SchemeError
 from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry, StoredSecret
@@ -38,6 +40,15 @@ def test_both_secrets_are_valid_for_a_day_and_then_the_new_one_alone(endpoint, d
     _later(23.9)
     assert deliver(secret=SECRET).status_code == 202
     _later(0.2)
+    assert (deliver(secret=SECRET).status_code, deliver(secret=NEW).status_code) == (401, 202)
+
+
+def test_an_old_secret_ends_while_its_endpoint_is_remembered(endpoint, deliver, owner, monkeypatch):
+    endpoints.rotate_secret(endpoint, NEW, actor=owner)
+    remembered = receivers.find_receiver("github")
+    monkeypatch.setattr(view, "find_receiver", lambda slug: remembered)
+    assert deliver(secret=SECRET).status_code == 202
+    monkeypatch.setattr(receivers, "time", SimpleNamespace(time=lambda: time.time() + 90_000, monotonic=time.monotonic))
     assert (deliver(secret=SECRET).status_code, deliver(secret=NEW).status_code) == (401, 202)
 
 

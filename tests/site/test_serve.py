@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -15,8 +16,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
 from automate_site.embedded_postgres import Cluster
+from automate_site.management.commands import serve
 from tests.conftest import ROOT
 from tests.support.matrix import representatives
 from tests.support.processes import free_port, process, wait_for
@@ -278,3 +281,15 @@ def test_the_state_folder_is_outside_where_the_checkout_cannot_be_reached(own, t
         assert (closed.stat().st_mode & 0o777, (closed / "data").stat().st_mode & 0o077) == (0o700, 0o055)
     finally:
         cluster.destroy()
+
+
+def test_beside_a_log_that_programs_read_nothing_else_is_printed(monkeypatch):
+    asked = []
+    monkeypatch.setattr(serve.site_lock, "hold_site_lock", lambda *given: contextlib.nullcontext())
+    monkeypatch.setattr(serve.server, "check_port", lambda *given, **more: None)
+    monkeypatch.setattr(serve.signal, "signal", lambda *given: None)
+    monkeypatch.setattr(serve.Command, "_serve", lambda self, port, host, quiet: asked.append(quiet))
+    for form in ("text", "json"):
+        monkeypatch.setenv("AUTOMATE_LOG_FORMAT", form)
+        call_command("serve")
+    assert asked == [False, True]

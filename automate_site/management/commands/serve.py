@@ -35,7 +35,9 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--quiet", action="store_true", help="print only a new password")
+        parser.add_argument(
+            "--quiet", action="store_true", help="print only a new password, as with AUTOMATE_LOG_FORMAT=json"
+        )
         parser.add_argument("--host", default=server.HOST, help="address to listen on, such as 0.0.0.0")
         parser.add_argument("--web-only", action="store_true", help="only the web server, as one of several")
 
@@ -48,7 +50,8 @@ class Command(BaseCommand):
                 return
             with site_lock.hold_site_lock(environment.data_folder(), port):
                 server.check_port(port, host=host)
-                self._serve(port, host, quiet=options["quiet"])
+                is_read_by_programs = environment.one_of("AUTOMATE_LOG_FORMAT", "text", "json") == "json"
+                self._serve(port, host, quiet=options["quiet"] or is_read_by_programs)
         except (site_lock.RunningAlreadyError, server.PortTakenError) as error:
             raise CommandError(str(error), returncode=2) from error
 

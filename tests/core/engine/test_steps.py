@@ -8,9 +8,13 @@ import time
 import pytest
 from django.contrib.auth.models import Group
 
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.registry import connectors
 from automate_core.definition.document import DefinitionError
 from automate_core.models import Event, ExecutionRun, OutboxJob, RunLog, StepRun, Wait, WaitAssignee, Workflow
 from automate_core.runs.waits import approvals
+from automate_core.worker.worker import Worker
+from tests.support.processes import wait_for
 from tests.support.walks import output, settle, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,6 +101,33 @@ def test_an_arm_that_fails_withdraws_the_others(publish, run, sink):
     }  # fmt: skip
     assert Wait.objects.get().status == "cancelled"
     assert OutboxJob.objects.get().status == "completed"
+
+
+def test_an_arm_that_fails_is_told_to_actions_and_begins_no_further_ones(publish, deliver, monkeypatch):
+    called, told = [], []
+
+    def execute(self, action, params, context):
+        name = params["url"].rpartition("/")[2]
+        called.append(name)
+        if name == "bad":
+            wait_for(lambda: len(called) > 1)
+            raise ConnectorError("Bad.", code="bad")
+        wait_for(context["cancelled"], every=0.02)
+        told.append(name)
+        return {}
+
+    monkeypatch.setattr(type(connectors.get("http")), "execute", execute)
+    arms = "".join(
+        f"\n      - {{key: {name}, steps: [{{key: c_{name}, action: http.request, inputs: {{url: 'https://x.test/{name}'}}}}]}}"
+        for name in ("bad", *(f"slow{number}" for number in range(49)))
+    )
+    publish(f"  - kind: parallel\n    key: all\n    arms:{arms}")
+    deliver({})
+    Worker(concurrency=2, drain=True, name="test").run()
+    done = ExecutionRun.objects.get()
+    assert (done.status, done.error["step"]) == ("failed", "c_bad")
+    assert told and sorted([*told, "bad"]) == sorted(called), "each that ran was told"
+    assert len(called) < 50, "what waited for a thread is not begun"
 
 
 # --- loops ------------------------------------------------------------------------------------------------------------
