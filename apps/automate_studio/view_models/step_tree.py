@@ -329,7 +329,7 @@ def _build_tree(
 def _trigger_card(trigger: Trigger | None, state: str, note: str) -> StepCard:
     if trigger is None:
         subtitle = _("Started manually or by a workflow")
-        return StepCard(path="", name=_("No trigger"), subtitle=subtitle, icon="webhook", level=1, state=state)
+        return StepCard(path="", name=_("No trigger"), subtitle=subtitle, icon="touch_app", level=1, state=state)
     name, which = describe_trigger(trigger)
     if note and isinstance(trigger, WebhookTrigger):
         which = f"{which.partition(', ')[0]}, {note}"

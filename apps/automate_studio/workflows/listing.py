@@ -214,7 +214,7 @@ def _workflow_row(
         workflow=workflow,
         tiles=connector_tiles(workflow),
         trigger="; ".join(_trigger_texts(workflow)) or _("No trigger"),
-        trigger_icon=next(_trigger_icons(workflow), "webhook"),
+        trigger_icon=next(_trigger_icons(workflow), "touch_app"),
         tracker=[run.status for run in reversed(runs)],
         success=_success_rate(good / len(ended)) if ended else "",
         is_bad=good * 20 < len(ended) * 19,

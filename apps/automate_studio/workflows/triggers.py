@@ -26,6 +26,7 @@ from automate_governance.permissions import User, permitted
 from automate_studio.ui.describe import describe_trigger
 from automate_studio.ui.formatting import format_dated
 from automate_studio.view_models.connector_status import TriggerStatus, poll_status, webhook_status
+from automate_studio.view_models.step_card import trigger_icon
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ class TriggerRow:
     unsigned: bool = False
     status: TriggerStatus | None = None
     is_off: bool = False
+    icon: str = ""
 
 
 def trigger_rows(definition: Definition, workflow: Workflow, user: User) -> list[TriggerRow]:
@@ -48,7 +50,7 @@ def trigger_rows(definition: Definition, workflow: Workflow, user: User) -> list
     known = {endpoint.slug: endpoint for endpoint in endpoints_seen}
     rows = [_trigger_row(part, known, definition.timezone) for part in definition.triggers]
     return [
-        replace(row, status=states.get(part.key), is_off=part.disabled)
+        replace(row, status=states.get(part.key), is_off=part.disabled, icon=trigger_icon(part))
         for part, row in zip(definition.triggers, rows, strict=True)
     ]
 

@@ -251,7 +251,8 @@ def _triggers_panel(state: DraftState, user: User, refused: Mapping[str, str]) -
                 is_off=node.is_disabled,
             )
         )
-    none = [problem for problem in state.problems if problem.field == "triggers" and not problem.step]
+    # That there is no trigger yet is a warning: the card and the list of problems say it already.
+    none = [each for each in state.problems if each.field == "triggers" and not each.step and each.level == "error"]
     return Panel(
         path=START,
         title=_("Triggers"),
