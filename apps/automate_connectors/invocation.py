@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError
+from automate_connectors.bounds.output_size import MAX_OUTPUT_BYTES as MAX_OUTPUT_BYTES
+from automate_connectors.bounds.output_size import OutputSize, output_too_large
 from automate_connectors.context import Context
-from automate_connectors.output_size import MAX_OUTPUT_BYTES as MAX_OUTPUT_BYTES
-from automate_connectors.output_size import OutputSize, output_too_large
 from automate_egress import EgressError
 from automate_governance.secrets.interfaces import SecretNotFoundError
 from automate_plugins import text

@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.output_size import OutputSize
+from automate_connectors.bounds.output_size import OutputSize
+from automate_connectors.bounds.server_numbers import read_number
 from automate_connectors.registry import connectors
-from automate_connectors.server_numbers import read_number
 
 MOST_BYTES = 200_000_000  #: by which a process may grow
 MOST_CPU = 5.0  #: seconds of one call, on any machine

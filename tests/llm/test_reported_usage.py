@@ -96,8 +96,10 @@ def test_an_administrator_voids_a_call(admin, owner, stranger, sign_in):
     for person in (owner, stranger):
         assert sign_in(person).post(url).status_code == 403
     client = sign_in(admin)
-    page = Page(client.get(PAGE))
+    html = client.get(PAGE)
+    page = Page(html)
     assert "Void call" in page.text and any(each.get("action") == url for _, each in page.tags)
+    assert html.content.decode().split(url)[1].index("csrfmiddlewaretoken") < 200
     assert client.get(url).status_code == 405
     answer = client.post(url, follow=True)
     assert "The call no longer counts towards budgets." in answer.content.decode()

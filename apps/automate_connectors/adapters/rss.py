@@ -25,11 +25,11 @@ from automate_connectors.adapters.base import (
     unknown_poll,
 )
 from automate_connectors.adapters.polls import MAX_ITEMS, Poll, PollItem, PollResult
+from automate_connectors.bounds.output_size import OutputSize
+from automate_connectors.bounds.xml_answers import XmlError, iterate_xml
+from automate_connectors.bounds.xml_answers import local_name as _name
 from automate_connectors.context import Context
-from automate_connectors.output_size import OutputSize
 from automate_connectors.web import http_error, invalid_input
-from automate_connectors.xml_answers import XmlError, iterate_xml
-from automate_connectors.xml_answers import local_name as _name
 from automate_egress import HttpResponse
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec

@@ -19,11 +19,11 @@ import msgspec
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.polls import PollItem, PollResult, item_hash, split_hashes
+from automate_connectors.bounds.server_numbers import MAX_NUMBER
 from automate_connectors.declared import specs
 from automate_connectors.declared.document import ActionPart, Clock, Document, Order, PollPart
 from automate_connectors.declared.templates import fill, names_in
 from automate_connectors.paging import MAX_ITEMS, PagesRead, value_at
-from automate_connectors.server_numbers import MAX_NUMBER
 from automate_connectors.web import as_text
 from automate_egress import HttpResponse
 from automate_plugins import text

@@ -12,9 +12,9 @@ import msgspec
 
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_connectors.adapters.polls import MAX_ITEMS, Poll, PollFile, PollItem, PollResult
+from automate_connectors.bounds.output_size import MAX_OUTPUT_BYTES, OutputSize, output_too_large
 from automate_connectors.context import Context
 from automate_connectors.invocation import check_params, encode_output, translate_errors
-from automate_connectors.output_size import MAX_OUTPUT_BYTES, OutputSize, output_too_large
 from automate_plugins import text
 
 LONGEST_ID = 200  #: a longer id stands as its hash

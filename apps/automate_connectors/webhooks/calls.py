@@ -10,9 +10,9 @@ import msgspec
 
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_connectors.adapters.webhooks import EVENTS, Registration, Webhook
+from automate_connectors.bounds.output_size import OutputSize
 from automate_connectors.context import Context
 from automate_connectors.invocation import check_params, encode_output, translate_errors
-from automate_connectors.output_size import OutputSize
 from automate_connectors.polling.calls import Found, check_result
 from automate_plugins import text
 

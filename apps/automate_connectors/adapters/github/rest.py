@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.bounds.server_numbers import read_number
 from automate_connectors.context import Context
 from automate_connectors.declared.loading import load_document
-from automate_connectors.server_numbers import read_number
 from automate_connectors.web import http_error, invalid_input
 from automate_egress import HttpResponse
 from automate_governance.redaction.redactor import redact_and_truncate

@@ -15,10 +15,10 @@ from typing import Any
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.extras import from_extra
+from automate_connectors.bounds.server_numbers import read_number
 from automate_connectors.context import Context
 from automate_connectors.mail.message import Address, Message
 from automate_connectors.mail.reading import MessageError, read_message
-from automate_connectors.server_numbers import read_number
 from automate_connectors.web import invalid_input
 from automate_egress.errors import truncate_words
 from automate_egress.imap import ImapServer, imap

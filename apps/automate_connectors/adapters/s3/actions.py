@@ -11,9 +11,9 @@ from typing import Any
 from automate_connectors.adapters.base import Action, Effect
 from automate_connectors.adapters.s3.client import S3Client, modified_at
 from automate_connectors.adapters.s3.signing import encoded
+from automate_connectors.bounds.server_numbers import read_number
 from automate_connectors.context import Context
 from automate_connectors.files.contents import Download, read_file
-from automate_connectors.server_numbers import read_number
 from automate_connectors.web import as_text, invalid_input
 from automate_egress import HttpResponse
 from automate_plugins import text

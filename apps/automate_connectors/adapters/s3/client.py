@@ -16,9 +16,9 @@ from xml.etree.ElementTree import Element
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.s3.signing import Signer, encoded, encoded_query
-from automate_connectors.server_numbers import read_number
+from automate_connectors.bounds.server_numbers import read_number
+from automate_connectors.bounds.xml_answers import XmlError, local_name, read_xml
 from automate_connectors.web import http_error, invalid_input, quote_segment
-from automate_connectors.xml_answers import XmlError, local_name, read_xml
 from automate_egress import HttpResponse
 from automate_governance.redaction.redactor import redact_and_truncate
 from automate_plugins import text

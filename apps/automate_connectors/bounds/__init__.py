@@ -1,0 +1,1 @@
+"""Bounds of what is made of the answers of services, and of outputs."""
