@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import re
 
+import msgspec
 import pytest
 from django.db import connection
+from django.template.loader import render_to_string
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
@@ -25,8 +27,10 @@ from automate_core.models import (
     WorkflowVersion,
 )
 from automate_core.operations import bulk
+from automate_core.outbox.status import read_status
 from automate_core.runs import control
 from automate_governance.models import AuditEntry
+from automate_studio.overview.work import build_work
 from tests.support.audit import without_append_only
 from tests.support.events import came_to
 from tests.support.pages import HOSTILE, Page, tidy
@@ -71,6 +75,31 @@ def story(owner):
     return flow, other
 
 
+@pytest.mark.parametrize(
+    ("ages", "summary", "states"),
+    [
+        ((5, 5), "2 online", ["succeeded", "succeeded"]),
+        ((5, 45), "1 of 2 silent", ["succeeded", "failed"]),
+        ((5, 90), "1 online", ["succeeded", "cancelled"]),
+        ((90, 90), "No worker", ["cancelled", "cancelled"]),
+        ((), "No worker", []),
+    ],
+)
+def test_workers_that_were_killed_are_first_silent_then_stopped(db, ages, summary, states):
+    for number, age in enumerate(ages):
+        WorkerState.objects.create(name=f"w{number}", slots=8, seen_at=database.now() - dt.timedelta(seconds=age))
+    work = build_work(read_status())
+    assert (work.summary, [row.state for row in work.workers]) == (summary, states)
+    assert work.state == ("succeeded" if "online" in summary else "failed")
+
+
+def test_quarantined_jobs_are_explained(db):
+    """Why they take longer than others."""
+    work = build_work(msgspec.structs.replace(read_status(), suspects=44))
+    shown = render_to_string("automate_studio/overview/work.html", {"work": work})
+    assert "Quarantined" in shown and "these jobs run one at a time, apart from all others" in shown
+
+
 @pytest.mark.extended
 def test_the_figures_and_what_is_behind_them(story, sign_in, owner, admin):
     flow, _ = story
@@ -99,7 +128,7 @@ def test_the_figures_and_what_is_behind_them(story, sign_in, owner, admin):
         r"Runs per hour: 11 succeeded, 2 failed, 0 cancelled. Most failures: 2, \d\d:00 to \d\d:00\.",
         drawing["aria-label"],
     )
-    assert "1 of 2 silent" in page.text and "3 of 8 slots busy" in content and "silent 4 m" in page.text
+    assert "1 online" in page.text and "3 of 8 slots busy" in content and "stopped 4 m ago" in page.text
     assert "Slowest step in recent runs: Ask the model, 40.0 s on average" in content
     assert page.text.index("Other") < page.text.rindex("Flow"), "the slowest first"
 

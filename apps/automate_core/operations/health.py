@@ -17,14 +17,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from automate_core import database
-from automate_core.conf import setting
 from automate_core.outbox import status as queue_status
 from automate_core.queries.pool_backlog import unserved_pools
 from automate_governance.permissions import SITE, can
 
 log = logging.getLogger(__name__)
-
-ALIVE_SECONDS = 30.0  #: three of a worker's reports
 
 _LIVE_WORKERS = """
 SELECT count(*) AS workers FROM automate_core_workerstate
@@ -34,8 +31,7 @@ WHERE seen_at > automate_now() - %(seconds)s * interval '1 second'
 
 def live_workers() -> int:
     """The number of workers that reported lately. Raises django.db.Error or psycopg.Error."""
-    seconds = max(ALIVE_SECONDS, setting("AUTOMATE_LEASE_SECONDS"))
-    [row] = database.run(None, _LIVE_WORKERS, {"seconds": seconds})
+    [row] = database.run(None, _LIVE_WORKERS, {"seconds": queue_status.alive_seconds()})
     return int(row.workers)
 
 

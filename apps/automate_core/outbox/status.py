@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 
 from automate_core import database
+from automate_core.conf import setting
 from automate_plugins import text
 
 log = logging.getLogger(__name__)
 
 OLD_SECONDS = 300  #: age at which an open transaction is reported: vacuum removes nothing that ended since it began
 AGAIN_SECONDS = 300.0  #: between two warnings
+ALIVE_SECONDS = 30.0  #: three of a worker's reports
 
 _OPEN_TRANSACTIONS = """pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
     AND pid <> pg_backend_pid() AND coalesce(backend_xmin, backend_xid) IS NOT NULL"""
@@ -22,7 +24,8 @@ STATUS = f"""
 SELECT json_build_object(
     'workers', (SELECT coalesce(json_agg(w ORDER BY name), '[]') FROM (
         SELECT name, slots, held, extract(epoch FROM automate_now() - seen_at)::float8 AS seen_seconds_ago,
-            extract(epoch FROM automate_now() - started_at)::float8 AS up_seconds
+            extract(epoch FROM automate_now() - started_at)::float8 AS up_seconds,
+            seen_at > automate_now() - %(alive)s * interval '1 second' AS is_alive
         FROM automate_core_workerstate) w),
     'leases', (SELECT count(*) FROM automate_core_outboxjob WHERE status = 'leased' AND lease_until >= automate_now()),
     'expired_leases', (SELECT count(*) FROM automate_core_outboxjob
@@ -55,6 +58,7 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     held: int
     seen_seconds_ago: float
     up_seconds: float
+    is_alive: bool
 
 
 class ReadyJobs(msgspec.Struct, frozen=True):
@@ -94,6 +98,7 @@ class OpenTransaction(msgspec.Struct, frozen=True):
 class QueueStatus(msgspec.Struct, frozen=True):
     """`leases` are valid, `expired_leases` about to be rescued. `ready` leaves out quarantined jobs (`suspects`).
 
+    `workers` includes those that were killed, for some minutes.
     `oldest_transaction` is of this database, and of the roles whose activity ours may see.
     """
 
@@ -105,13 +110,23 @@ class QueueStatus(msgspec.Struct, frozen=True):
     dead: int
     oldest_transaction: OpenTransaction | None = None
 
+    @property
+    def live_workers(self) -> list[WorkerStatus]:
+        """Those that are alive, as far as their reports tell."""
+        return [worker for worker in self.workers if worker.is_alive]
+
 
 _decoder = msgspec.json.Decoder(QueueStatus)
 
 
+def alive_seconds() -> float:
+    """The age of a worker's last report up to which the worker counts as alive."""
+    return float(max(ALIVE_SECONDS, setting("AUTOMATE_LEASE_SECONDS")))
+
+
 def read_status() -> QueueStatus:
     """Ask the database, on Django's connection."""
-    [row] = database.run(None, STATUS, {})
+    [row] = database.run(None, STATUS, {"alive": alive_seconds()})
     return _decoder.decode(row.status)
 
 

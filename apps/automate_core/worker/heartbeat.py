@@ -24,7 +24,7 @@ STOP_SECONDS = 2.0
 
 REPORT = """
 WITH deleted_workers AS (
-    DELETE FROM automate_core_workerstate WHERE seen_at < automate_now() - interval '1 day' AND name <> %(name)s
+    DELETE FROM automate_core_workerstate WHERE seen_at < automate_now() - interval '10 minutes' AND name <> %(name)s
 )
 INSERT INTO automate_core_workerstate (name, started_at, seen_at, slots, held)
 VALUES (%(name)s, automate_now() - %(uptime)s * interval '1 second', automate_now(), %(slots)s, %(held)s)

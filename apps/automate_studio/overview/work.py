@@ -24,7 +24,7 @@ from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.connector_tiles import connector_tiles
 
 SLOWEST = 5
-SILENT_SECONDS = 60
+STOPPED_SECONDS = 60  #: of silence after which a worker is taken to have been replaced
 MOST_SLOTS = 10  #: marks that stand for a worker's slots
 
 
@@ -45,23 +45,24 @@ class SlowWorkflow:
 
 @dataclass(frozen=True, kw_only=True)
 class LaneRow:
-    """Ready jobs of one lane; `share` is its per cent of all."""
+    """Ready jobs of one lane; `share` is its per cent of all. `note` explains the lane."""
 
     name: str
     jobs: int
     share: int
     age: str
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerRow:
-    """A worker; `busy` has one flag per mark."""
+    """A worker; `busy` has one flag per mark. `state` is as of a run: it is alive, silent or stopped."""
 
     name: str
     held: int
     slots: int
     busy: list[bool]
-    silent: bool
+    state: str
     seen: str
     title: str
 
@@ -150,31 +151,42 @@ def build_work(status: QueueStatus) -> WorkStatus:
     ]
     if status.suspects:
         share = round(status.suspects / most * 100)
-        lanes.append(LaneRow(name=_("Quarantined"), jobs=status.suspects, share=share, age=_("after a crash")))
-    hands = [_worker_row(each) for each in status.workers]
-    silent = sum(hand.silent for hand in hands)
-    if not hands:
-        return WorkStatus(lanes=lanes, workers=hands, state="failed", summary=_("No worker"))
-    if silent:
-        summary = _("%(silent)s of %(count)s silent") % {"silent": silent, "count": len(hands)}
-        return WorkStatus(lanes=lanes, workers=hands, state="failed", summary=summary)
-    summary = _("%(count)s online") % {"count": len(hands)}
-    return WorkStatus(lanes=lanes, workers=hands, state="succeeded", summary=summary)
+        note = _(
+            "A quarantined job may have crashed its worker, so these jobs run one at a time, apart from all others."
+        )
+        lanes.append(
+            LaneRow(name=_("Quarantined"), jobs=status.suspects, share=share, age=_("after a crash"), note=note)
+        )
+    rows = [_worker_row(each) for each in status.workers]
+    states = [row.state for row in rows]
+    alive, silent = states.count("succeeded"), states.count("failed")
+    if not alive:
+        summary = _("No worker")
+    elif silent:
+        summary = _("%(silent)s of %(count)s silent") % {"silent": silent, "count": alive + silent}
+    else:
+        summary = _("%(count)s online") % {"count": alive}
+    state = "succeeded" if alive and not silent else "failed"
+    return WorkStatus(lanes=lanes, workers=rows, state=state, summary=summary)
 
 
 def _worker_row(worker: WorkerStatus) -> WorkerRow:
     marks = min(worker.slots, MOST_SLOTS)
-    silent = worker.seen_seconds_ago > SILENT_SECONDS
-    busy = 0 if silent or not worker.slots else -(-worker.held * marks // worker.slots)
+    busy = -(-worker.held * marks // worker.slots) if worker.is_alive and worker.slots else 0
     seconds = int(worker.seen_seconds_ago)
     seen = f"{seconds} s" if seconds < 60 else f"{seconds // 60} m"
+    state = "succeeded"
+    if not worker.is_alive:
+        is_stopped = seconds > STOPPED_SECONDS
+        state = "cancelled" if is_stopped else "failed"
+        seen = (_("stopped %(time)s ago") if is_stopped else _("silent %(time)s")) % {"time": seen}
     return WorkerRow(
         name=worker.name,
         held=worker.held,
         slots=worker.slots,
         busy=[number < busy for number in range(marks)],
-        silent=silent,
-        seen=_("silent %(time)s") % {"time": seen} if silent else seen,
+        state=state,
+        seen=seen,
         title=_("%(held)s of %(slots)s slots busy, up for %(time)s")
         % {"held": worker.held, "slots": worker.slots, "time": format_duration(worker.up_seconds)},
     )

@@ -403,7 +403,7 @@ def test_the_statements_name_columns_that_exist():
         lifecycle.END_RUN: {"run": uuid.uuid4(), "status": "cancelled", "error": "{}", **CLOSING},
         lifecycle.DISPATCH_AGAIN: {"event": uuid.uuid4()},
         heartbeat.REPORT: {"name": "w", "uptime": 1, "slots": 1, "held": 0},
-        queue_status.STATUS: {},
+        queue_status.STATUS: {"alive": 30},
         outbox.WAKE_DUE: {},
         journal_sql.write(frozenset(JOURNALLED)): dict.fromkeys(JOURNALLED, "[]") | {"worker": ""},
         journal_sql.write(frozenset()): {"checkpoints": "[]", "steps": "[]", "worker": ""},

@@ -153,12 +153,44 @@ def test_status_tells_people_and_machines(workflow, deliver, capsys):
     assert status["workers"][0]["name"] == "host-7"
 
 
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_status_fails_while_no_worker_is_alive(capsys, flags):
+    """Whether none has ever been, or all were killed: probes alert by the exit code."""
+    with pytest.raises(SystemExit) as none:
+        call_command("automate_worker", "--status", *flags)
+    WorkerState.objects.create(name="killed", slots=20, held=7, seen_at=database.now() - timedelta(minutes=2))
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as killed:
+        call_command("automate_worker", "--status", *flags)
+    assert (none.value.code, killed.value.code) == (1, 1)
+    said = capsys.readouterr().out
+    if flags:
+        assert not json.loads(said)["workers"][0]["is_alive"]
+    else:
+        assert said.splitlines()[:2] == [
+            "no worker is running",
+            "worker killed: stopped without a word, last seen 120 s ago",
+        ]
+    WorkerState.objects.create(name="new", slots=20)
+    call_command("automate_worker", "--status", *flags)
+
+
+def test_a_worker_that_was_killed_is_forgotten_soon(working):
+    """Its successors have other names."""
+    for name, minutes in (("just", 2), ("long", 11)):
+        WorkerState.objects.create(name=name, slots=3, seen_at=database.now() - timedelta(minutes=minutes))
+    working(concurrency=3)
+    wait_for(lambda: WorkerState.objects.filter(name="hardy").exists())
+    assert set(WorkerState.objects.values_list("name", flat=True)) == {"just", "hardy"}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_transaction_that_stays_open_is_told_of(capsys, caplog, monkeypatch):
     """By the command and in the worker's log, once it is old; and no more when it has ended."""
     monkeypatch.setattr(queue_status, "OLD_SECONDS", 0.2)
     due = f"SELECT {queue_status.OLD_TRANSACTION} AS due".replace("'300 seconds'", "'0.2 seconds'")
     assert "'0.2 seconds'" in due
+    WorkerState.objects.create(name="host-7", slots=20)
     with psycopg.connect(**database.parameters({"application_name": "reports"})) as other:
         other.autocommit = False
         other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")

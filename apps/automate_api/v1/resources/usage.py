@@ -199,5 +199,5 @@ def _describe_queue() -> dict[str, Any]:
         "ready_jobs": sum(each.jobs for each in status.ready) + status.suspects,
         "oldest_seconds": max((each.oldest_seconds for each in status.ready), default=0.0),
         "dead_jobs": status.dead,
-        "workers": len(status.workers),
+        "workers": len(status.live_workers),
     }

@@ -7,6 +7,7 @@ import gc
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from automate_governance.people import origin
 class Command(BaseCommand):
     help = (
         "Run a worker until it is stopped. SIGTERM or Ctrl-C lets it finish its current work; a second one returns the "
-        "work to the queue and exits; a third exits at once. With --status, print the state of the queue."
+        "work to the queue and exits; a third exits at once. With --status, print the state of the queue; exit code 1 "
+        "when no worker is running."
     )
 
     def run_from_argv(self, argv: list[str]) -> None:
@@ -55,8 +57,7 @@ class Command(BaseCommand):
         if options["json"] and not options["status"]:
             raise CommandError("--json requires --status", returncode=2)
         if options["status"]:
-            status = read_status()
-            self.stdout.write(json.dumps(as_json(status)) if options["json"] else "\n".join(_lines(status)))
+            self._print_status(as_json_text=options["json"])
         elif options["quarantine"]:
             name, parent = options["quarantine"]
             _run(QuarantineWorker(name, int(parent)))
@@ -64,6 +65,12 @@ class Command(BaseCommand):
             signs = SignsOfLife(alive_file, socket_path=os.environ.get("NOTIFY_SOCKET", ""))
             _run(Worker(concurrency=concurrency, drain=options["drain"], signs=signs))
             signs.end()
+
+    def _print_status(self, *, as_json_text: bool) -> None:
+        status = read_status()
+        self.stdout.write(json.dumps(as_json(status)) if as_json_text else "\n".join(_lines(status)))
+        if not status.live_workers:
+            sys.exit(1)
 
 
 def _run(worker: Worker) -> None:
@@ -85,11 +92,11 @@ def _run(worker: Worker) -> None:
 
 
 def _lines(status: QueueStatus) -> Iterator[str]:
-    if not status.workers:
+    if not status.live_workers:
         yield "no worker is running"
     for worker in status.workers:
-        seen = f"last seen {worker.seen_seconds_ago:.0f} s ago"
-        yield f"worker {worker.name}: holds {worker.held} of {worker.slots}, {seen}"
+        state = f"holds {worker.held} of {worker.slots}" if worker.is_alive else "stopped without a word"
+        yield f"worker {worker.name}: {state}, last seen {worker.seen_seconds_ago:.0f} s ago"
     yield f"leased: {status.leases} (expired: {status.expired_leases})"
     if not status.ready:
         yield "ready: 0"

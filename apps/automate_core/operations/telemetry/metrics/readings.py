@@ -15,14 +15,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from automate_core import database
-from automate_core.conf import setting
 from automate_core.engine.effects.executor_pools import LIVE_SECONDS, PoolError, declared_pools
 from automate_core.events import stops
 from automate_core.models import Wait, Workflow
 from automate_core.operations.disks import Disk, written_disks
-from automate_core.operations.health import ALIVE_SECONDS
 from automate_core.operations.retention.stages import ALL_STAGES
-from automate_core.outbox.status import OLDEST_TRANSACTION_SECONDS
+from automate_core.outbox.status import OLDEST_TRANSACTION_SECONDS, alive_seconds
 from automate_governance.audit import verification
 from automate_llm import budgets
 from automate_llm.models import LLMBudget
@@ -332,7 +330,7 @@ def read_all() -> Readings:
     """
     with transaction.atomic():
         database.run(None, _OPTIONS, {"timeout": f"{SECONDS * 1000:.0f}"})
-        alive = max(ALIVE_SECONDS, setting("AUTOMATE_LEASE_SECONDS"))
+        alive = alive_seconds()
         day = database.now().replace(hour=0, minute=0, second=0, microsecond=0)
         return Readings(
             queue=_document(QUEUE, {"alive": alive}, _queue),
