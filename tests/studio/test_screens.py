@@ -171,6 +171,7 @@ def _arguments(converters):
         "run_id": uuid.uuid4(),
         "wait_id": uuid.uuid4(),
         "rule_id": 1,
+        "call_id": 1,
         "notification_id": uuid.uuid4(),
         "pk": 1,
         "event_id": uuid.uuid4(),
