@@ -18,9 +18,9 @@ class ServiceWebhook(PacedCalls):
     """One webhook at a service. Publishing keeps it while the `digest` of what is asked for stays the same.
 
     Its deliveries come to `/hooks/<slug>/`, signed with `secret`, which is NULL until a service has made it. The
-    service knows it as `registration_id`, with what its connector keeps in `data`, until `expires_at`; it is renewed
-    from `renew_at` on. A row that is REMOVING takes no delivery, and is deleted once the service has forgotten it;
-    its workflow may be deleted before.
+    service knows it as `registration_id`, for the `url` that the site had, with what its connector keeps in `data`,
+    until `expires_at`; it is renewed from `renew_at` on. A row that is REMOVING takes no delivery, and is deleted once
+    the service has forgotten it; its workflow may be deleted before.
 
     A worker that calls the service has the row until `lease_until`, and `next_at` is that time meanwhile; `token` is
     its number, which grows with every lease, so that a result that comes too late is not written. `next_at` NULL:
@@ -49,6 +49,7 @@ class ServiceWebhook(PacedCalls):
     run_as = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     state = models.CharField(max_length=11, choices=State, default=State.REGISTERING)
     registration_id = models.CharField(max_length=500, blank=True)
+    url = models.CharField(max_length=500, blank=True, default="", db_default="")
     data = models.JSONField(default=dict)
     registered_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)

@@ -27,6 +27,7 @@ from automate_core.runs import concurrency
 from automate_core.runs.waits import reconnection, sub_run_outcomes, sub_runs
 from automate_core.tracing.collector import configured_collector
 from automate_core.triggers import model_capture, schedules
+from automate_core.webhooks.registration import upkeep
 from automate_core.worker.maintenance_tasks import MaintenanceTask, registered_tasks
 from automate_governance.audit import verification
 
@@ -43,6 +44,7 @@ MAINTENANCE_TASKS: tuple[MaintenanceTask, ...] = (
     MaintenanceTask("slots", concurrency.DUE, concurrency.admit_all),
     MaintenanceTask("paused", pausing.DUE, pausing.release),
     MaintenanceTask("reconnected", reconnection.DUE, reconnection.resolve_missed_waits),
+    MaintenanceTask("moved webhooks", upkeep.MAY_HAVE_MOVED, upkeep.notice_moves, pause=3_600),  # and at its start
     MaintenanceTask("rate limits", calls.DUE, calls.admit_all),
     MaintenanceTask("bulk actions", bulk.DUE, bulk.run_next_batch),
     MaintenanceTask("erasures", erasing.DUE, erasing.ErasureTask().run_once),

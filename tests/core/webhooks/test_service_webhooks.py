@@ -230,7 +230,7 @@ def test_one_that_was_deleted_at_the_service_is_made_again(pushes, github, work)
 def test_the_registration_of_the_former_url_of_the_site_is_removed(pushes, github, work, settings):
     work()
     settings.AUTOMATE_SITE_URL = "https://new.example.com"
-    ServiceWebhook.objects.update(next_at=now())
+    work()  # a worker that starts notices
     webhook, [hook] = work(), github.hooks
     assert hook["config"]["url"].startswith("https://new.example.com/hooks/pushes-")
     assert webhook.registration_id == str(hook["id"]) and webhook.failures == 0

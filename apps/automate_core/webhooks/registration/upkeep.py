@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 DUE = """EXISTS (SELECT FROM automate_core_servicewebhook webhook WHERE webhook.next_at <= automate_now())"""
 
 FIRST_WAIT = 60.0  #: seconds after a failure; twice as long after each further one
+MAY_HAVE_MOVED = "EXISTS (SELECT FROM automate_core_servicewebhook WHERE state = 'registered' AND url <> '')"
 CHECK_SECONDS = 86_400.0  #: after which a registration is looked for, as it may have been deleted at the service
 RENEWAL = 0.75  #: part of its time after which a registration is renewed, at the latest RENEWAL_DAYS before its end
 RENEWAL_DAYS = dt.timedelta(days=3)
@@ -162,7 +163,10 @@ def _call_service(lease: Lease) -> Registration | Found | None:
         known = _known(webhook, at)
         if _is_removed(webhook):
             return call.perform(lambda: _remove(calls, known))
-        renewed = known if webhook.renew_at is not None and webhook.renew_at <= at else None
+        if known is not None and _has_moved(webhook) and not described.announces:
+            return call.perform(lambda: _move(calls, known, secret))
+        is_due = webhook.renew_at is not None and webhook.renew_at <= at
+        renewed = known if is_due or _has_moved(webhook) else None
         if described.announces and known is None:
             renewed = _stored(webhook)  # another one in its place goes on where it ended
         if renewed is not None:
@@ -186,6 +190,23 @@ def _stored(webhook: ServiceWebhook) -> Registration | None:
 
 def _is_removed(webhook: ServiceWebhook) -> bool:
     return webhook.state == State.REMOVING or webhook.workflow_id is None
+
+
+def _has_moved(webhook: ServiceWebhook) -> bool:
+    """Whether the site had another URL when it registered."""
+    return bool(webhook.url) and webhook.url != hook_url(webhook.slug)
+
+
+def _move(calls: WebhookCalls, known: Registration, secret: str) -> Registration:
+    calls.remove(known)
+    return calls.register(secret)
+
+
+def notice_moves() -> None:
+    """Have the registrations of a former URL of the site replaced at once."""
+    for webhook in ServiceWebhook.objects.filter(state=State.REGISTERED, next_at__gt=now()).exclude(url=""):
+        if _has_moved(webhook):
+            ServiceWebhook.objects.filter(pk=webhook.pk, lease_until=None).update(next_at=now())
 
 
 def _remove(calls: WebhookCalls, known: Registration | None) -> None:
@@ -237,6 +258,7 @@ def _store(lease: Lease, registration: Registration | None) -> None:
     if _is_removed(webhook):
         webhook.next_at = at
     else:
+        webhook.url = hook_url(webhook.slug)
         webhook.state, webhook.next_at = State.REGISTERED, _next_call(webhook, at)
     webhook.save()
 
