@@ -23,6 +23,7 @@ steps:
 """
 BY_HAND, WEBHOOK = "{kind: manual, key: manual}", "{endpoint: github}"
 SAID = "The person who starts a run can approve it here"
+EXCLUDE = {"step": "ask", "field": "excluded", "name": "exclude"}
 
 
 @pytest.mark.parametrize(
@@ -44,12 +45,12 @@ def test_it_is_warned_of_where_a_person_starts_runs(workflow, owner, triggers, e
 
 def test_one_click_at_the_review_excludes_the_starter(workflow, sign_in, owner, colleague, stranger, drain):
     made = workflow(ASKS % (f"{BY_HAND}, {WEBHOOK}", ""), publish=False)
-    url, review = reverse("studio:exclude_starters", args=[made.pk]), reverse("studio:review", args=[made.pk])
+    url, review = reverse("studio:review_fix", args=[made.pk]), reverse("studio:review", args=[made.pk])
     client = sign_in(owner)
     page = Page(client.get(review))
     assert SAID in page.text and page.all(action=url)
-    assert sign_in(stranger).post(url).status_code == 404
-    assert client.post(url)["Location"] == review
+    assert sign_in(stranger).post(url, EXCLUDE).status_code == 404
+    assert client.post(url, EXCLUDE)["Location"] == review
     page = Page(client.get(review))
     assert SAID not in page.text and not page.all(action=url)
     workflows.publish(made, author=owner)
@@ -63,7 +64,7 @@ def test_one_click_at_the_review_excludes_the_starter(workflow, sign_in, owner, 
 def test_a_delivery_asks_everybody(workflow, sign_in, owner, colleague, deliver, drain):
     text = ASKS % (f"{BY_HAND}, {WEBHOOK}", "")
     made = workflow(text, publish=False)
-    sign_in(owner).post(reverse("studio:exclude_starters", args=[made.pk]))
+    sign_in(owner).post(reverse("studio:review_fix", args=[made.pk]), EXCLUDE)
     workflows.publish(made, author=owner)
     deliver({})
     drain()

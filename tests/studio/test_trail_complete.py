@@ -117,7 +117,7 @@ ELSEWHERE = {
     "jobs replay": "job.replayed",
     "review": "workflow.published",
     "review publish": "workflow.published",
-    "review exclude starters": "workflow.edited",
+    "review fix": "workflow.edited",
     "version publish": "workflow.published",
     "version restore": "workflow.restored",
     "connector review": "connector.created",

@@ -18,6 +18,7 @@ _LABELS = {
     "confirmation": text("confirmation"),
     "connection": text("connection"),
     "context": text("details for the approver"),
+    "continues_after": text("routes that continue without steps"),
     "cron": text("schedule"),
     "delegate": text("delegation"),
     "description": text("description"),

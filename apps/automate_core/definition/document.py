@@ -237,6 +237,7 @@ class ApprovalStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="appr
     remind_after: Duration | None = None
     timeout: Duration
     on_timeout: list[Step] | None = None
+    continues_after: list[Key] = msgspec.field(default_factory=list)
 
 
 class WorkflowStep(_Step, frozen=True, kw_only=True, tag_field="kind", tag="workflow"):

@@ -54,7 +54,7 @@ _TRIGGERS = (
 class PaletteEntry:
     """An entry that can be inserted; `inputs` are its preset inputs, `step` the new step's name.
 
-    `preset` says what a wait begins as.
+    `preset` says what a wait or an approval begins as.
     """
 
     kind: str
@@ -70,7 +70,8 @@ class PaletteEntry:
     @property
     def key(self) -> tuple[str, str, str]:
         """Identity of the offer, independent of its name."""
-        return self.kind, self.action, self.preset or str(self.inputs.get("model", ""))
+        preset = self.preset if self.kind == "wait" else ""  # approvals have one entry
+        return self.kind, self.action, preset or str(self.inputs.get("model", ""))
 
     @property
     def request(self) -> str:
@@ -114,6 +115,7 @@ def _all_groups() -> dict[str, list[PaletteEntry]]:
             name=translated(KIND_LABELS["approval"]),
             description=_("Ask people for a decision"),
             icon="how_to_reg",
+            preset="stops",
         ),
         PaletteEntry(
             kind="wait",

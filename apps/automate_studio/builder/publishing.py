@@ -16,9 +16,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from automate_core.authoring import workflows
 from automate_core.authoring.drafts.errors import ConflictError, EditError
+from automate_core.authoring.publishing import fixes
 from automate_core.authoring.publishing import review as reviews
-from automate_core.authoring.publishing import starters
 from automate_core.authoring.publishing.differences import Difference, FieldChange, Line
+from automate_core.authoring.publishing.fixes import Fix
 from automate_core.authoring.publishing.review import DRAFT
 from automate_core.authoring.workflows import Seen
 from automate_core.definition.document import DefinitionError
@@ -27,7 +28,7 @@ from automate_core.navigation.http import HttpResponseSeeOther, current_person, 
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_governance.texts import escape_invisible, translated
-from automate_studio.builder.panel.problem_messages import problem_lines
+from automate_studio.builder.panel.problem_messages import ProblemLine, problem_lines
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.describe import describe_condition, webhook_name
 from automate_studio.ui.formatting import as_sentence
@@ -97,11 +98,13 @@ def review_draft(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def exclude_starters(request: HttpRequest, pk: int) -> HttpResponse:
-    """Exclude the person who starts a run from the approvals of the draft that the review warns of."""
+def fix_problem(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make a fix that the review offers; nothing when its problem is there no more."""
     workflow = get_editable_workflow(request, pk)
+    step, field, name = (request.POST.get(part, "") for part in ("step", "field", "name"))
     try:
-        starters.exclude_starters(workflow, by=current_person(request))
+        if not fixes.apply_fix(workflow, step, field, name, by=current_person(request)):
+            messages.info(request, _("Nothing was changed: this problem no longer exists."))
     except EditError as error:
         messages.error(request, as_sentence(str(error)))
     return HttpResponseSeeOther(reverse("studio:review", args=[pk]))
@@ -125,8 +128,7 @@ def _show_review(
         review=found,
         rows=_difference_rows(found.comparison.found) if found.comparison else [],
         lines=_visible_lines(found.comparison.lines) if found.comparison else [],
-        problems=problem_lines(found.draft, found.problems),
-        starters=any(each.level == "warning" and each.field == starters.FIELD for each in found.problems),
+        problems=_fixable_lines(found),
         registered=[webhook_name(reference) for reference in found.registered],
         removed=[webhook_name(reference) for reference in found.removed],
         refusal=as_sentence(found.refusal) if found.refusal else "",
@@ -135,6 +137,16 @@ def _show_review(
         conflict=conflict,
         reasons=reasons,
     )
+
+
+def _fixable_lines(found: reviews.Review) -> list[tuple[ProblemLine, list[Fix]]]:
+    """The problems, each with its fixes."""
+    offered = list(fixes.find_fixes(found.parsed.definition))
+    lines = zip(problem_lines(found.draft, found.problems), found.problems, strict=True)
+    return [
+        (line, [fix for fix in offered if (fix.step, fix.field) == (problem.step, problem.field)])
+        for line, problem in lines
+    ]
 
 
 def _difference_rows(found: Iterable[Difference]) -> list[DifferenceRow]:

@@ -16,7 +16,7 @@ from automate_studio.builder.panel.options import step_options
 from automate_studio.builder.presence import report_presence
 from automate_studio.builder.publishing import (
     compare_versions,
-    exclude_starters,
+    fix_problem,
     republish_version,
     restore_version,
     review_draft,
@@ -62,7 +62,7 @@ urlpatterns = [
     staff("runs/<uuid:run_id>/sample/", run_as_sample, "run_sample"),
     staff("runs/<uuid:run_id>/test/", test_on_run, "run_test"),
     staff("workflows/<int:pk>/review/", review_draft, "review"),
-    staff("workflows/<int:pk>/review/exclude-starters/", exclude_starters, "exclude_starters"),
+    staff("workflows/<int:pk>/review/fix/", fix_problem, "review_fix"),
     staff("workflows/<int:pk>/versions/", version_list, "versions"),
     staff("workflows/<int:pk>/versions/compare/", compare_versions, "versions_compare"),
     staff("workflows/<int:pk>/versions/<int:number>/restore/", restore_version, "version_restore"),

@@ -10,7 +10,9 @@ from typing import Any
 from automate_connectors.adapters.base import Effect
 from automate_connectors.registry import find_action
 from automate_core.authoring.cautions.number_equality import find_unequal_texts
+from automate_core.authoring.cautions.open_routes import open_route_problems
 from automate_core.authoring.cautions.payload_gaps import find_payload_gaps
+from automate_core.authoring.cautions.unsent_callbacks import find_unsent_callbacks
 from automate_core.definition.document import (
     ActionStep,
     ApprovalStep,
@@ -48,6 +50,8 @@ def find_cautions(definition: Definition) -> Iterator[Problem]:
     yield from _payments_without_error_handling(definition)
     yield from _starts_itself(definition)
     yield from (Problem(place, reason) for place, _, reason in missing_approvers(definition))
+    yield from open_route_problems(definition)
+    yield from find_unsent_callbacks(definition)
     yield from find_payload_gaps(definition)
     yield from find_unequal_texts(definition)
     for place, step in walk(definition.steps):

@@ -80,14 +80,18 @@ def add_step(draft: Draft, request: requests.Add, allowed: AllowedNames) -> Edit
         raise RefusedError(text("Choose an action for the step."), "action")
     if request.kind != "action" and request.action:
         raise RefusedError(text("Only action steps have an action."), "action")
-    if request.preset and request.kind != "wait":
+    if request.preset == "form_page" and request.kind != "wait":
         raise RefusedError(text("Only waits can begin as a form page."), "preset")
+    if request.preset == "stops" and request.kind != "approval":
+        raise RefusedError(text("Only approvals can begin with stops."), "preset")
     wish = request.name or request.action.rpartition(".")[2] or request.kind
     name = insertion.free_name(request.name or _initial_name(request), draft, request.kind)
-    document = {"kind": request.kind, "key": "new", "name": name}
-    document |= insertion.initial_settings(request.preset or request.kind)
-    if request.kind == "stop" and place[1] in {TIMEOUT, "on_error"}:
-        document |= {"outcome": "failed"}
+    document: dict[str, Any] = {"kind": request.kind, "key": "new", "name": name}
+    document |= insertion.initial_settings(request.preset if request.preset == "form_page" else request.kind)
+    if request.kind == "stop":
+        document |= _initial_stop(place[1])
+    if request.preset == "stops":
+        document |= {"on_timeout": []}
     if request.action:
         document |= {"action": request.action, "inputs": insertion.checked_value("inputs", request.inputs)}
         document |= {"connection": allowed.only_connection(request.action), **_present_version(request.action)}
@@ -95,7 +99,16 @@ def add_step(draft: Draft, request: requests.Add, allowed: AllowedNames) -> Edit
         raise RefusedError(text("Only action steps have inputs."), "inputs")
     made = insertion.build_node(document, insertion.free_key(wish, draft.steps))
     draft.place_at(made, place, request.index)
+    if request.preset == "stops":
+        for slot in made.slots[1:]:
+            stop = {"kind": "stop", "key": "stop", "name": translated(KIND_LABELS["stop"]), **_initial_stop(slot)}
+            insertion.insert_steps(draft, [stop], (made.key, slot), None)
     return EditResult(text("Added %(step)s", step=made.label), made.key)
+
+
+def _initial_stop(slot: str) -> dict[str, Any]:
+    """The settings of a new stop in that slot: after an error and a deadline, the run fails."""
+    return {"outcome": "failed"} if slot in {TIMEOUT, "on_error"} else {}
 
 
 def _present_version(reference: str) -> dict[str, Any]:

@@ -15,6 +15,11 @@ _SLOT_LABELS = {
 }
 
 
+def slot_label(slot: str) -> str:
+    """The label of a slot without a name."""
+    return marked(_SLOT_LABELS[slot]) if slot in _SLOT_LABELS else slot.replace("_", " ").capitalize()
+
+
 def slot_location(holder: StepNode, slot: str) -> str:
     """A slot of a step."""
     name = next((named_slot.get("name", "") for named_slot in holder.named_slots if named_slot["key"] == slot), "")
@@ -23,8 +28,7 @@ def slot_location(holder: StepNode, slot: str) -> str:
 
 def describe_location(kind: str, slot: str, name: str, holder: str) -> str:
     """The slot of a step of that kind and with the label `holder`; `name` is that of a named slot."""
-    label = marked(_SLOT_LABELS[slot]) if slot in _SLOT_LABELS else slot.replace("_", " ").capitalize()
-    shown = name or label
+    shown = name or slot_label(slot)
     if slot != TIMEOUT:
         match kind:
             case "branch":

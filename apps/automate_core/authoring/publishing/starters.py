@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from automate_core.authoring.drafts import commands, requests
 from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.definition.document import ApprovalStep, Definition, FormTrigger, ManualTrigger
 from automate_core.definition.slots import walk
-from automate_core.models import Workflow
 from automate_core.triggers.manual import STARTED_BY
-from automate_governance.permissions import Person
 from automate_plugins import text
 
 FIELD = "excluded"
@@ -30,16 +27,10 @@ def starter_warnings(definition: Definition) -> Iterator[DraftProblem]:
             yield DraftProblem(level="warning", reason=reason, step=step.key, field=FIELD)
 
 
-def exclude_starters(workflow: Workflow, *, by: Person) -> None:
-    """Exclude the person who starts a run from these approvals. Raises NotPermittedError, EditError."""
-    definition = commands.load_state(workflow).parsed.definition
+def find_exclusions(definition: Definition) -> Iterator[tuple[str, list[str]]]:
+    """(key of an approval that is warned of, the value of `excluded` against it)."""
     warned = {problem.step for problem in starter_warnings(definition)}
-    for step in _approvals(definition):
-        if step.key in warned:
-            state = commands.load_state(workflow)
-            change = {FIELD: [*step.excluded, STARTER]}
-            document = {"do": "edit", "rev": state.workflow.rev, "key": step.key, "set": change}
-            commands.run_command(workflow.pk, requests.read_request(document), by=by)
+    return ((step.key, [*step.excluded, STARTER]) for step in _approvals(definition) if step.key in warned)
 
 
 def _approvals(definition: Definition) -> Iterator[ApprovalStep]:

@@ -95,6 +95,7 @@ def _agents_value(parts: dict[str, Any]) -> Any:
 ON_TIMEOUT = FieldGroup(
     name="on_timeout",
     label=text("If the deadline passes"),
+    help=text("After other steps the run continues, also when there are none. To end it there, add Stop."),
     parts=(
         FieldSpec(
             name="then",

@@ -71,6 +71,14 @@ class FieldGroup(FieldSpec):
     whole: Callable[[dict[str, Any]], Any] = lambda parts: parts or MISSING
 
 
+@dataclass(frozen=True)
+class FixButton:
+    """A button that sends a command of the builder."""
+
+    label: str
+    command: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class ValueRow:
     """An item of a list, or an entry of a mapping or record. `type` is the type of an entry's value."""
@@ -102,7 +110,7 @@ class FieldView:
     listed: tuple[str, ...] = ()
     placeholder: str = ""
     marks_missing: bool = True
-    default_request: str = ""  #: the command that gives a default to what it reads and some triggers do not send
+    fixes: tuple[FixButton, ...] = ()  #: of what its message says
     choices_are_names: bool = False  #: of things, which are not translated
     is_absent: bool = False  #: until the choice that asks for it is made
     is_live = True  #: what is wrong with it is told while it is edited

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,9 +10,9 @@ from django.contrib.auth import get_user_model
 from django.utils.translation import gettext as _
 
 from automate_connectors.registry import find_action
-from automate_core.authoring.cautions.payload_gaps import find_gaps, with_defaults
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import KIND_LABELS, OWN_FIELDS, Draft, StepNode, ordered_triggers
+from automate_core.authoring.publishing.fixes import find_fixes
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.operations.notifications.channels.mail import can_mail, no_mail_message
 from automate_governance.permissions import User
@@ -21,7 +20,7 @@ from automate_governance.texts import translated
 from automate_studio.builder.panel import steps
 from automate_studio.builder.panel.conditions import Conditions, ConditionView, step_conditions, trigger_conditions
 from automate_studio.builder.panel.field_messages import concerns_field, message_at
-from automate_studio.builder.panel.forms import FieldView, build_field_views
+from automate_studio.builder.panel.forms import FieldView, FixButton, build_field_views
 from automate_studio.builder.panel.problem_messages import form_messages, messages_by_field
 from automate_studio.builder.panel.setup import TRIGGERS, TriggerFormView
 from automate_studio.builder.panel.steps import (
@@ -50,6 +49,7 @@ class SlotRow:
     last: bool
     message: FieldMessage | None
     condition: ConditionView | None = None
+    fixes: tuple[FixButton, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +173,7 @@ def _step_panel(state: DraftState, node: StepNode, user: User, refused: Mapping[
         policy=policy,
         notes=drawn[-1],
         problems=form_messages(mine, has, node.kind),
-        arms=list(_slot_rows(node, said, conditions)),
+        arms=list(_slot_rows(state, node, said, conditions)),
         arms_message=said.get(NAMED_SLOT_FIELDS.get(node.kind, "")),
         conditions=conditions,
         node=node,
@@ -184,20 +184,18 @@ def _panel_field(view: FieldView, extra: set[str], state: DraftState, node: Step
     """A field of a step as its panel has it."""
     if view.name == "connection":
         return replace(view, widget="connection", choices_are_names=True)
-    return replace(view, extra=view.name in extra, default_request=_default_request(view, state, node))
+    fixes = _fix_buttons(view.name, state, node) if view.message else ()
+    return replace(view, extra=view.name in extra, fixes=fixes)
 
 
-def _default_request(view: FieldView, state: DraftState, node: StepNode) -> str:
-    """The command that gives a default to the fields of the payload that not every trigger sends; empty for none."""
-    name, _dot, inner = view.name.partition(".")
-    if view.message is None or name != "inputs" or inner not in node.inputs or node.kind != "action":
-        return ""
-    value = node.inputs[inner]
-    gaps = find_gaps(state.parsed.definition, value)
-    if not gaps:
-        return ""
-    changed = json.dumps({view.name: with_defaults(value, gaps)})
-    return json.dumps({"do": "edit", "key": node.key, "rev": node.rev, "set": changed})
+def _fix_buttons(name: str, state: DraftState, node: StepNode) -> tuple[FixButton, ...]:
+    """Buttons of the fixes of what is said at a field of a step."""
+    offered = find_fixes(state.parsed.definition)
+    return tuple(
+        FixButton(translated(fix.label), fix.posted_command(node.rev))
+        for fix in offered
+        if fix.step == node.key and concerns_field(fix.field, name)
+    )
 
 
 def _has_field(name: str, fields: Iterable[FieldView]) -> bool:
@@ -219,16 +217,20 @@ def _is_beside(name: str, node: StepNode) -> bool:
     return concerns_field(name, "until" if node.kind == "repeat" else NAMED_SLOT_FIELDS.get(node.kind, "\0"))
 
 
-def _slot_rows(node: StepNode, said: Mapping[str, FieldMessage], conditions: Conditions) -> Iterator[SlotRow]:
+def _slot_rows(
+    state: DraftState, node: StepNode, said: Mapping[str, FieldMessage], conditions: Conditions
+) -> Iterator[SlotRow]:
     for index, lane in enumerate(node.named_slots):
         place = f"{NAMED_SLOT_FIELDS[node.kind]}[{index}]"
+        message = message_at({name: each for name, each in said.items() if ".when" not in name}, place)
         yield SlotRow(
             key=lane["key"],
             name=lane.get("name", ""),
             index=index,
             last=index == len(node.named_slots) - 1,
-            message=message_at({name: each for name, each in said.items() if ".when" not in name}, place),
+            message=message,
             condition=conditions.views.get(lane["key"]),
+            fixes=_fix_buttons(place, state, node) if message else (),
         )
 
 
