@@ -37,3 +37,45 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(CommandError, match="cannot be written") as error:
         call_command("automate_openapi", str(tmp_path / "none" / "openapi.json"))
     assert error.value.returncode == 2
+
+
+def _document():
+    return json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
+
+
+def test_headers_have_their_names_on_the_wire():
+    document = _document()
+    operations = {each["operationId"]: each for methods in document["paths"].values() for each in methods.values()}
+    headers = {
+        (name, each["name"]): each
+        for name, operation in operations.items()
+        for each in operation.get("parameters", ())
+        if each["in"] == "header"
+    }
+    assert [name for _, name in headers if "_" in name or name != "-".join(map(str.capitalize, name.split("-")))] == [
+        "Last-Event-ID"
+    ]
+    assert headers["replace_draft", "If-Match"]["required"] is True
+
+
+def test_answers_have_their_media_types_and_headers():
+    document = _document()
+    operations = {each["operationId"]: each for methods in document["paths"].values() for each in methods.values()}
+    assert list(operations["export_workflow"]["responses"]["200"]["content"]) == ["application/yaml"]
+    assert list(operations["start_run"]["responses"]["2XX"]["content"]) == ["*/*"]
+    described = set(document["components"]["headers"])
+    for name, operation in operations.items():
+        for response in operation["responses"].values():
+            assert "$ref" in response or response["headers"].keys() <= described, name
+    assert "ETag" in operations["read_draft"]["responses"]["200"]["headers"]
+    assert "Content-Disposition" in operations["download_run_file"]["responses"]["200"]["headers"]
+    assert "Retry-After" in document["components"]["responses"]["Problem"]["headers"]
+
+
+def test_nothing_of_the_document_is_left_over():
+    document = _document()
+    written = json.dumps(document)
+    assert [name for name in document["components"]["schemas"] if f'/schemas/{name}"' not in written] == []
+    tags = {each["name"] for each in document["tags"]}
+    assert tags == {tag for methods in document["paths"].values() for each in methods.values() for tag in each["tags"]}
+    assert document["servers"]

@@ -101,9 +101,9 @@ def test_errors_name_their_fields(client):
 
 def test_unknown_fields_and_parameters_are_named(client):
     misspelt = _problem(client.post("workflows/greet/runs?wiat=5", {"inputs": {}}), 422)
-    assert misspelt["errors"] == [{"field": "wiat", "message": "There is no such parameter."}]
+    assert misspelt["errors"] == [{"field": "wiat", "message": "There is no such parameter.", "code": "unknown"}]
     misspelt = _problem(client.post("workflows/greet/runs", {"input": {}}), 422)
-    assert misspelt["errors"] == [{"field": "input", "message": "There is no such field."}]
+    assert misspelt["errors"] == [{"field": "input", "message": "There is no such field.", "code": "unknown"}]
     nested = {"action": "cancel", "filters": {"stauts": ["failed"]}}
     assert _problem(client.post("bulk-actions", nested), 422)["errors"][0]["field"] == "filters.stauts"
 

@@ -13,6 +13,7 @@ from automate_api.v1 import openapi
 from automate_api.v1.bodies import StrictParser, checked
 from automate_api.v1.front_door import BearerToken
 from automate_api.v1.idempotency import idempotent
+from automate_api.v1.locations import located
 from automate_api.v1.problems import problem_of
 from automate_api.v1.resources import (
     approvals,
@@ -64,7 +65,7 @@ def build_api() -> AutomateAPI:
     kinds: tuple[Any, ...] = (Exception, Http404, ninja_errors.ValidationError, ninja_errors.HttpError)
     for kind in kinds:
         api.add_exception_handler(kind, handle)
-    for decorator in (idempotent, checked):  # the last one is the outermost
+    for decorator in (located, idempotent, checked):  # the last one is the outermost
         api.add_decorator(decorator, mode="view")
     api.add_router("", workflows.router, tags=["Workflows"])
     api.add_router("", drafts.router, tags=["Workflows"])

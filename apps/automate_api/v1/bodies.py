@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -23,6 +24,7 @@ from pydantic import ConfigDict
 from automate_api.v1.problems import ProblemError, problem_of
 
 _MOST_DEPTH = 100
+_JSON_SUFFIX = re.compile(r"application/[\w.-]+\+json")
 
 
 class RequestSchema(Schema):
@@ -42,7 +44,11 @@ def checked(run: Callable[..., Any]) -> Callable[..., Any]:
         try:
             if unknown := sorted(request.GET.keys() - known):
                 message = _("There is no such parameter.")
-                raise ProblemError(422, _("The request is not valid."), [(name, message) for name in unknown])
+                raise ProblemError(
+                    422, _("The request is not valid."), [(name, message, "unknown") for name in unknown]
+                )
+            if has_body:
+                _check_media_type(request)
             if has_body and not request.body:
                 request._body = b"{}"
         except Exception as error:  # noqa: BLE001 - such as a body that is too large
@@ -60,6 +66,13 @@ def checked(run: Callable[..., Any]) -> Callable[..., Any]:
     return answer_async if operation.is_async else answer
 
 
+def _check_media_type(request: HttpRequest) -> None:
+    """Raise ProblemError for a body that says to be something else than JSON. Without a type it is taken as JSON."""
+    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind and request.body and kind != "application/json" and not _JSON_SUFFIX.fullmatch(kind):
+        raise ProblemError(415, _("Send the body as JSON, with Content-Type: application/json."))
+
+
 class StrictParser(Parser):
     """Rejects NUL, lone surrogates, NaN, and documents that are nested too deeply."""
 
@@ -67,7 +80,7 @@ class StrictParser(Parser):
         try:
             document: dict[str, Any] = json.loads(request.body.decode(), parse_constant=_reject_constant)
         except (ValueError, RecursionError) as error:
-            raise ProblemError(400, _("The body is not valid JSON.")) from error
+            raise ProblemError(400, _("The body is not valid JSON."), code="invalid_json") from error
         if not isinstance(document, dict):
             raise ProblemError(422, _("The body must be a JSON object."))
         _check(document, _MOST_DEPTH)

@@ -13,13 +13,14 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response
 from ninja.security import HttpBearer
 
 from automate_api.models import ApiToken
 from automate_api.tokens import use
-from automate_api.v1 import problems, rate_limits
+from automate_api.v1 import problems, rate_limits, request_ids
 from automate_governance.people.origin import Source, request_credential
 from automate_governance.permissions import Person
 
@@ -47,23 +48,25 @@ def front_door(view: View) -> View:
 
         @wraps(view)
         async def answer_async(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            token = await sync_to_async(_admit)(request)
-            if not isinstance(token, ApiToken):
-                return token
-            with _signed_in(request, token):
-                answered: Awaitable[HttpResponseBase] = view(request, *args, **kwargs)
-                return _finished(await answered, token)
+            with _as_get(request), request_ids.request_id(request) as request_id:
+                token = await sync_to_async(_admit)(request)
+                if not isinstance(token, ApiToken):
+                    return _named(token, request_id)
+                with _signed_in(request, token):
+                    answered: Awaitable[HttpResponseBase] = view(request, *args, **kwargs)
+                    return _named(_finished(request, await answered, token), request_id)
 
         wrapped: View = answer_async
     else:
 
         @wraps(view)
         def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            token = _admit(request)
-            if not isinstance(token, ApiToken):
-                return token
-            with _signed_in(request, token):
-                return _finished(view(request, *args, **kwargs), token)
+            with _as_get(request), request_ids.request_id(request) as request_id:
+                token = _admit(request)
+                if not isinstance(token, ApiToken):
+                    return _named(token, request_id)
+                with _signed_in(request, token):
+                    return _named(_finished(request, view(request, *args, **kwargs), token), request_id)
 
         wrapped = answer
     wrapped.audit_source = Source.API  # type: ignore[attr-defined]
@@ -71,7 +74,7 @@ def front_door(view: View) -> View:
     return transaction.non_atomic_requests(wrapped)
 
 
-def _admit(request: HttpRequest) -> ApiToken | HttpResponse:
+def _admit(request: HttpRequest) -> ApiToken | HttpResponseBase:
     """The token of a request that may go on, or the answer to one that may not."""
     try:
         return _authenticate(request)
@@ -79,7 +82,7 @@ def _admit(request: HttpRequest) -> ApiToken | HttpResponse:
         return problems.problem_of(request, error)
 
 
-def _authenticate(request: HttpRequest) -> ApiToken | HttpResponse:
+def _authenticate(request: HttpRequest) -> ApiToken | HttpResponseBase:
     if "\0" in request.path:
         return problems.not_found()
     kind, _, text = request.headers.get("Authorization", "").strip().partition(" ")
@@ -89,7 +92,7 @@ def _authenticate(request: HttpRequest) -> ApiToken | HttpResponse:
     try:
         rate_limits.count_request(token)
     except rate_limits.RateLimitedError as error:
-        return _finished(problems.problem_of(request, error), token)
+        return _finished(request, problems.problem_of(request, error), token)
     return token
 
 
@@ -101,10 +104,49 @@ def _signed_in(request: HttpRequest, token: ApiToken) -> Iterator[None]:
         yield
 
 
-def _finished[R: HttpResponseBase](response: R, token: ApiToken) -> R | HttpResponse:
-    answered: R | HttpResponse = response
+@contextlib.contextmanager
+def _as_get(request: HttpRequest) -> Iterator[None]:
+    """Let a HEAD request be answered as GET is. `_finished` and the server leave its content out."""
+    method = request.method
+    if method == "HEAD":
+        request.method = "GET"
+    try:
+        yield
+    finally:
+        request.method = method
+
+
+def _finished(request: HttpRequest, response: HttpResponseBase, token: ApiToken) -> HttpResponseBase:
     if isinstance(response, HttpResponseNotAllowed):
-        answered = problems.method_not_allowed(response)
-    rate_limits.set_headers(answered, token)
-    answered.headers.setdefault("Cache-Control", "no-store")
-    return answered
+        response = _other_method(request, response)
+    if request.method == "GET" and "If-None-Match" in request.headers and "ETag" in response.headers:
+        etag = response.headers["ETag"]
+        response = get_conditional_response(request, etag=etag, response=response) or response  # type: ignore[arg-type]
+    if request.META.get("REQUEST_METHOD") == "HEAD":
+        response = _without_content(response)
+    rate_limits.set_headers(response, token)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _other_method(request: HttpRequest, response: HttpResponseNotAllowed) -> HttpResponse:
+    if request.method == "OPTIONS":
+        return HttpResponse(status=204, headers={"Allow": problems.allowed_methods(response)})
+    return problems.method_not_allowed(response)
+
+
+def _without_content(response: HttpResponseBase) -> HttpResponseBase:
+    """The answer to a HEAD request: a stream or a file is closed, other content has its length said."""
+    if isinstance(response, HttpResponse):
+        response.headers.setdefault("Content-Length", str(len(response.content)))
+        response.content = b""
+        return response
+    headers = dict(response.headers)
+    if isinstance(response, StreamingHttpResponse):
+        response.close()
+    return HttpResponse(status=response.status_code, headers=headers)
+
+
+def _named(response: HttpResponseBase, request_id: str) -> HttpResponseBase:
+    response.headers[request_ids.HEADER] = request_id
+    return response

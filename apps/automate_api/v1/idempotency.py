@@ -10,6 +10,7 @@ row is committed first, and a concurrent request gets 409.
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -61,7 +62,7 @@ def check_key(key: object) -> str:
 
 def idempotent(run: Run) -> Run:
     """Wrap the `run` of an operation of Django Ninja, as its decorators of the mode "view" do."""
-    operation: Any = run.__self__  # type: ignore[attr-defined]
+    operation: Any = inspect.unwrap(run).__self__
     is_outside = operation.is_async or getattr(operation.view_func, _OUTSIDE, False)
     keeps_body = not getattr(operation.view_func, _UNREPEATABLE, False)
 
@@ -94,7 +95,7 @@ def _key_of(request: TokenRequest) -> str | HttpResponse | None:
     if request.method != "POST" or key is None:
         return None
     reason = check_key(key)
-    return problems.problem(400, reason) if reason else key
+    return problems.problem(400, reason, code="idempotency_key_invalid") if reason else key
 
 
 def _answer_in_transaction(
@@ -156,13 +157,15 @@ def _end[R: HttpResponseBase](row: IdempotentAnswer, response: R, keeps_body: bo
 
 def _replay(row: IdempotentAnswer, request: TokenRequest) -> HttpResponse:
     if row.fingerprint != _fingerprint(request):
-        return problems.problem(422, _("This Idempotency-Key was used for another request. Use a new key."))
+        detail = _("This Idempotency-Key was used for another request. Use a new key.")
+        return problems.problem(422, detail, code="idempotency_key_reused")
     if row.status is None:
         return _in_flight()
     if not _may_know(request):
         return problems.not_found()
     if not row.body and row.status != 204:
-        return problems.problem(409, _("This request was answered with a secret, which is shown once."))
+        detail = _("This request was answered with a secret, which is shown once.")
+        return problems.problem(409, detail, code="secret_shown_once")
     response = HttpResponse(row.body, status=row.status, content_type=row.content_type)
     response.headers[REPLAYED] = "true"
     if row.location:
@@ -183,9 +186,8 @@ def _may_know(request: TokenRequest) -> bool:
 
 
 def _in_flight() -> HttpResponse:
-    response = problems.problem(
-        409, _("A request with this Idempotency-Key is still in progress. Send it again later.")
-    )
+    detail = _("A request with this Idempotency-Key is still in progress. Send it again later.")
+    response = problems.problem(409, detail, code="idempotency_in_progress")
     response.headers["Retry-After"] = "1"
     return response
 

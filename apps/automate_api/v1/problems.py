@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457): `{"type", "title", "status", "detail", "errors": [{"field", "message"}]}`.
+"""Errors as problem documents (RFC 9457): `{"type", "title", "status", "code", "detail", "errors", "request_id"}`.
 
 `problem_of` knows the errors of the core. A resource whose core function raises another one adds it to `_CORE_ERRORS`.
 """
@@ -26,7 +26,10 @@ from ninja import errors as ninja_errors
 
 from automate_api.tokens.issuing import TokenError
 from automate_api.tokens.scopes import UnknownScopeError
+from automate_api.v1.error_codes import code_of_status
+from automate_api.v1.field_errors import field_errors
 from automate_api.v1.rate_limits import RateLimitedError
+from automate_api.v1.request_ids import current_request_id
 from automate_core.artifacts import ArtifactError
 from automate_core.authoring.drafts.errors import ConflictError
 from automate_core.authoring.library.instantiate import MissingActionsError, SettingError
@@ -53,35 +56,35 @@ log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 
-type FieldErrors = Iterable[tuple[str, str]]
+type FieldErrors = Iterable[tuple[str, str] | tuple[str, str, str]]  # field, sentence, and code if not "invalid"
 
 
 class ProblemError(Exception):
-    """An error of the API itself: its HTTP status, a sentence, and sentences for single fields."""
+    """An error of the API itself: its HTTP status, a sentence, sentences for single fields, and a narrower code."""
 
-    def __init__(self, status: int, detail: str, errors: FieldErrors = ()) -> None:
+    def __init__(self, status: int, detail: str, errors: FieldErrors = (), *, code: str = "") -> None:
         super().__init__(detail)
-        self.status, self.detail, self.errors = status, detail, tuple(errors)
+        self.status, self.detail, self.errors, self.code = status, detail, tuple(errors), code
 
 
-#: Errors of the core whose message is the detail.
-_CORE_ERRORS: dict[type[Exception], int] = {
-    InUseError: 409,
-    NotStartableError: 409,
-    WorkflowStateError: 409,
-    MissingActionsError: 409,
-    KeyUnavailableError: 503,
-    ConflictError: 409,
-    TokenError: 422,
-    UnknownScopeError: 422,
-    ControlError: 409,
-    NotOpenError: 409,
-    OutcomeError: 422,
-    HandOverError: 422,
-    EventTypeError: 422,
-    SearchError: 422,
-    InvalidTextsError: 422,
-    QueryTimeoutError: 422,
+#: Errors of the core whose message is the detail: the status, and a narrower code.
+_CORE_ERRORS: dict[type[Exception], tuple[int, str]] = {
+    InUseError: (409, "in_use"),
+    NotStartableError: (409, "not_startable"),
+    WorkflowStateError: (409, "wrong_workflow_state"),
+    MissingActionsError: (409, "missing_actions"),
+    KeyUnavailableError: (503, "key_unavailable"),
+    ConflictError: (409, "draft_changed"),
+    TokenError: (422, ""),
+    UnknownScopeError: (422, "unknown_scope"),
+    ControlError: (409, "wrong_run_state"),
+    NotOpenError: (409, "already_decided"),
+    OutcomeError: (422, "unknown_outcome"),
+    HandOverError: (422, "not_delegable"),
+    EventTypeError: (422, "unknown_event_type"),
+    SearchError: (422, ""),
+    InvalidTextsError: (422, ""),
+    QueryTimeoutError: (422, "query_timeout"),
 }
 
 
@@ -95,16 +98,22 @@ _READ_ERRORS: dict[type[Exception], tuple[int, Any]] = {
 }
 
 
-def problem(status: int, detail: str, errors: FieldErrors = (), **members: Any) -> HttpResponse:
-    """A problem document. Its type is `about:blank`: the status says what kind it is."""
+def problem(status: int, detail: str, errors: FieldErrors = (), *, code: str = "", **members: Any) -> HttpResponse:
+    """A problem document. Its type is `about:blank`: the status and the code say what kind it is."""
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
+        "code": code or code_of_status(status),
         "detail": detail,
-        "errors": [{"field": field, "message": message} for field, message in errors],
+        "errors": [
+            {"field": field, "message": message, "code": narrower[0] if narrower else "invalid"}
+            for field, message, *narrower in errors
+        ],
         **members,
     }
+    if found := current_request_id():
+        document["request_id"] = found
     body = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
     return HttpResponse(body, status=status, content_type=CONTENT_TYPE)
 
@@ -115,9 +124,9 @@ def problem_of(request: HttpRequest, error: Exception) -> HttpResponse:
     if found is not None:
         return found
     if fault := database_fault(error):
-        log.error("%s %s failed: %s", request.method, request.path, error)
+        log.error("%s %s failed (request %s): %s", request.method, request.path, current_request_id(), error)
         return problem(503, translated(fault))
-    log.exception("%s %s failed", request.method, request.path, exc_info=error)
+    log.exception("%s %s failed (request %s)", request.method, request.path, current_request_id(), exc_info=error)
     return problem(500, _("The server could not answer this request. The error is logged."))
 
 
@@ -140,14 +149,22 @@ def not_found() -> HttpResponse:
     It names the scope that the token lacks to look for it, which tells nothing of what there is.
     """
     if scope := missing_scope():
-        return problem(404, f"{_('Not found.')} {translated(scope_message(scope))}", missing_scope=scope)
+        return problem(
+            404, f"{_('Not found.')} {translated(scope_message(scope))}", code="missing_scope", missing_scope=scope
+        )
     return problem(404, _("Not found."))
+
+
+def allowed_methods(response: HttpResponse) -> str:
+    """The methods of a path, by Django's answer to another one: HEAD is there where GET is, OPTIONS everywhere."""
+    found = {each.strip() for each in response.headers["Allow"].split(",")} | {"OPTIONS"}
+    return ", ".join(sorted(found | ({"HEAD"} if "GET" in found else set())))
 
 
 def method_not_allowed(response: HttpResponse) -> HttpResponse:
     """The problem document of Django's answer to a method that a path does not have."""
     made = problem(405, _("This path does not support the method."))
-    made.headers["Allow"] = response.headers["Allow"]
+    made.headers["Allow"] = allowed_methods(response)
     return made
 
 
@@ -159,13 +176,13 @@ def _request_problem(error: Exception) -> HttpResponse | None:
     """The answer to an error of the API itself, of Django Ninja, or of reading the request."""
     match error:
         case ProblemError():
-            return problem(error.status, error.detail, error.errors)
+            return problem(error.status, error.detail, error.errors, code=error.code)
         case RateLimitedError():
             response = problem(429, _("Too many requests with this token. Wait before you send the next one."))
             response.headers["Retry-After"] = str(error.seconds)
             return response
         case ninja_errors.ValidationError():
-            return problem(422, _("The request is not valid."), map(_field_error, error.errors))
+            return problem(422, _("The request is not valid."), field_errors(error.errors))
         case ninja_errors.AuthenticationError():
             return unauthorized()
         case ninja_errors.HttpError(__cause__=ProblemError() as cause):  # a body that `bodies` rejected
@@ -189,7 +206,8 @@ def _core_problem(error: Exception) -> HttpResponse | None:
         case SchemeError():
             message = translated(str(error))
             status = 409 if isinstance(error, NameTakenError) else 422
-            return problem(status, message, [(error.field, message)])
+            code = "taken" if status == 409 else ""
+            return problem(status, message, [(error.field, message, code or "invalid")], code=code)
         case ErasureError():
             message = translated(error.args[0])
             return problem(422, message, [(error.field, message)]) if error.field else problem(409, message)
@@ -198,30 +216,22 @@ def _core_problem(error: Exception) -> HttpResponse | None:
             return problem(422, _("The request is not valid."), errors)
         case AnswersError():
             errors = [(f"inputs.{name}", translated(message)) for name, message in error.errors.items()]
-            return problem(422, _("The inputs are not valid."), errors)
+            return problem(422, _("The inputs are not valid."), errors, code="invalid_inputs")
         case DefinitionError():
             errors = [(each.path, problem_text(each)) for each in error.problems]
-            return problem(422, _("The definition is not valid."), errors)
+            return problem(422, _("The definition is not valid."), errors, code="invalid_definition")
         case ValidationError():
             return problem(422, _("The request is not valid."), _model_errors(error))
-    for kind, status in _CORE_ERRORS.items():
+    for kind, (status, code) in _CORE_ERRORS.items():
         if isinstance(error, kind):
-            return problem(status, translated(str(error)))
+            return problem(status, translated(str(error)), code=code)
     return None
 
 
 def _not_permitted(error: Exception) -> HttpResponse:
     if scope := missing_scope():
-        return problem(403, translated(scope_message(scope)), missing_scope=scope)
+        return problem(403, translated(scope_message(scope)), code="missing_scope", missing_scope=scope)
     return problem(403, translated(str(error)) or _("You are not allowed to do this."))
-
-
-def _field_error(found: dict[str, Any]) -> tuple[str, str]:
-    """A field as a path without the place of the parameter: `inputs.order` of ("body", "body", "inputs", "order")."""
-    path = [str(part) for part in found.get("loc", ())]
-    skipped = 2 if path[:1] == ["body"] or (path[:1] == ["query"] and len(path) > 2) else 1
-    message = _("There is no such field.") if found.get("type") == "extra_forbidden" else str(found.get("msg", ""))
-    return ".".join(path[skipped:] or path[-1:]), message
 
 
 def _model_errors(error: ValidationError) -> FieldErrors:

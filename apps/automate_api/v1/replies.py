@@ -8,8 +8,9 @@ request, under ASGI by Django's synchronous middleware: as many wait at once as 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from asgiref.sync import sync_to_async
@@ -17,7 +18,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from pydantic import Field
+from ninja import Query
 
 from automate_api.v1.front_door import View
 from automate_core.models.events import LONGEST_REPLY_SECONDS
@@ -26,15 +27,24 @@ from automate_core.webhooks.answers import Answer, build_reply_answer
 from automate_core.webhooks.view import build_response
 
 RUN_ID = "Automate-Run-Id"  #: names the run in a reply, which problems and other answers do not have
-_KEPT = ("RateLimit", "RateLimit-Policy", "Cache-Control")  #: headers of the start that a reply has as well
+#: Headers of the start that a reply has as well.
+_KEPT = ("RateLimit", "RateLimit-Policy", "Cache-Control", "Idempotency-Replayed", "X-Request-Id")
 
 WaitSeconds = Annotated[
     int,
-    Field(
+    Query(
+        0,
         ge=0,
         le=LONGEST_REPLY_SECONDS,
         description="Wait so many seconds for the reply of the run, which is then the answer, with the header"
         f" {RUN_ID}. Without a reply in time, or when the run ends without one, the answer is 202.",
+    ),
+]
+ReplyKind = Annotated[
+    Literal["workflow", "run"],
+    Query(
+        "workflow",
+        description="With wait: the reply of the workflow, of any status and type, or always the run with its status.",
     ),
 ]
 
@@ -55,6 +65,8 @@ def with_reply(view: View) -> View:
             outcome = await wait_in_thread_async(body["id"], int(seconds))
         else:
             outcome = await sync_to_async(wait_in_thread)(body["id"], int(seconds))
+        if outcome is not None and request.GET.get("reply") == "run":
+            outcome = replace(outcome, reply=None)
         return started if outcome is None else _build_response(started, body, outcome)
 
     return transaction.non_atomic_requests(answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, re_path
 
-from automate_api.v1 import problems
+from automate_api.v1 import problems, request_ids
 from automate_api.v1.api import api
 from automate_api.v1.document import serve_document
 from automate_api.v1.front_door import front_door
@@ -26,7 +26,10 @@ def _operations() -> list[URLPattern]:
 
 def no_such_path(request: HttpRequest) -> HttpResponse:
     """A problem document, not the site's page."""
-    return problems.not_found()
+    with request_ids.request_id(request) as request_id:
+        response = problems.not_found()
+    response.headers[request_ids.HEADER] = request_id
+    return response
 
 
 no_such_path.csrf_exempt = True  # type: ignore[attr-defined]

@@ -112,7 +112,7 @@ def create_bulk_action(request: TokenRequest, body: CreateBulkAction) -> Status[
     if body.dry_run:
         return Status(200, _describe_count(body.action, selection))
     if not selection.ids:
-        raise ProblemError(409, nothing_to_do_reason(selection))
+        raise ProblemError(409, nothing_to_do_reason(selection), code="nothing_to_do")
     of_rerun = {"start": body.from_step, "version": body.version, "again": body.again, "unknown": body.unknown}
     options = of_rerun if body.action == "rerun" else {"reason": body.reason.strip()}
     made = bulk.create_bulk_action(selection.verb, selection.ids, options, by=request.user)
@@ -140,7 +140,7 @@ def stop_bulk_action(request: TokenRequest, action_id: uuid.UUID) -> dict[str, A
     if not holds_anywhere(request.user, "run", ExecutionRun):
         raise NotPermittedError(text("You need the Run permission to stop a bulk action."))
     if not bulk.stop_bulk_action(action, request.user):
-        raise ProblemError(409, _("This bulk action has already ended."))
+        raise ProblemError(409, _("This bulk action has already ended."), code="already_ended")
     action.refresh_from_db()
     return describe_with_refusals(request, action)
 

@@ -5,7 +5,7 @@ The ETag of a draft is its revision. A replacement names the revision that it is
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
@@ -31,6 +31,10 @@ from automate_governance.texts import translated
 router = Router()
 
 ANY = "*"
+IF_MATCH = "If-Match"
+IfMatch = Annotated[
+    str | None, Header(None, alias=IF_MATCH, description="ETag of the draft that the replacement is based on, or *.")
+]
 YAML_TYPE = "application/yaml"
 
 
@@ -79,7 +83,7 @@ def read_draft(request: TokenRequest, response: HttpResponse, slug: str) -> dict
 
 @router.put("/workflows/{slug}/draft", response=Draft)
 def replace_draft(
-    request: TokenRequest, response: HttpResponse, slug: str, body: WorkflowText, if_match: Header[str | None] = None
+    request: TokenRequest, response: HttpResponse, slug: str, body: WorkflowText, if_match: IfMatch = None
 ) -> dict[str, Any]:
     """Replace the draft of a workflow as a whole, if it still has the revision in If-Match; * replaces any."""
     workflow = get_workflow(request, slug)
@@ -96,7 +100,11 @@ def replace_draft(
     return _described(workflow)
 
 
-@router.get("/workflows/{slug}/export", response={200: str})
+@router.get(
+    "/workflows/{slug}/export",
+    response={200: None},
+    openapi_extra={"responses": {200: {"content": {YAML_TYPE: {"schema": {"type": "string"}}}}}},
+)
 def export_workflow(request: TokenRequest, slug: str, query: Query[ExportQuery]) -> HttpResponse:
     """Export the draft or a version of a workflow as a YAML file. Recorded in the audit trail."""
     workflow = get_workflow(request, slug)
@@ -104,7 +112,7 @@ def export_workflow(request: TokenRequest, slug: str, query: Query[ExportQuery])
         definition = _definition(workflow, query.version)
     except DefinitionError as error:
         detail = _("The draft cannot be exported yet. Fix these errors first: %(errors)s") % {"errors": error}
-        raise ProblemError(409, detail) from error
+        raise ProblemError(409, detail, code="draft_incomplete") from error
     audit.record(request.user, "workflow.exported", workflow)
     headers = {"ETag": _tag(workflow)} if query.version == "draft" else {}
     return HttpResponse(yaml_files.write_workflow(definition), content_type=YAML_TYPE, headers=headers)
@@ -127,7 +135,9 @@ def _expected_rev(if_match: str | None) -> int | None:
     tag = if_match.strip()
     if tag == ANY:
         return None
-    number = tag.removeprefix("W/").strip('"')
+    if tag.startswith("W/"):  # it never matches (RFC 9110, section 13.1.1)
+        raise ProblemError(412, _("If-Match needs the strong ETag of the draft, without W/."), code="weak_etag")
+    number = tag.strip('"')
     if not number.isdecimal() or not number.isascii() or len(number) > 9:
         raise ProblemError(400, _("If-Match must be the ETag of a draft."))
     return int(number)

@@ -96,7 +96,7 @@ def stop_erasure(request: TokenRequest, erasure_id: uuid.UUID) -> dict[str, Any]
     """Discard a search, or stop an erasure before what remains."""
     erasure = _get_erasure(request, erasure_id)
     if not erasing.stop_erasure(erasure, by=request.user):
-        raise ProblemError(409, _("It has ended already."))
+        raise ProblemError(409, _("It has ended already."), code="already_ended")
     erasure.refresh_from_db()
     return _describe_whole(erasure)
 

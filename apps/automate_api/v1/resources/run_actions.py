@@ -141,8 +141,8 @@ def _find_wait(request: TokenRequest, run_id: uuid.UUID, step: str, kinds: Any) 
     waits = waits if step else waits.filter(kind__in=kinds)
     found = [wait for wait in waits if step in {"", wait.path, key_of(wait.path)}]
     if not found:
-        raise ProblemError(409, _("No step of this run waits for this action."))
+        raise ProblemError(409, _("No step of this run waits for this action."), code="no_waiting_step")
     if len(found) > 1:
         message = _("Several steps wait: %(steps)s. Choose one.") % {"steps": ", ".join(wait.path for wait in found)}
-        raise ProblemError(422, message, [("step", message)])
+        raise ProblemError(422, message, [("step", message)], code="several_waiting_steps")
     return found[0]

@@ -79,7 +79,8 @@ async def stream_run(request: TokenRequest, run_id: uuid.UUID) -> HttpResponseBa
     if not is_stream:
         return _respond(HttpResponse, f"{_RETRY}{changes.events}")
     if hub.has_enough(request.auth):
-        raise ProblemError(429, _("This token has too many open streams. Close some of them."))
+        detail = _("This token has too many open streams. Close some of them.")
+        raise ProblemError(429, detail, code="too_many_streams")
     return _respond(StreamingHttpResponse, _stream(request, run_id, after, changes))
 
 

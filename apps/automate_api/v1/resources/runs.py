@@ -19,7 +19,7 @@ from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import HEADER
 from automate_api.v1.pages import Page, PageQuery, check_list, read_uuid_cursor, write_cursor
 from automate_api.v1.problems import ProblemError
-from automate_api.v1.replies import WaitSeconds
+from automate_api.v1.replies import ReplyKind, WaitSeconds
 from automate_api.v1.resources.workflows import get_workflow
 from automate_core.models import ExecutionRun, Wait
 from automate_core.operations.notifications.texts import page_url
@@ -148,9 +148,22 @@ class RunListQuery(RunFilterQuery, PageQuery):
         return LAST if self.cursor is None else read_uuid_cursor(self.cursor)
 
 
-@router.post("/workflows/{slug}/runs", response={202: StartedRun})
-def start_run(request: TokenRequest, slug: str, body: StartRun, wait: WaitSeconds = 0) -> dict[str, Any]:
-    """Start a run of the published version. The run is there at once, with the status queued."""
+@router.post(
+    "/workflows/{slug}/runs",
+    response={202: StartedRun},
+    openapi_extra={
+        "responses": {
+            "2XX": {"description": "With wait: the reply of the run, of any status and type.", "content": {"*/*": {}}}
+        }
+    },
+)
+def start_run(
+    request: TokenRequest, slug: str, body: StartRun, wait: WaitSeconds = 0, reply: ReplyKind = "workflow"
+) -> dict[str, Any]:
+    """Start a run of the published version. The run is there at once, with the status queued.
+
+    With `wait`, the answer can be the reply of the run. `reply=run` makes it the run in each case.
+    """
     workflow = get_workflow(request, slug)
     key = request.headers.get(HEADER)
     started = start_workflow(
@@ -214,7 +227,7 @@ def get_run(request: TokenRequest, run_id: uuid.UUID) -> ExecutionRun:
     """The run that an action is about. Raises Http404, and ProblemError for a start that no worker has taken."""
     found = find_run(request, run_id)
     if isinstance(found, PendingStart):
-        raise ProblemError(409, _("No worker has taken this run yet. Repeat the request later."))
+        raise ProblemError(409, _("No worker has taken this run yet. Repeat the request later."), code="run_not_taken")
     return found
 
 

@@ -99,4 +99,4 @@ def _get_secret(request: TokenRequest, name: str) -> StoredSecret:
 
 def _taken(name: str) -> ProblemError:
     message = _("The name %(name)s is already in use. Choose another one.") % {"name": name}
-    return ProblemError(409, message, [("name", message)])
+    return ProblemError(409, message, [("name", message, "taken")], code="taken")

@@ -95,7 +95,7 @@ def create_workflow(request: TokenRequest, body: WorkflowText) -> Status[Workflo
 
 def _taken(slug: str) -> ProblemError:
     message = _("The slug %(slug)s is in use. Choose another one.") % {"slug": slug}
-    return ProblemError(409, message, [("slug", message)])
+    return ProblemError(409, message, [("slug", message, "taken")], code="taken")
 
 
 class CopyName(RequestSchema):
