@@ -7,7 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from automate_core.models import ExecutionRun
+from automate_core.models import ExecutionRun, StepRun, WorkflowVersion
+from tests.support.audit import without_append_only
 from tests.support.axe import show_theme, violations
 from tests.support.runs import ended_runs, published_workflows
 
@@ -70,4 +71,36 @@ def test_looking_and_acting(signed_in, site, owner, faults, shot):
             page.set_viewport_size({"width": width, "height": 900})
             shot(page, f"overview-{theme}-{width}")
             assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert faults(page) == []
+
+
+@pytest.mark.extended
+def test_the_number_of_a_rerun_follows_its_boxes(signed_in, site, owner, faults, shot):
+    flow, _ = published_workflows(owner, "Vendor", "Leads")
+    order = {"method": "POST", "url": "https://shop.example/orders"}
+    send = {"kind": "action", "key": "send", "name": "Send", "action": "http.request", "inputs": order}
+    with without_append_only():
+        WorkflowVersion.objects.filter(workflow=flow).update(
+            definition={"name": "Vendor", "slug": "vendor", "steps": [send]}
+        )
+    ended_runs(flow, 3, status="failed", message="No answer in time", code="timeout")
+    for run in ExecutionRun.objects.all():
+        StepRun.objects.create(
+            run=run, path="send", status="failed", input=order, error={"code": "timeout"}, started_at=run.started_at
+        )
+    page = signed_in
+    page.goto(f"{site}/admin/")
+    page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    page.get_by_role("button", name="Re-run all of Vendor").press("Enter")
+    dialog = page.locator("#retry")
+    expect(dialog.get_by_role("heading")).to_have_text("Nothing to re-run: the outcome of all 3 runs is unknown")
+    expect(dialog.get_by_role("button", name="Re-run")).to_be_disabled()
+    box = dialog.get_by_role("checkbox")
+    box.check()
+    expect(dialog.get_by_role("heading")).to_have_text("Re-run 3 runs of Vendor")
+    shot(page, "overview-retry-unknown")
+    expect(dialog.get_by_role("button", name="Re-run 3 runs")).to_be_enabled()
+    box.uncheck()
+    expect(dialog.get_by_role("button", name="Re-run", exact=True)).to_be_disabled()
+    page.keyboard.press("Escape")
     assert faults(page) == []

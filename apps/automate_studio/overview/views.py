@@ -189,12 +189,15 @@ def _overview_link(kept: dict[str, str]) -> str:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def retry_group(request: HttpRequest, pk: int) -> HttpResponse:
-    """Confirmation of re-running a group's runs, with their number and version; a POST re-runs them."""
+    """Confirmation of re-running a group's runs, with their number and version; a POST re-runs them.
+
+    `unknown` in the query includes the runs whose outcome is unknown in the number.
+    """
     group = _get_group(request, pk)
     if not can(request.user, "run", group):
         raise PermissionDenied
     if request.method != "POST":
-        chosen, unknown = failures.split_retryable(group)
+        chosen, unknown = failures.split_retryable(group, unknown="unknown" in request.GET)
         step = failed_step_names([group])[group.pk]
         context = {
             "group": group,

@@ -164,8 +164,12 @@ def test_the_group_leaves_unknown_outcomes_out(shop, sink, owner, drain, sign_in
     count_ended_runs()
     group = FailureGroup.objects.get()
     client, url = sign_in(owner), reverse("studio:failures_rerun", args=[group.pk])
-    asked = Page(client.get(url)).text
-    assert "Include 3 runs with an unknown outcome" in asked
+    asked = Page(client.get(url))
+    assert "Include 3 runs with an unknown outcome" in asked.text
+    assert [button["disabled"] for button in asked.all(id="retry-submit")] == [""]
+    ticked = Page(client.get(url, {"unknown": "on"}))
+    assert "Re-run 3 runs of Ship" in ticked.text and "Nothing to re-run" not in ticked.text
+    assert not [button for button in ticked.all(id="retry-submit") if "disabled" in button]
     client.post(url)
     group.refresh_from_db()
     assert not ExecutionRun.objects.filter(cause="retry").exists() and group.resolved_at is None
