@@ -16,6 +16,7 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
         from django.contrib.admin.models import LogEntry
 
         from automate_governance import checks, startup
+        from automate_governance.database_checks import register_database_checks
         from automate_governance.people import account_trail, locale, password_changes
         from automate_governance.redaction import log_redaction
 
@@ -27,7 +28,7 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
         ):
             register(check, "automate")
         register(checks.check_stored_secrets_at_runserver)
-        register(checks.check_stored_secrets, "database")
+        register_database_checks(checks.check_stored_secrets)
         _declare_roles(self)
         pre_save.connect(log_redaction.redact_history, sender=LogEntry)
         account_trail.connect()

@@ -31,7 +31,7 @@ def prepare_process() -> None:
     log_redaction.guard_process()
     problems = [*checks.check_secrets_keys(None), *checks.check_vault_settings(None)]
     try:
-        problems += checks.check_stored_secrets(None, databases=["default"])
+        problems += checks.check_stored_secrets()
         if not problems:
             redactor.learn_entered(*_stored_values())
     except DatabaseError as error:

@@ -5,7 +5,7 @@ None of them asks the database, except those that Django runs with `--database` 
 
 from __future__ import annotations
 
-from django.core.checks import Tags, register
+from django.core.checks import register
 
 from automate_core.checks import (
     databases,
@@ -22,6 +22,7 @@ from automate_core.checks import (
     urls,
 )
 from automate_core.checks import setting_values as values
+from automate_governance.database_checks import register_database_checks
 
 _CHECKS = (
     databases.check_engine,
@@ -59,8 +60,7 @@ def register_all() -> None:
     """Register every check of this package: `manage.py check --tag automate` runs them alone."""
     for check in _CHECKS:
         register(check, "automate")
-    register(databases.check_version, Tags.database)
-    register(databases.check_captures, Tags.database)
+    register_database_checks(databases.check_version, databases.check_captures)
     register(deployment.check_deployment, "automate", deploy=True)
     register(features.check_mail, "automate", deploy=True)
     register(requests.check_policy_is_sent, "automate", deploy=True)

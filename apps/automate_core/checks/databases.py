@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DEFAULT_DB_ALIAS, NotSupportedError, OperationalError, connections, models, router
+from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connections, models, router
 
 from automate_core.triggers import model_capture
 
@@ -36,19 +36,15 @@ def check_engine(app_configs: Any, **_: Any) -> list[CheckMessage]:
     ]
 
 
-def check_version(app_configs: Any, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+def check_version() -> list[CheckMessage]:
     """E031: the server is older than PostgreSQL 15. Asks the database."""
     connection = connections[DEFAULT_DB_ALIAS]
-    if DEFAULT_DB_ALIAS not in (databases or ()) or connection.vendor != "postgresql":
-        return []
     try:
         connection.ensure_connection()
         connection.check_database_version_supported()  # connecting asks once, and another check may have come first
         found = connection.get_database_version()
     except NotSupportedError as error:  # Django's own limit is the same or a later one
         return [_too_old(str(error))]
-    except OperationalError:
-        return []  # the command itself reports a database that cannot be reached
     return [] if found[0] >= OLDEST_POSTGRESQL else [_too_old(f"The server is version {found[0]}.")]
 
 
@@ -57,15 +53,11 @@ def _too_old(message: str) -> CheckMessage:
     return Error(f"The database server is too old. {message}", hint=hint, id="automate_core.E031")
 
 
-def check_captures(app_configs: Any, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+def check_captures() -> list[CheckMessage]:
     """E038: triggers of watched models are missing. Asks the database, except at `migrate`, which installs them."""
-    is_asked = DEFAULT_DB_ALIAS in (databases or ()) and sys.argv[1:2] != ["migrate"]
-    if not is_asked or connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
+    if sys.argv[1:2] == ["migrate"]:
         return []
-    try:
-        labels = model_capture.outdated_captures()
-    except (NotSupportedError, OperationalError):
-        return []  # the check of the version, or the command itself, reports it
+    labels = model_capture.outdated_captures()
     if not labels:
         return []
     hint = "Run manage.py migrate: it installs the triggers for AUTOMATE_MODEL_TRIGGERS."
@@ -74,7 +66,7 @@ def check_captures(app_configs: Any, databases: Sequence[str] | None = None, **_
 
 
 def check_options(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """E032 to E035: options of the default database that Automate cannot work with."""
+    """E032, E034 and E035: options of the default database that Automate cannot work with."""
     database = settings.DATABASES.get(DEFAULT_DB_ALIAS, {})
     return [
         Error(f'DATABASES["default"]: {message}', hint=hint, id=id_)
@@ -90,13 +82,6 @@ def _options(database: dict[str, Any], options: dict[str, Any]) -> Iterator[tupl
         database.get("AUTOCOMMIT") is False,
         "AUTOCOMMIT is off.",
         "Remove AUTOCOMMIT: runs are saved in short transactions of their own.",
-    )
-    yield (
-        "automate_core.E033",
-        bool(database.get("ATOMIC_REQUESTS")),
-        "ATOMIC_REQUESTS is on.",
-        "Turn it off, and decorate your own views with transaction.atomic. Otherwise Django rejects the asynchronous"
-        " view of live pages.",
     )
     level = getattr(options.get("isolation_level"), "name", options.get("isolation_level"))
     yield (

@@ -1,0 +1,92 @@
+"""Checks that ask the database survive tables of an older version, and tables in another database."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import psycopg
+import pytest
+from django.core.checks import Tags, run_checks
+from django.core.checks.registry import registry
+from django.db import connection
+
+from automate_governance.database_checks import asks_database
+from tests.conftest import ROOT
+from tests.project.test_squashed_migrations import migrated, run
+
+#: The last migration of each app in version 0.1.0.
+OF_0_1_0 = [
+    ("automate_governance", "0001_initial"),
+    ("automate_connectors", "0001_initial"),
+    ("automate_llm", "0001_initial"),
+    ("automate_core", "0002_clock_and_storage"),
+    ("automate_studio", "0001_initial"),
+]
+
+
+class Elsewhere:
+    """A router that sends our tables to a database that is not there."""
+
+    def db_for_read(self, model, **hints):
+        return "second" if model._meta.app_label.startswith("automate_") else None
+
+    db_for_write = db_for_read
+
+
+def found(**options):
+    messages = run_checks(databases=["default"], **options)
+    return [each for each in messages if (each.id or "").startswith("automate_")]
+
+
+def test_no_table_is_there(db):
+    """Whatever a check reads: the schema under another name has none of its tables."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER SCHEMA public RENAME TO of_another_name")
+    assert found(tags=[Tags.database]) == []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")  # and the transaction goes on
+        cursor.execute("ALTER SCHEMA of_another_name RENAME TO public")
+
+
+def test_a_column_is_not_there(db):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE automate_governance_storedsecret DROP COLUMN lost_at CASCADE")
+    assert found(tags=[Tags.database]) == []
+
+
+def test_a_router_sends_the_tables_elsewhere(db, settings):
+    settings.DATABASE_ROUTERS = [Elsewhere()]
+    assert {each.id for each in found()} == {"automate_core.E036"}
+
+
+def test_every_check_that_asks_the_database_is_one_of_these():
+    tagged = [check for check in registry.get_checks() if Tags.database in check.tags]
+    ours = [check.__module__ for check in tagged if check.__module__.startswith("automate_")]
+    assert len(ours) >= 3 and set(ours) == {asks_database.__module__}
+
+
+@pytest.fixture
+def of_0_1_0(environment):
+    """The URL of a database whose tables are those of version 0.1.0."""
+    name = "migrated_by_0_1_0"
+    url = environment["DATABASE_URL"]
+    made = migrated(url, name, "-m", "tests.support.unsquashed", "migrate", *OF_0_1_0[0])
+    for app, target in OF_0_1_0[1:]:
+        run(made, "-m", "tests.support.unsquashed", "migrate", app, target)
+    yield made
+    with psycopg.connect(url, autocommit=True) as session:
+        session.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.mark.extended
+@pytest.mark.process
+def test_commands_on_the_tables_of_the_first_version(db, of_0_1_0):
+    """As an upgrade runs them."""
+    for command in (["check", "--database", "default"], ["migrate", "--plan"], ["migrate"], ["migrate", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "manage.py", *command], cwd=ROOT, capture_output=True, text=True,
+            env={**os.environ, "DATABASE_URL": of_0_1_0},
+        )  # fmt: skip
+        assert done.returncode == 0 and "Traceback" not in done.stderr, (command, done.stderr)
