@@ -202,7 +202,6 @@ WRONG = [
     ("automate_core.E022", user_model),
     ("automate_core.E030", sqlite),
     ("automate_core.E032", database(AUTOCOMMIT=False)),
-    ("automate_core.E033", database(ATOMIC_REQUESTS=True)),
     ("automate_core.E034", database(OPTIONS={"isolation_level": 4})),
     ("automate_core.E035", database(OPTIONS={"pool": True}, CONN_MAX_AGE=60)),
     ("automate_core.E036", {"DATABASE_ROUTERS": [Elsewhere()]}),

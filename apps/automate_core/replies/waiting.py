@@ -115,7 +115,7 @@ _threads = _ThreadLimit()
 def wait_in_thread(event_id: str | uuid.UUID, seconds: float) -> ReplyOutcome | None:
     """`wait_for_reply` for a synchronous view, which holds one of the server's threads.
 
-    None at once when AUTOMATE_REPLY_THREADS of them wait already, and inside a transaction, as with ATOMIC_REQUESTS.
+    None at once when AUTOMATE_REPLY_THREADS of them wait already, and inside a transaction.
     """
     if transaction.get_connection().in_atomic_block or not _threads.take():
         return None

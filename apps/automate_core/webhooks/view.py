@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -23,6 +24,7 @@ from automate_governance.people.origin import Source
 
 
 @method_decorator(csrf_exempt, name="dispatch")
+@method_decorator(transaction.non_atomic_requests, name="dispatch")  # the run of a reply starts after the commit
 class WebhookView(View):
     """`POST /hooks/<slug>/`. Reads neither cookies nor session: the signature is the only credential."""
 

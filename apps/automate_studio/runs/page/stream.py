@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator
 
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import connections, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -37,6 +37,7 @@ def _patch_headers(run: ExecutionRun) -> dict[str, str]:
     return {"X-Seq": str(run.seq), "X-Ended": "1" if run.status in FINAL_RUN_STATES else ""}
 
 
+@transaction.non_atomic_requests  # Django rejects an asynchronous view under ATOMIC_REQUESTS
 async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBase:
     """Live parts as server-sent events with the sequence as id; 429 over the limit, and pages poll."""
     user = await request.auser()
