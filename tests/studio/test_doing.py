@@ -297,6 +297,44 @@ def test_a_workflow_of_a_webhook_is_run_by_hand_with_a_payload(workflow, deliver
     assert ExecutionRun.objects.latest("pk").steps.get().output == {"n": 42}
 
 
+OF_ANSWERS = """
+name: Of answers
+slug: of-answers
+triggers:
+  - kind: form
+    slug: orders
+    inputs:
+      - {name: supplier, label: Supplier, required: true}
+      - {name: amount, label: Amount, kind: number}
+      - {name: terms, label: Terms, kind: consent}
+steps: [{key: take, action: data.set, inputs: {n: '{{ event.payload.amount }} EUR'}}]
+"""
+
+
+def test_a_workflow_of_a_form_is_run_by_hand_with_its_fields(workflow, drain, sign_in, owner):
+    made = workflow(OF_ANSWERS)
+    client, url = sign_in(owner), reverse("studio:workflow_start", args=[made.pk])
+    assert {"form-supplier", "form-amount", "form-terms"} <= Page(client.get(url)).ids.keys()
+    refused = client.post(url, {"form-amount": "6000.00"})
+    assert refused.status_code == 422 and not ExecutionRun.objects.exists()
+    client.post(url, {"form-supplier": "Acme", "form-amount": "6000.00"})
+    drain()
+    run = ExecutionRun.objects.get()
+    assert run.event.payload == {"supplier": "Acme", "amount": 6000, "terms": False}
+    assert run.steps.get().output == {"n": "6000 EUR"}, "a whole number is written without .0"
+    assert "Acme" not in client.get(url).content.decode(), "an answer is not sent a second time"
+
+
+@pytest.mark.extended
+def test_a_form_with_boxes_is_run_by_hand_without_the_last_answer(workflow, drain, sign_in, owner):
+    made = workflow(OF_ANSWERS.replace("kind: consent", "kind: choices, choices: [a, b]"))
+    client, url = sign_in(owner), reverse("studio:workflow_start", args=[made.pk])
+    client.post(url, {"payload": '{"supplier": "Acme", "amount": 1}'})
+    drain()
+    page = client.get(url).content.decode()
+    assert "&quot;supplier&quot;: null" in page and "Acme" not in page
+
+
 def test_a_draft_is_not_started(workflow, sign_in, owner):
     made = workflow(BY_HAND, publish=False)
     client, url = sign_in(owner), reverse("studio:workflow_start", args=[made.pk])

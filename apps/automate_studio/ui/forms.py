@@ -53,7 +53,7 @@ def field_label(document: Mapping[str, Any]) -> str:
 def answer_widget(kind: str, choices: Iterable[tuple[str, str]], attrs: Mapping[str, Any]) -> forms.Widget:
     """The widget of a field of this kind."""
     match kind:
-        case "boolean":
+        case "boolean" | "consent":
             return forms.CheckboxInput({**attrs})
         case "choice":
             return forms.Select({**attrs}, choices)
@@ -63,6 +63,8 @@ def answer_widget(kind: str, choices: Iterable[tuple[str, str]], attrs: Mapping[
             return NumberInput({**attrs})
         case "date":
             return forms.TextInput({"type": "date", **attrs})
+        case "email":
+            return forms.EmailInput({"autocomplete": "off", **attrs})
     return forms.TextInput({**attrs})
 
 

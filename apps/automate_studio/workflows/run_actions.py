@@ -21,7 +21,7 @@ from automate_studio.ui.links import change_url
 from automate_studio.ui.request_params import get_workflow_or_404
 from automate_studio.ui.responses import try_action
 from automate_studio.workflows.actions import DISCARDED, PAUSED, RUN_NOW
-from automate_studio.workflows.manual_payload import example_payload, parse_payload, payload_field
+from automate_studio.workflows.manual_payload import example_payload, parse_payload, payload_field, start_fields
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -30,12 +30,13 @@ def workflow_start(request: HttpRequest, pk: int) -> HttpResponse:
     workflow = get_workflow_or_404(request, pk)
     if not can(request.user, "run", workflow):
         raise PermissionDenied
-    form, takes_any = manual.manual_form_fields(workflow), manual.accepts_any_payload(workflow)
+    form = start_fields(workflow)
+    takes_any = not form and manual.accepts_any_payload(workflow)
     text, fault = request.POST.get("payload", ""), ""
     values, errors = posted_answers(request.POST, form), {}
     if request.method == "POST":
         try:
-            values = parse_payload(text) if takes_any else values
+            values = parse_payload(text) if takes_any else form_validation.check_answers(form, values)
             begun = try_action(request, lambda: manual.start_workflow(workflow, values, by=current_person(request)))
             return HttpResponseSeeOther(change_url(workflow) + (f"?started={begun.event_id}" if begun else ""))
         except form_validation.AnswersError as error:
