@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from automate_plugins.texts import text
 
 POINT, COMMA = ".", ","
+_EXACT = 2**53  #: up to here every whole number is a float of its own
 _LONGEST = 400  #: characters; any float is shorter
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _DIGITS = re.compile(r"[+-]?\d+", re.ASCII)
@@ -137,7 +138,12 @@ def _value(plain: str) -> int | float | None:
     if _DIGITS.fullmatch(plain):
         return int(plain)
     value = float(plain)
-    return value if math.isfinite(value) else None
+    return plain_whole(value) if math.isfinite(value) else None
+
+
+def plain_whole(value: float) -> int | float:
+    """Return the number, 6000.0 as 6000: texts that are made of it show it as people write it."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT else value
 
 
 def _known(*values: int | float | None) -> tuple[int | float, ...]:

@@ -48,6 +48,16 @@ def stored():
     return Step.objects.get(key="route").settings["arms"][0]["when"][">"][1]
 
 
+def test_a_stored_number_is_shown_as_its_reader_types_it(builder):
+    type_value(builder, "5000,5", HTTP_ACCEPT_LANGUAGE="de")
+    assert stored() == 5000.5
+    shown = [
+        Page(builder.client.get(builder.url("builder_step", "route"), HTTP_ACCEPT_LANGUAGE=language)).all(value=typed)
+        for language, typed in (("de", "5000,5"), ("en", "5000.5"))
+    ]
+    assert all(shown)
+
+
 GERMAN = {"HTTP_ACCEPT_LANGUAGE": "de"}
 
 

@@ -14,7 +14,7 @@ from automate_core.definition.document import FormField
 from automate_governance.numbers import decimal_sign, number_problem, typed_number
 from automate_plugins import text
 from automate_plugins.texts import joined
-from automate_plugins.typed_values import read_number
+from automate_plugins.typed_values import plain_whole, read_number
 
 
 class AnswersError(ValueError):
@@ -174,7 +174,7 @@ def _number(answer: Any, name: str) -> int | float:
         answer = _number_from_text(answer.strip(), name)
     if isinstance(answer, bool) or not isinstance(answer, int | float) or not _is_finite(answer):
         raise ValueError(text("%(name)s must be a number.", name=name))
-    return answer
+    return plain_whole(answer)
 
 
 def _number_from_text(written: str, name: str) -> int | float:

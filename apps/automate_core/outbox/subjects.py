@@ -16,6 +16,7 @@ import msgspec
 
 from automate_governance.redaction.redactor import redact_text
 from automate_governance.redaction.token_patterns import MASK, is_secret_name
+from automate_plugins.typed_values import plain_whole
 
 LONGEST = 120  #: characters of a subject
 LONGEST_PART = 60
@@ -34,7 +35,7 @@ ROLES: tuple[tuple[str, ...], ...] = (
     ),
     (
         "subject", "title", "summary", "customer_name", "customer", "company_name", "company", "full_name", "name",
-        "employee", "email", "customer_email",
+        "supplier", "supplier_name", "vendor", "requester", "employee", "email", "customer_email",
     ),
     ("amount", "total", "total_amount", "grand_total", "total_price", "amount_due", "price"),
 )  # fmt: skip
@@ -66,6 +67,8 @@ def guess_subject(payload: Any) -> str:
         if role not in found or (depth, rank) < found[role][0]:
             found[role] = (depth, rank), part
     parts = [text for _, (_, text) in sorted(found.items())]
+    if [*found] == [_AMOUNT]:
+        parts[:0] = _first_text(payload)  # amounts alone look alike
     if _AMOUNT in found and re.fullmatch(r"[A-Za-z]{3}", currency):
         parts[-1] = f"{parts[-1]} {currency.upper()}"
     return SEPARATOR.join(parts)[:LONGEST]
@@ -105,13 +108,25 @@ def _members(payload: Any) -> Iterator[tuple[int, str, Any]]:
                 waiting.append((value, depth + 1))
 
 
+def _first_text(payload: dict[str, Any]) -> list[str]:
+    """The first text of the payload's own members that are neither private nor masked; at most one."""
+    for name, value in list(payload.items())[:MOST_MEMBERS]:
+        if not isinstance(value, str) or len(name) > LONGEST_NAME or _known(name) or _is_private(name):
+            continue
+        part = one_line(value, LONGEST_PART)
+        if part and MASK not in part and not _DIGITS.fullmatch(part):
+            return [part]
+    return []
+
+
 def _text(value: Any) -> str:
     """Text of a member that is a single value, or an object with a name; else empty."""
     if isinstance(value, dict):
         value = next((value[name] for name in _NAMES_OF_OBJECTS if isinstance(value.get(name), str)), None)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
-    return _storable(str(value)[: 10 * LONGEST_PART])
+    shown = plain_whole(value) if isinstance(value, float) else value
+    return _storable(str(shown)[: 10 * LONGEST_PART])
 
 
 def _storable(text: str) -> str:

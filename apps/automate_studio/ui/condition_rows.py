@@ -20,7 +20,7 @@ from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.definition.compared_values import Refusal, refuse_value
 from automate_governance.numbers import decimal_sign
 from automate_plugins import text
-from automate_plugins.typed_values import is_twofold, json_number, read_number
+from automate_plugins.typed_values import is_twofold, json_number, read_number, write_number
 from automate_studio.ui.formatting import format_count
 
 MAX_GROUPS_DEEP = 4
@@ -194,6 +194,10 @@ def _read_number(text: str) -> Any:
 
 
 def _write_number(value: Any) -> str | None:
+    if isinstance(value, float) and not value.is_integer():
+        typed = write_number(value, decimal_sign())  # 5000,5
+        if _read_number(typed) == value:  # not so for one with an exponent
+            return typed
     return _write_value(value) if isinstance(value, dict) else _write_scalar(value, _read_number)
 
 
