@@ -412,7 +412,8 @@ class ExecutionEngine:
 def _log_failure(run: RunRecord) -> None:
     """One line for each run that failed, with the fields of the JSON log."""
     error = run.error or {}
-    with LogIds({"run": run.id, "workflow": run.slug, "trace": run.trace_id}):
+    ids = {"run": run.id, "workflow": run.slug, "trace": run.trace_id}
+    with LogIds({**ids, "step": error["step"]} if error.get("step") else ids):
         log.warning(
             "run %s of %s failed at %s: %s", run.id, run.slug, error.get("step") or "no step", error.get("code")
         )

@@ -153,12 +153,14 @@ WITH candidates AS MATERIALIZED (
     SET status = CASE WHEN attempts >= %(most)s THEN 'dead' ELSE 'ready' END, suspect = true, lease_until = NULL,
         last_error = 'worker ' || worker || ' did not renew its lease'
     FROM expired WHERE job.id = expired.id
-    RETURNING job.id, job.status, job.run_id
+    RETURNING job.id, job.status, job.run_id, job.worker
 )
 """
 
 _FOUND = """
-SELECT (SELECT count(*) FROM failed_jobs) AS rescued, (SELECT count(*) FROM failed_jobs WHERE status = 'dead') AS dead,
+SELECT (SELECT json_agg(json_build_array(worker, jobs, dead)) FROM (
+        SELECT worker, count(*) AS jobs, count(*) FILTER (WHERE status = 'dead') AS dead FROM failed_jobs
+        GROUP BY worker ORDER BY worker) each)::text AS lost,
     EXISTS (SELECT FROM automate_core_outboxjob
         WHERE status = 'ready' AND NOT suspect AND available_at <= automate_now()) AS ready,
     EXISTS (SELECT FROM automate_core_outboxjob
@@ -246,14 +248,30 @@ class ClaimedJob:
     received_at: datetime | None
 
 
-class Rescue(NamedTuple):
-    """The result of a rescue: how many leases had run out and how many of those jobs are dead now, and
-    whether there are ready jobs and ready quarantined ones."""
+class LostJobs(NamedTuple):
+    """Jobs taken back from a worker that did not renew their leases. All but the `dead` ones are quarantined."""
 
-    rescued: int
+    worker: str
+    jobs: int
     dead: int
+
+
+class Rescue(NamedTuple):
+    """The result of a rescue: what each worker lost, and whether there are ready jobs and ready quarantined ones."""
+
+    lost: list[LostJobs]
     ready: bool
     quarantined: bool
+
+    @property
+    def rescued(self) -> int:
+        """How many leases had run out."""
+        return sum(each.jobs for each in self.lost)
+
+    @property
+    def dead(self) -> int:
+        """How many of these jobs are dead now."""
+        return sum(each.dead for each in self.lost)
 
 
 class OutboxStore:
@@ -314,7 +332,9 @@ class OutboxStore:
     def rescue(self) -> Rescue:
         """Take back jobs whose lease ran out: ready again in quarantine, or dead after too many attempts."""
         values = {"most": setting("AUTOMATE_MAX_ATTEMPTS"), "error": _STOPPED_RESPONDING, **_CLOSE_ALL}
-        found = Rescue(*database.run(self.connection, RESCUE, values)[0])
+        [row] = database.run(self.connection, RESCUE, values)
+        lost = [LostJobs(*each) for each in msgspec.json.decode(row.lost or "[]")]
+        found = Rescue(lost, row.ready, row.quarantined)
         if found.ready and self._came_empty:  # there is something older than where claims look
             self._floor_at = 0.0
         return found

@@ -326,6 +326,14 @@ class Worker:
         """Wake runs whose waits are due, and rescue jobs whose leases ran out, however long the queue is."""
         woken, seconds_to_next = self._outbox.wake_due()
         found = self._outbox.rescue()
+        for worker, jobs, dead in found.lost:
+            log.warning(
+                "worker %s did not renew its leases: %d of its jobs taken over, %d quarantined, %d dead",
+                worker,
+                jobs,
+                jobs - dead,
+                dead,
+            )
         self._maintain_at = time.monotonic() + LAST_POLL_SECONDS
         if woken:
             self._poll_runs_at = 0.0  # a run that is held here may have such a wait

@@ -571,3 +571,20 @@ def test_a_failed_run_writes_one_log_line(publish, run, caplog):
     [line] = [record for record in caplog.records if str(failed.pk) in record.getMessage()]
     assert line.levelname == "WARNING" and "of flow failed" in line.getMessage()
     assert "Secret words" not in caplog.text
+
+
+def test_attempts_are_logged_once_each_and_without_payloads(publish, run, sink, caplog):
+    sink.answer = lambda number, path: (503, {}, {"why": "words-of-the-service"})
+    publish(
+        f"  - {{key: pay, action: http.request, inputs: {{url: '{sink.url}/pay'}}, retry: {{attempts: 3, base: 0}}}}"
+    )
+    with caplog.at_level("INFO"):
+        failed = run()
+    said = [(each.levelname, each.getMessage()) for each in caplog.records if "of pay failed" in each.getMessage()]
+    head = f"run {failed.pk}: attempt"
+    assert said == [
+        ("INFO", f"{head} 1 of pay failed: http_503; attempt 2 follows in 0 s"),
+        ("INFO", f"{head} 2 of pay failed: http_503; attempt 3 follows in 0 s"),
+        ("WARNING", f"{head} 3 of pay failed: http_503; no further attempt follows"),
+    ]
+    assert "words-of-the-service" not in caplog.text

@@ -270,7 +270,7 @@ def test_an_expired_lease_is_rescued_as_a_suspect_and_in_the_end_dead(settings):
         assert store.claim_batch() or store.claim_quarantined()
         assert store.rescue().rescued == 0, "a lease that runs is left alone"
         OutboxJob.objects.update(lease_until=timezone.now() - timezone.timedelta(seconds=1))
-        assert store.rescue().rescued == 1
+        assert store.rescue().lost == [("w", 1, int(expected == "dead"))]
         job = OutboxJob.objects.get()
         assert (job.status, job.suspect, job.last_error) == (expected, True, "worker w did not renew its lease")
 

@@ -175,6 +175,20 @@ def test_status_fails_while_no_worker_is_alive(capsys, flags):
     call_command("automate_worker", "--status", *flags)
 
 
+def test_a_worker_says_whose_jobs_it_takes_over(deliver, endpoint, working, settings, caplog):
+    """One line for a worker that was killed, however many jobs it held."""
+    settings.AUTOMATE_MAX_ATTEMPTS = 1  # they are dead then, and start no process that runs quarantined jobs
+    for _ in range(3):
+        deliver()
+    assert len(OutboxStore(worker="killed-7").claim_batch(3)) == 3
+    OutboxJob.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    working(concurrency=3)
+    wait_for(lambda: OutboxJob.objects.filter(status="dead").count() == 3)
+    wait_for(lambda: "killed-7" in caplog.text)
+    said = [record.getMessage() for record in caplog.records if "killed-7" in record.getMessage()]
+    assert said == ["worker killed-7 did not renew its leases: 3 of its jobs taken over, 0 quarantined, 3 dead"]
+
+
 def test_a_worker_that_was_killed_is_forgotten_soon(working):
     """Its successors have other names."""
     for name, minutes in (("just", 2), ("long", 11)):

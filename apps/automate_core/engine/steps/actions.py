@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import msgspec
@@ -27,7 +28,10 @@ from automate_core.engine.step_context import StepContext
 from automate_core.expressions.json_path import TemplateError
 from automate_core.models import Wait
 from automate_core.states import StepStatus
+from automate_governance.redaction.json_logs import LogIds
 from automate_plugins import text
+
+log = logging.getLogger(__name__)
 
 MOST_CLAIMS = 3  #: by performers of a pool; after that many without an outcome the attempt has failed
 PURE_BYTES = 50_000  #: of inputs that a pure action may work on in the database thread
@@ -81,9 +85,21 @@ def _attempts(walk: StepContext, node: ActionNode, path: str, scope: Scope) -> S
         outcome = None
         if step.error is not None and _is_retried(node, step):
             delay = node.retry.delay(step.failures, step.error.get("retry_after"))
+            _log_attempt(walk, step, logging.INFO, f"attempt {step.attempt + 1} follows in {delay:.0f} s")
             walk.waits.append(WaitRecord(path, Wait.Kind.RETRY, delay))
             step = _failed_or_skipped(walk, step, (yield WaitFor(path)))
+        elif step.error is not None and step.attempt > 1:
+            _log_attempt(walk, step, logging.WARNING, "no further attempt follows")
     return step
+
+
+def _log_attempt(walk: StepContext, step: StepRecord, level: int, what_follows: str) -> None:
+    """One line without the error's message, which may hold values of payloads."""
+    code = (step.error or {}).get("code")
+    with LogIds({"step": step.path, "attempt": step.attempt}):
+        log.log(
+            level, "run %s: attempt %d of %s failed: %s; %s", walk.run.id, step.attempt, step.path, code, what_follows
+        )
 
 
 def _take_retry_wait(walk: StepContext, path: str) -> WaitState | None:
