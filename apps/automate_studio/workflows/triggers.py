@@ -39,7 +39,7 @@ class TriggerRow:
     unsigned: bool = False
     status: TriggerStatus | None = None
     is_off: bool = False
-    icon: str = ""
+    icon: str = "bolt"
 
 
 def trigger_rows(definition: Definition, workflow: Workflow, user: User) -> list[TriggerRow]:

@@ -105,6 +105,7 @@ _LABELS = {
     "unlocked": text("Sign-in unlocked"),
     "unmuted": text("Unmuted"),
     "unshared": text("Sharing removed"),
+    "voided": text("Usage voided"),
     "workflow.restored": text("Restored"),
 }
 
