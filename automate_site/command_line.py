@@ -17,6 +17,7 @@ from automate_governance.texts import translated
 from automate_site import environment, site_lock
 from automate_site.embedded_postgres import PostgresError
 
+BROKEN_PIPE = 141  #: as a shell says it of a program that SIGPIPE ended
 _COMMANDS_FOR_STOPPED_SITE = {"automate_backup", "automate_restore", "automate_recover_keys"}
 
 
@@ -27,6 +28,10 @@ def main(arguments: list[str]) -> int:
     try:
         with _database_for(arguments):
             execute_from_command_line(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read standard output has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
     except Error as error:
         fault = database_fault(error)
         if fault is None:

@@ -168,6 +168,15 @@ def _refused(command, environment):
     return lines[0]
 
 
+def test_a_reader_that_has_read_enough_is_no_error(own):
+    """Such as `head`: the rest goes nowhere, and no traceback appears in the terminal."""
+    command = [sys.executable, str(ROOT / "manage.py"), "help"]
+    done = subprocess.Popen(command, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    done.stdout.close()
+    with done.stderr as said:
+        assert (said.read(), done.wait(60)) == ("", 141)
+
+
 @pytest.mark.extended
 def test_a_taken_port(own):
     with socket.socket() as taken:

@@ -13,6 +13,7 @@ import psycopg
 from automate_core import database
 from automate_core.faultpoints import reach
 from automate_core.outbox.store import ClaimedJob, OutboxStore
+from automate_core.worker.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class Heartbeat:
 
     def _run(self) -> None:
         connection: psycopg.Connection[Any] | None = None
+        outage = OutageLog(log, "no heartbeat: %s")
         pause = 0.0
         while not self._ended.wait(pause):
             pause = self._pause
@@ -91,7 +93,7 @@ class Heartbeat:
                     connection = database.connect({})
                 self._beat(connection)
             except psycopg.Error as error:
-                log.warning("no heartbeat: %s", str(error).strip())
+                outage.warn(error)
                 pause = min(pause, RETRY_SECONDS)
                 if connection is not None:
                     connection.close()

@@ -29,6 +29,7 @@ from automate_core.tracing.collector import configured_collector
 from automate_core.triggers import model_capture, schedules
 from automate_core.webhooks.registration import upkeep
 from automate_core.worker.maintenance_tasks import MaintenanceTask, registered_tasks
+from automate_core.worker.outage_log import OutageLog
 from automate_governance.audit import verification
 
 log = logging.getLogger(__name__)
@@ -96,6 +97,7 @@ class MaintenanceThread:
     ) -> None:
         self._tasks = (*MAINTENANCE_TASKS, *registered_tasks(), *more) if tasks is None else tasks
         self._name, self._tick = name, tick
+        self._outage = OutageLog(log, "no maintenance, the database is unavailable: %s")
         self._run_at: dict[str, float] = {}
         self._paused_until: dict[str, float] = {}
         self._woken = threading.Event()
@@ -164,6 +166,6 @@ class MaintenanceThread:
         try:
             return self.run_due()
         except Error as error:
-            log.warning("no maintenance, the database is unavailable: %s", str(error).strip())
+            self._outage.warn(error)
             connection.close()
             return self._tick

@@ -34,6 +34,7 @@ from automate_core.worker.heartbeat import Heartbeat
 from automate_core.worker.lease_threads import POLLS, WEBHOOKS, LeaseThreads
 from automate_core.worker.liveness import SignsOfLife
 from automate_core.worker.maintenance import NOTIFICATION_TASKS, MaintenanceThread, trace_tasks
+from automate_core.worker.outage_log import OutageLog
 from automate_core.worker.quarantine import QuarantineProcess
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Worker:
         self.grace_seconds: float = setting("AUTOMATE_WORKER_GRACE_SECONDS")
         self._drain = drain
         self._signs = signs
+        self._outage = OutageLog(log, "the database is unavailable: %s")
         self._stopping = threading.Event()
         self._inbox: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
         self._outbox = OutboxStore(worker=self.name)
@@ -186,7 +188,7 @@ class Worker:
                     self._drop_all()
                     self._ended.wait(next(pauses))
                     continue
-                log.warning("the database is unavailable: %s", str(error).strip())
+                self._outage.warn(error)
                 self._disconnect()
                 self._ended.wait(next(pauses))
                 self._drop_lost_jobs()
@@ -220,7 +222,7 @@ class Worker:
             self._connect()
             self._engine.warm_up()
         except psycopg.Error as error:
-            log.warning("the database is unavailable: %s", str(error).strip())
+            self._outage.warn(error)
             self._disconnect()
 
     def _connect(self) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import math
 import threading
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from automate_connectors.registry import connectors
@@ -19,6 +22,7 @@ from automate_core import database
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, WorkerState
 from automate_core.outbox import status as queue_status
 from automate_core.outbox.store import OutboxStore
+from automate_core.worker import outage_log
 from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -173,6 +177,44 @@ def test_status_fails_while_no_worker_is_alive(capsys, flags):
         ]
     WorkerState.objects.create(name="new", slots=20)
     call_command("automate_worker", "--status", *flags)
+
+
+def test_a_fault_that_stays_is_one_line_a_minute(caplog, monkeypatch):
+    moment = 1000.0
+    monkeypatch.setattr(outage_log, "time", SimpleNamespace(monotonic=lambda: moment))
+    outage = outage_log.OutageLog(logging.getLogger("automate_core.tests"), "no heartbeat: %s")
+    for _ in range(150):
+        outage.warn(psycopg.OperationalError("gone\n\tIs the server running?"))
+        moment += 1
+    moment += 3600
+    outage.warn(psycopg.OperationalError("gone again"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "no heartbeat: gone",
+        "no heartbeat: gone (59 more since the last line)",
+        "no heartbeat: gone (59 more since the last line)",
+        "no heartbeat: gone again",
+    ]
+
+
+@pytest.mark.extended
+def test_an_outage_fills_no_log(working, monkeypatch, caplog):
+    working(concurrency=3)
+    wait_for(lambda: WorkerState.objects.exists())
+
+    def away(options):
+        raise psycopg.OperationalError("the database is away")
+
+    monkeypatch.setattr(database, "connect", away)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    time.sleep(5)
+    monkeypatch.undo()
+    said = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert 1 <= len(said) <= 6, caplog.text
+    wait_for(lambda: WorkerState.objects.filter(seen_at__gte=database.now() - timedelta(seconds=2)).exists())
 
 
 def test_a_worker_says_whose_jobs_it_takes_over(deliver, endpoint, working, settings, caplog):
