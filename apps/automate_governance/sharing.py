@@ -85,13 +85,14 @@ class Preset:
     may: bool
 
 
-#: Name of a preset -> the verb that it is about, and those that go with it.
-_PRESETS = {
-    "viewer": ("view", ()),
-    "user": ("use", ("view",)),
-    "operator": ("run", ("view", "view_payload", "operate")),
-    "editor": ("change", ("view", "view_payload", "use", "run", "publish")),
-}
+#: (name of a preset, the verb that it is about, those that go with it). People use a workflow when they run it.
+_PRESETS = (
+    ("viewer", "view", ()),
+    ("user", "use", ("view",)),
+    ("user", "run", ("view", "view_payload")),
+    ("operator", "operate", ("view", "view_payload", "run")),
+    ("editor", "change", ("view", "view_payload", "use", "run", "publish")),
+)
 
 
 def list_presets(by: Person, obj: Governed) -> list[Preset]:
@@ -99,7 +100,7 @@ def list_presets(by: Person, obj: Governed) -> list[Preset]:
     possible, may = verbs_of(type(obj)), grantable(by, obj)
     return [
         Preset(name, tuple(verb for verb in possible if verb == main or (verb in others and verb in may)), main in may)
-        for name, (main, others) in _PRESETS.items()
+        for name, main, others in _PRESETS
         if main in possible
     ]
 

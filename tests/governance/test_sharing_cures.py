@@ -100,12 +100,16 @@ def test_members_of_a_group_who_gain_nothing_are_cured_together(flow, sign_in, a
 
 
 def test_presets_are_what_the_person_may_grant(flow, sign_in, owner, admin, stranger):
-    assert share(sign_in(owner), flow, "stranger", preset="operator").status_code == 200
+    assert share(sign_in(owner), flow, "stranger", preset="operator").status_code == 403, "owners do not hold operate"
+    assert share(sign_in(owner), flow, "stranger", preset="user").status_code == 200
     [grant] = sharing.list_grants(flow)
-    assert grant.verbs == ("view", "view_payload", "run"), "owners do not hold operate"
+    assert grant.verbs == ("view", "view_payload", "run")
+    share(sign_in(admin), flow, "stranger", preset="operator")
+    [grant] = sharing.list_grants(flow)
+    assert grant.verbs == ("view", "view_payload", "run", "operate")
     share(sign_in(admin), flow, "stranger", preset="editor", verb="delete")
     [grant] = sharing.list_grants(flow)
-    assert grant.verbs == ("view", "view_payload", "change", "run", "publish", "delete")
+    assert grant.verbs == ("view", "view_payload", "change", "run", "operate", "publish", "delete")
     assert share(sign_in(owner), flow, "stranger", preset="king").status_code == 422
 
 
@@ -113,7 +117,7 @@ def test_a_preset_of_a_verb_that_one_lacks_is_refused(flow, sign_in, owner, coll
     sharing.grant(flow, colleague, ["view", "share"], by=owner)
     client = sign_in(colleague)
     inputs = {each["value"]: each for each in Page(client.get(url(flow))).all(name="preset")}
-    assert inputs.keys() == {"viewer", "operator", "editor"} and "disabled" in inputs["editor"]
+    assert inputs.keys() == {"viewer", "user", "operator", "editor"} and "disabled" in inputs["editor"]
     assert share(client, flow, "stranger", preset="editor").status_code == 403
     assert not can(stranger, "view", flow)
 
