@@ -228,3 +228,33 @@ def test_search_terms_are_declared_in_the_builder_checked_and_written_to_files(o
     assert yaml_files.read_workflow(file).search_terms == {"number": "event.payload.order.no"}
     published = client.get(reverse("studio:workflow_file", args=[workflow.pk])).content.decode()
     assert set(yaml_files.read_workflow(published).search_terms) == {"order_no", "city"}
+
+
+STOPS = """
+name: Orders
+slug: orders
+triggers: [{endpoint: github}]
+steps:
+  - kind: branch
+    key: decide
+    arms:
+      - key: refused
+        name: Refused
+        when: {'>': [{var: event.payload.total}, 5]}
+        steps: [{kind: stop, key: end, name: End}]
+      - key: doubtful
+        when: {'>': [{var: event.payload.total}, 4]}
+        steps: [{kind: stop, key: end_too, message: Too few facts}]
+  - {key: order, action: data.set}
+"""
+
+
+def test_a_run_that_a_stop_ended_says_where(workflow, deliver, drain, sign_in, owner):
+    workflow(STOPS)
+    for total in (6, 5, 1):
+        deliver({"total": total})
+    drain()
+    page = Page(sign_in(owner).get(RUN_LIST))
+    assert page.text.count("Succeeded") >= 3
+    assert "End Refused" in page.text and "End too Too few facts" in page.text
+    assert page.text.count("End ") == 2, "a run that went to its end has no reason"

@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from automate_connectors.registry import find_action
-from automate_core.definition.document import ActionStep, Definition
-from automate_core.definition.slots import walk
-from automate_core.definition.step_names import step_name
+from automate_core.definition.document import ActionStep, Definition, StopStep
+from automate_core.definition.slots import StepIndex, walk
+from automate_core.definition.step_names import shown_name, step_name, title_of_key
 from automate_core.definition.step_paths import key_of, without_items_in
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_core.queries.run_filters import WITH_ERRORS
@@ -162,7 +162,7 @@ def _open_waits(runs: list[uuid.UUID]) -> list[tuple[uuid.UUID, str, str, dt.dat
 def _run_row(run: ExecutionRun, definition: Definition, facts: _RunFacts, now: dt.datetime) -> RunRow:
     waits = run.status == ExecutionRun.Status.WAITING
     failed = _failure_reason(run, facts)
-    key, shown = failed or _wait_reason(facts, now)
+    key, shown = failed or _stop_reason(run, definition, facts) or _wait_reason(facts, now)
     if failed:
         shown = shown if facts.may_see else _("Hidden: View payloads permission required")
         shown = _("%(reason)s (retrying)") % {"reason": shown} if waits else shown
@@ -195,6 +195,21 @@ def _failure_reason(run: ExecutionRun, facts: _RunFacts) -> tuple[str, str] | No
         return None
     failures = ((path, message) for path, (status, message) in reversed(facts.steps.items()) if status == "failed")
     return next(((key_of(path), message) for path, message in failures), None)
+
+
+def _stop_reason(run: ExecutionRun, definition: Definition, facts: _RunFacts) -> tuple[str, str] | None:
+    """(step, route) of a run that a stop step ended as succeeded; without a route, its message unless that has data."""
+    if run.status != ExecutionRun.Status.SUCCEEDED:
+        return None
+    for position in StepIndex(definition.steps):
+        status, _message = facts.steps.get("/".join(position.path), ("", ""))
+        if not isinstance(position.step, StopStep) or status != "succeeded":
+            continue
+        message, route = position.step.message, position.slot
+        if message and "{{" not in message:
+            return position.step.key, message
+        return position.step.key, shown_name(route.name or title_of_key(route.key)) if route else ""
+    return None
 
 
 def _wait_reason(facts: _RunFacts, now: dt.datetime) -> tuple[str, str]:
