@@ -510,3 +510,13 @@ def test_in_a_loop_a_preview_shows_item_and_outputs_of_one_item(workflow, sign_i
     assert ExecutionRun.objects.get().status == "succeeded"
     shown = builder.preview("last", "inputs.message", "{{ item }} is {{ steps.look.output.seen }}")
     assert "a is a" in shown and "a is b" not in shown
+
+
+def test_a_stop_offers_no_data(workflow, sign_in, owner):
+    steps = (
+        "[{kind: branch, key: route, arms: [{key: a, when: {var: event.type}, steps:"
+        " [{key: note, action: data.set}, {kind: stop, key: end}]}]}, {key: last, action: data.set}]"
+    )
+    picker = Picker(sign_in(owner), workflow(f"{{name: S, slug: s, triggers: [{{endpoint: github}}], steps: {steps}}}"))
+    groups = " ".join(picker.groups("last"))
+    assert "Note" in groups and "End" not in groups

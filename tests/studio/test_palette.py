@@ -109,7 +109,7 @@ def test_a_card_says_with_what_and_what_else_holds(builder, owner, stranger):
     cards = builder.open().ids
     assert (
         cards["card-request"]["aria-description"]
-        == "POST /orders/number. Our shop · 3 attempts · timeout 30.0 s per attempt"
+        == "POST shop.example/orders/number. Our shop · 3 attempts · timeout 30.0 s per attempt"
     )
     assert cards["card-approval"]["aria-description"] == "by anna, ben. waits up to 2 days"
     assert cards["card-route-each"]["aria-description"] == "of labels"
@@ -139,6 +139,18 @@ def test_a_wrap_is_called_as_its_step(builder):
     menus = [each.get("data-menu") for _, each in builder.open("last").tags if each.get("role") == "menuitem"]
     assert {"rename", "duplicate", "disable", "copy", "wrap", "pick", "up", "down", "unwrap", "delete"} <= set(menus)
     assert "Wrap in For each" in builder.page.text and "Loop" not in builder.page.text
+
+
+def test_a_wait_for_a_callback_begins_as_one(builder):
+    builder.do(**offered(builder)["Logic"]["wait for a callback"])
+    settings = builder.workflow.steps.get(name="Wait for a callback").settings
+    assert (settings["callback"], settings["timeout"], settings.get("duration")) == (True, "1d", None)
+    assert builder.do("add", kind="stop", preset="callback").status_code == 422
+
+
+def test_no_trigger_is_offered_inside_a_step(builder):
+    groups = offered(builder, parent="route", slot="bug")
+    assert "Triggers" not in groups and "Logic" in groups
 
 
 def test_forms_are_found_among_the_steps(builder):

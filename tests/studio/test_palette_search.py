@@ -72,6 +72,8 @@ WANTED = {
     "zendesk ticket": "zendesk.create_ticket",
     "ask people": "approval",
     "for each": "for_each",
+    "end": "stop",
+    "callback": "wait",
 }
 
 

@@ -30,12 +30,19 @@ def search_palette(offers: list[tuple[str, str, str]], query: str) -> list[str]:
 
 
 def rank_offer(name: str, more: str, words: list[str]) -> int:
-    """How well an offer fits: by the beginning of its name, a word, a part, or only by what its description says."""
+    """How well an offer fits: by the beginning of its name, a word, its description, or only by a part of a word."""
     if not all(word in name or word in more for word in words):
         return 0
-    if not all(word in name for word in words):
-        return 1
-    if name.startswith(words[0]):
-        return 4
-    parts: list[Any] = re.split(r"[\W_]+", name)
-    return 3 if all(any(part.startswith(word) for part in parts) for word in words) else 2
+    if all(word in name for word in words):
+        if name.startswith(words[0]):
+            return 5
+        if _begin(name, words):
+            return 4
+    if more.startswith(" ".join(words)):
+        return 3
+    return 2 if _begin(f"{name} {more}", words) else 1
+
+
+def _begin(text: str, words: list[str]) -> bool:
+    parts: list[Any] = re.split(r"[\W_]+", text)
+    return all(any(part.startswith(word) for part in parts) for word in words)

@@ -89,7 +89,7 @@ def palette_groups(
     workflow: Workflow, draft: Draft, person: User, place: tuple[str, str], index: int
 ) -> dict[str, list[PaletteEntry]]:
     """Entries by group; suggested and recently used ones are repeated at the top. One query."""
-    found = {text("Your data"): list(_model_entries(workflow)), **_all_groups()}
+    found = {text("Your data"): list(_model_entries(workflow)), **_all_groups(with_triggers=not place[0])}
     known = {offer.key: offer for offers in found.values() for offer in offers}
     ahead = {
         text("Suggested"): [known[what] for what in _suggested(draft, place, index, known)][:MOST_FITTING],
@@ -98,7 +98,7 @@ def palette_groups(
     return {title: offers for title, offers in {**ahead, **found}.items() if offers}
 
 
-def _all_groups() -> dict[str, list[PaletteEntry]]:
+def _all_groups(*, with_triggers: bool) -> dict[str, list[PaletteEntry]]:
     """Actions of the installed connectors, and the engine's own step kinds."""
     apps: list[PaletteEntry] = []
     minds: list[PaletteEntry] = []
@@ -109,6 +109,16 @@ def _all_groups() -> dict[str, list[PaletteEntry]]:
         PaletteEntry(kind=kind, name=translated(KIND_LABELS[kind]), description=translated(words), icon=icon)
         for kind, words, icon in _LOGIC
     ]
+    logic.append(
+        PaletteEntry(
+            kind="wait",
+            name=_("Wait for a callback"),
+            description=_("Wait until another system sends a request to a URL of this run"),
+            icon="hourglass_top",
+            step=_("Wait for a callback"),
+            preset="callback",
+        )
+    )
     people = [
         PaletteEntry(
             kind="approval",
@@ -127,7 +137,7 @@ def _all_groups() -> dict[str, list[PaletteEntry]]:
         ),
     ]
     groups = {text("Connectors"): apps, text("Logic"): logic, text("People"): people, text("AI"): minds}
-    return {**groups, text("Triggers"): list(_trigger_entries())}
+    return {**groups, text("Triggers"): list(_trigger_entries())} if with_triggers else groups
 
 
 def _trigger_entries() -> Iterator[PaletteEntry]:

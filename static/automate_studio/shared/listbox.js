@@ -3,15 +3,20 @@
 
 export const wordsOf = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
 
-// A name that begins so comes first, then one with such a word, such a part, and last what only its description says.
+// A name that begins so comes first, then one with such a word, a description that begins so, one with such words, and
+// last a part of a word: for "end", End the run comes before Send.
 export const rankByName = (option, words) => {
   const { name, more } = option.dataset;
   if (!words.every((word) => name.includes(word) || more.includes(word))) return 0;
-  if (!words.every((word) => name.includes(word))) return 1;
   const phrase = words.join(" ");
-  if (name.startsWith(phrase) || (words.length > 1 && name.includes(`: ${phrase}`))) return 5;
-  if (name.startsWith(words[0])) return 4;
-  return words.every((word) => name.split(/[^\p{L}\p{N}]+/u).some((part) => part.startsWith(word))) ? 3 : 2;
+  const begin = (text) => words.every((word) => text.split(/[^\p{L}\p{N}]+/u).some((part) => part.startsWith(word)));
+  if (words.every((word) => name.includes(word))) {
+    if (name.startsWith(phrase) || (words.length > 1 && name.includes(`: ${phrase}`))) return 6;
+    if (name.startsWith(words[0])) return 5;
+    if (begin(name)) return 4;
+  }
+  if (more.startsWith(phrase)) return 3;
+  return begin(`${name} ${more}`) ? 2 : 1;
 };
 
 // `choose` takes an option, `close` is what Escape does, `rank` says how well an option fits words (0: not at all), and

@@ -82,12 +82,16 @@ def add_step(draft: Draft, request: requests.Add, allowed: AllowedNames) -> Edit
         raise RefusedError(text("Only action steps have an action."), "action")
     if request.preset == "form_page" and request.kind != "wait":
         raise RefusedError(text("Only waits can begin as a form page."), "preset")
+    if request.preset == "callback" and request.kind != "wait":
+        raise RefusedError(text("Only waits can begin with a callback."), "preset")
     if request.preset == "stops" and request.kind != "approval":
         raise RefusedError(text("Only approvals can begin with stops."), "preset")
     wish = request.name or request.action.rpartition(".")[2] or request.kind
     name = insertion.free_name(request.name or _initial_name(request), draft, request.kind)
     document: dict[str, Any] = {"kind": request.kind, "key": "new", "name": name}
-    document |= insertion.initial_settings(request.preset if request.preset == "form_page" else request.kind)
+    document |= insertion.initial_settings(
+        request.preset if request.kind == "wait" and request.preset else request.kind
+    )
     if request.kind == "stop":
         document |= _initial_stop(place[1])
     if request.preset == "stops":

@@ -74,6 +74,8 @@ def initial_settings(kind: str) -> dict[str, Any]:
             return {"body": {"status": "ok"}}
         case "form_page":
             return {"form": [{"name": "answer", "label": _("Answer"), "required": True}], "timeout": "7d"}
+        case "callback":
+            return {"callback": True, "timeout": "1d"}
         case "approval":
             outcomes = [("approved", _("Approve")), ("rejected", _("Reject"))]
             return {

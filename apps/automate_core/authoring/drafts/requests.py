@@ -40,13 +40,14 @@ class _ToPlace(_Request, frozen=True, kw_only=True):
 class Add(_ToPlace, frozen=True, kw_only=True, tag="add"):
     """A new step; `action` says which one when it is an action, which may come with `inputs`.
 
-    With the `preset` `form_page`, a wait begins with a form and a time limit; with `stops`, an approval ends the run
+    With the `preset` `form_page` or `callback`, a wait begins with a form or as one for a callback, and a time limit;
+    with `stops`, an approval ends the run
     when it is rejected and when nobody responds in time.
     """
 
     kind: Kind
     action: Name = ""
-    preset: Literal["", "form_page", "stops"] = ""
+    preset: Literal["", "form_page", "callback", "stops"] = ""
     name: Name = ""
     inputs: dict[str, Any] = msgspec.field(default_factory=dict)
 

@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import StepNode
-from automate_core.definition.document import ActionStep, ForEachStep
+from automate_core.definition.document import ActionStep, ForEachStep, StopStep
 from automate_core.definition.scope import NameScope, scope_at
 from automate_core.definition.slots import walk
 from automate_core.expressions.json_path import ABSENT, Path
@@ -114,10 +114,11 @@ def picker_groups(state: DraftState, node: StepNode, data: PickerData) -> list[P
     scope = scope_at(state.parsed.definition, node.key)
     found = [_trigger_group(state, data)]
     numbers = {step.key: number for number, (_, step) in enumerate(walk(state.parsed.definition.steps), 1)}
-    for at, available in enumerate(scope.steps):
+    with_output = [each for each in scope.steps if not isinstance(each.step, StopStep)]  # nothing comes after a stop
+    for at, available in enumerate(with_output):
         only_if = describe_run_condition(available.condition)
         path = ("steps", available.step.key, "output")
-        is_open = at >= len(scope.steps) - OPEN_STEPS
+        is_open = at >= len(with_output) - OPEN_STEPS
         group = PickerGroup(
             label=step_label(available.step),
             path=path,

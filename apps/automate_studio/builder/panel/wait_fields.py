@@ -34,7 +34,6 @@ _FIELDS = {
     "form": ("form", *_ANSWERED, "title", "introduction", "shown_to"),
 }  #: by kind, the required ones first
 _REQUIRED = {"duration", "until", "form", "timeout"}
-_FIRST: dict[str, dict[str, Any]] = {"date": {"until": ""}, "callback": {"callback": True, "timeout": "1d"}}
 _SPECS = (
     FieldSpec(name="duration", label=text("Duration"), help=SPAN),
     FieldSpec(name="until", label=text("Date and time"), kind=_K.DATETIME, help=text("In the workflow's time zone.")),
@@ -126,15 +125,15 @@ def complete_wait(node: StepNode, found: dict[str, Any], unset: list[str], error
     own = _FIELDS[chosen]
     found |= {
         name: value
-        for name, value in {**_FIRST.get(chosen, {}), **_first_form(chosen)}.items()
+        for name, value in _initial_values(chosen).items()
         if name not in found and not node.settings.get(name)
     }
     others = {*(name for names in _FIELDS.values() for name in names), "callback"} - {*own, *found}
     unset += [name for name in node.settings if name in others and name not in unset]
 
 
-def _first_form(chosen: str) -> dict[str, Any]:
-    return initial_settings("form_page") if chosen == "form" else {}
+def _initial_values(chosen: str) -> dict[str, Any]:
+    return {"until": ""} if chosen == "date" else initial_settings("form_page" if chosen == "form" else chosen)
 
 
 def callback_expression(node: StepNode | None) -> str:
