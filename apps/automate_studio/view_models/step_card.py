@@ -36,7 +36,7 @@ from automate_studio.ui.formatting import format_count, format_duration
 
 _EXPRESSION = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _PATH = re.compile(r"[\w.\[\]'\"]+")
-_HOST = re.compile(r"^https?://[^/{]*(?=/)")
+_SCHEME = re.compile(r"^https?://(?=[^/{])")
 _LONGEST_TITLE = 300  #: characters of a card's title
 _LONGEST = 48  #: characters of a card's sentence: about two lines of it
 TRIGGER_ICONS = {
@@ -191,7 +191,7 @@ def _key_inputs(step: ActionStep) -> Iterator[TextPart]:
         yield from [TextPart(", ")] * bool(number)
         if not names:  # a value alone says nothing
             yield TextPart(f"{labels.get(name) or name} = ")
-        yield from value_parts(_HOST.sub("", value) or value if name == "url" and isinstance(value, str) else value)
+        yield from value_parts(_SCHEME.sub("", value) if name == "url" and isinstance(value, str) else value)
 
 
 def value_parts(value: Any) -> Iterator[TextPart]:

@@ -31,7 +31,10 @@ from automate_studio.view_models.step_card import trigger_icon
 
 @dataclass(frozen=True, kw_only=True)
 class TriggerRow:
-    """A trigger with its URL; `unsigned` is a warning. `status` is that of a published poll or webhook."""
+    """A trigger with its URL; `unsigned` is a warning. `status` is that of a published poll or webhook.
+
+    `link` is a URL that people open: of a hosted form.
+    """
 
     text: str
     url: str
@@ -40,6 +43,7 @@ class TriggerRow:
     status: TriggerStatus | None = None
     is_off: bool = False
     icon: str = "bolt"
+    link: str = ""
 
 
 def trigger_rows(definition: Definition, workflow: Workflow, user: User) -> list[TriggerRow]:
@@ -94,7 +98,8 @@ def _trigger_row(part: Trigger, known: Mapping[str, WebhookEndpoint], timezone: 
                 scheme=part.timezone or timezone,
             )
         case FormTrigger() if part.access != "link":
-            return TriggerRow(text=kind, url=forms.form_url(part.slug) or which)
+            url = forms.form_url(part.slug)
+            return TriggerRow(text=kind, url=url or which, link=url)
         case ModelTrigger():
             modes = [entry.mode for entry in watched_models() if entry.label == part.model.lower()]
             return TriggerRow(text=kind, url=which, scheme=_watched_by(modes))
