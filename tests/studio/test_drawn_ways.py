@@ -7,10 +7,12 @@ from django.urls import reverse
 
 from automate_core.definition.document import ActionStep
 from automate_core.models import ExecutionRun
+from automate_core.runs import control
+from automate_core.runs.waits import approvals
 from automate_core.webhooks.callback_urls import callback_url
 from automate_studio.view_models.step_card import card_sentence
 from tests.support.builder import Builder
-from tests.support.diagrams import diagram, taken_routes
+from tests.support.diagrams import diagram, elements, taken_routes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -182,3 +184,65 @@ def test_a_card_names_the_value_that_it_shows():
         step = ActionStep(key="x", action="data.set", inputs={name: value})
         expected = {"total": "total = 0", "whole": "whole = Order total", "part": "part = sum"}
         assert card_sentence(step) == expected[name]
+
+
+WAITING = f"""
+name: Orders
+slug: orders
+triggers: [{{endpoint: github}}]
+steps:
+  - kind: branch
+    key: large
+    arms:
+      - key: over
+        name: Over
+        when: true
+        steps:
+          - kind: approval
+            key: ask
+            assignees: [owner]
+            timeout: 1d
+            outcomes:
+              - {{key: approved, name: Approve}}
+              - {{key: rejected, name: Reject, steps: [{_STOP % "halt"}]}}
+  - {{kind: wait, key: wait, callback: true, timeout: 1h}}
+"""
+
+
+def _drawn_line(response, name):
+    return next(each for each in elements(response).walk() if each.attrs.get("id") == f"ln-{name}").classes
+
+
+def _route_class(response, name):
+    arms = [each for each in elements(response).walk() if "da-arm" in each.classes]
+    found = next(
+        each for each in arms if any("da-cond" in part.classes and name in part.text for part in each.children)
+    )
+    return found.classes[1:]
+
+
+def test_the_way_after_an_approval_is_taken_once_the_run_continues(workflow, deliver, drain, sign_in, owner):
+    workflow(WAITING)
+    client = sign_in(owner)
+    for decided in ("cancelled", "rejected", "approved"):
+        deliver({})
+        drain()
+        run = ExecutionRun.objects.order_by("created_at").last()
+        url = reverse("admin:automate_core_executionrun_change", args=[run.pk])
+        page = client.get(url)
+        assert _route_class(page, "Over") == ["done", "inside"] and "done" not in _drawn_line(page, "wait")
+        assert not {"done", "off"} & set(_route_class(page, "Approve"))
+        if decided == "cancelled":
+            control.cancel(run, by=owner)
+        else:
+            approvals.decide_approval(run.waits.get(kind="approval"), by=owner, outcome=decided)
+        drain()
+        page = client.get(url)
+        went_on = decided == "approved"
+        assert ("inside" in _route_class(page, "Over")) is not went_on, decided
+        assert ("done" in _drawn_line(page, "wait")) is went_on, decided
+        assert "done" in _drawn_line(page, "large-ask"), decided
+    control.cancel(run, by=owner)
+    drain()
+    page = client.get(url)
+    assert "done" in _drawn_line(page, "wait") and "done" not in _drawn_line(page, "end")

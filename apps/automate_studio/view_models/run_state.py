@@ -23,6 +23,7 @@ from automate_core.queries.loop_items import Items
 from automate_studio.ui.formatting import format_clock, format_count, format_duration
 from automate_studio.view_models.run_data import LIVE_STATES, RunData, StepHistory, WaitInfo
 
+_REACHED = {"cancelled", "interrupted", "skipped"}
 HOLDING = (BranchStep, ParallelStep, ForEachStep, RepeatStep, TryStep)  #: do nothing themselves but what they hold
 
 
@@ -55,7 +56,7 @@ def build_run_state(step: Step, path: str, run: RunData | None, *, skipped: bool
         since=recorded.attempts[0].started_at if ticks and recorded.attempts else None,
         until=None if run.ended else recorded.retry_due,
         share=_duration_share(step, recorded, run),
-        line=_connector_style(state, passed_over=passed_over),
+        line=_connector_style(state, passed_over=passed_over, reached=state in _REACHED and recorded.last is not None),
         changed=run.changed.get(step.key, ""),
     )
 
@@ -149,8 +150,9 @@ def _duration_share(step: Step, recorded: StepHistory, run: RunData) -> int:
     return share if share >= 4 else 0
 
 
-def _connector_style(state: str, *, passed_over: bool) -> str:
-    if state in {"succeeded", "failed"}:
+def _connector_style(state: str, *, passed_over: bool, reached: bool) -> str:
+    """Style of the connector above; `reached` is whether the run came to a step that has ended otherwise."""
+    if state in {"succeeded", "failed"} or reached:
         return "done"
     if state in LIVE_STATES:
         return "flowing" if state != "waiting" else "done"

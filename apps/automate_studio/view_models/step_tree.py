@@ -45,6 +45,7 @@ from automate_studio.view_models.run_data import RunData, StepHistory
 from automate_studio.view_models.run_state import build_run_state, describe_wait, is_slot_taken, items_progress
 from automate_studio.view_models.step_card import TextPart, card_detail, card_notes, card_sentence, card_style
 
+_BROKEN_OFF = {"cancelled", "interrupted"}
 _ENDED_STATES = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}
 START = "~trigger"  #: the path of the trigger where there is more to see of it; no step's key looks like it
 ONWARD = "~onward"  #: the way straight on from a step that holds steps for another end only
@@ -84,6 +85,7 @@ class StepCard:
     parallel: bool = False  # what it holds are tracks
     holds: bool = False  # it does nothing itself but what it holds
     ends: bool = False  # no run goes on after it
+    passed_over: bool = False  # turned off, or skipped by a person
 
     @property
     def place(self) -> str:
@@ -113,7 +115,15 @@ class StepCard:
         """Connector to its contents."""
         if self.state == "waiting":
             return ""
+        if self.state in _BROKEN_OFF:  # an approval that nobody decided took none of its routes
+            return "done" if any(route.state == "hit" for route in self.routes) else "off"
         return "done" if self.state in {"succeeded", "running", "failed"} else self.line
+
+    @property
+    def lets_through(self) -> bool:
+        """Whether the run continued after it: it succeeded, and no route that it took ended the run."""
+        ways = () if self.wraps else (route for route in self.routes if route.state == "hit")
+        return self.state == "succeeded" and all(route.lets_through for route in ways)
 
     @property
     def glyph(self) -> str:
@@ -211,7 +221,7 @@ class RouteView:
     inside: str = ""  # where a step in it is, in words
     items: Items | None = None  # of a loop that runs
     track: bool = False  # one of those that run at once
-    joined: bool = True  # what comes after it has been reached
+    joined: bool = True  # the step that holds it has ended well
 
     @property
     def taken(self) -> bool:
@@ -224,10 +234,16 @@ class RouteView:
         return items_progress(self.items) if self.items else ""
 
     @property
+    def lets_through(self) -> bool:
+        """Whether the run reached its end, and continued after it."""
+        last = next((card for card in reversed(self.cards) if not card.passed_over), None)
+        return self.joined and not self.ends and (last is None or last.lets_through)
+
+    @property
     def line(self) -> str:
-        """Style of its connectors: way in and way out; a failed step has no way out."""
-        if self.state == "hit" and self.cards and (self.cards[-1].state != "succeeded" or not self.joined):
-            return "done in"
+        """Style of its connectors: way in and way out, which is not taken before the run has continued."""
+        if self.state == "hit" and not self.lets_through:
+            return "done inside"
         return {"hit": "done", "off": "off"}.get(self.state, "")
 
     @property
@@ -260,7 +276,9 @@ class StepTree:
         if self.ends:
             return NO_LINE
         last = self.cards[-1] if self.cards else self.trigger
-        return {"succeeded": "done", "skipped": "off"}.get(last.state, "")
+        if last.state == "succeeded":
+            return "done" if last.lets_through else "off"
+        return "off" if last.state in {"skipped", *_BROKEN_OFF} else ""
 
 
 def draft_tree(definition: Definition, edited: DraftMarks | None = None) -> StepTree:
@@ -384,6 +402,7 @@ def _build_cards(
             parallel=isinstance(step, ParallelStep),
             holds=isinstance(step, run_state.HOLDING),
             ends=step_always_stops(step),
+            passed_over=step.disabled or (run is not None and run.at(path).state == "skipped"),
             rev=edited.revs.get(step.key, 0) if edited else 0,
             mark=edited.marks.get(step.key) if edited else None,
             badge=edited.badges.get(step.key)
@@ -440,7 +459,7 @@ def _build_routes(
             inside=step_location.describe_location(kind, slot.key, slot.name, title) if takes_steps else "",
             items=items,
             track=isinstance(step, ParallelStep),
-            joined=not isinstance(step, ParallelStep) or run is None or run.at(path).state == "succeeded",
+            joined=run is None or run.at(path).state == "succeeded",
         )
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from automate_core.models import Wait
+from automate_core.models import Wait, Workflow
 from automate_core.runs.waits import approvals
-from automate_governance.permissions import User, holds_anywhere
+from automate_governance.permissions import User, holds_anywhere, permitted
 
 MOST_COUNTED = 100
 
 
 def may_reassign_tasks(user: User) -> bool:
-    """Whether this person may reassign tasks of others at all."""
-    return holds_anywhere(user, "operate", Wait)
+    """Whether this person may reassign tasks of some workflow: they may operate it and view its payloads.
+
+    A role alone is not enough: without a workflow of theirs, the list of all tasks would be empty for ever.
+    """
+    if not holds_anywhere(user, "operate", Wait):
+        return False
+    workflows = permitted(user, "operate", Workflow.objects.all())
+    return permitted(user, "view_payload", workflows).exists()
 
 
 def task_count(user: User) -> str:
