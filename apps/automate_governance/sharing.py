@@ -131,7 +131,8 @@ def find_grantee(name: str) -> Grantee:
             _("%(name)s is both a person and a group. Ask an administrator to rename one of them.") % {"name": name}
         )
     if person is None and group is None:
-        raise SharingError(_("No active person or group is called “%(name)s”.") % {"name": name[:100]})
+        message = _("No active person or group is called “%(name)s”. Type the whole username, or name of the group.")
+        raise SharingError(message % {"name": name[:100]})
     return person or group  # type: ignore[return-value]
 
 
@@ -244,7 +245,7 @@ def known_people(by: Person, obj: Governed | None) -> QuerySet[Any]:
     view users in the admin."""
     users = get_user_model()
     persons = users._default_manager.filter(is_active=True).order_by(users.USERNAME_FIELD)
-    if by.has_perm(f"{users._meta.app_label}.view_{users._meta.model_name}"):
+    if people.may_view_all(by):
         return persons
     teams = Group.objects.filter(user=by).exclude(name__in=roles.DESCRIPTIONS)
     shown = []
@@ -267,14 +268,16 @@ def suggest_grantees(by: Person, obj: Governed | None, begun: str = "") -> list[
 
 def suggest_people(by: Person, obj: Governed | None, begun: str = "") -> list[tuple[str, str]]:
     """Return (name, full name) of known people for what was `begun`, at most MAX_SUGGESTED."""
-    persons = known_people(by, obj).filter(_is_named(begun))[:MAX_SUGGESTED]
+    persons = known_people(by, obj).filter(_is_named(begun, by))[:MAX_SUGGESTED]
     return [(each.get_username(), people.display_name(each)) for each in persons]
 
 
-def _is_named(begun: str) -> Q:
-    """The condition for people whose user name or name contains a text."""
+def _is_named(begun: str, by: Person) -> Q:
+    """The condition for people whose user name or name contains a text, or whose email address if `by` may see it."""
     users = get_user_model()
-    names = {users.USERNAME_FIELD, "first_name", "last_name"} & {field.name for field in users._meta.get_fields()}
+    names = {users.USERNAME_FIELD, "first_name", "last_name"}
+    names |= {users.get_email_field_name()} if people.may_view_all(by) else set()
+    names &= {field.name for field in users._meta.get_fields()}
     found = Q()
     for name in sorted(names):
         found |= Q(**{f"{name}__icontains": begun})

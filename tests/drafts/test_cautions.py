@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from automate_connectors.adapters.base import Action
@@ -12,7 +13,7 @@ from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import parse
 from automate_core.models import Workflow
 from tests.support.editors import Editor
-from tests.support.pages import tidy
+from tests.support.pages import Page, tidy
 
 pytestmark = pytest.mark.django_db
 
@@ -111,7 +112,7 @@ def test_an_approver_who_is_not_active_is_named_before_publishing_and_on_the_pag
     assert not any("No active person is called" in tidy(client.get(url).content.decode()) for url in urls)
     colleague.is_active = False
     colleague.save()
-    said = "No active person is called colleague. Only the other approvers are asked."
+    said = "No active person is called colleague. Type the whole username. Only the other approvers are asked."
     assert warned(editor, said) == {("ok", "assignees")}
     assert said in tidy(client.get(urls[0]).content.decode())
     assert f"Step Agree: {said}" in tidy(client.get(urls[1]).content.decode())
@@ -182,3 +183,26 @@ def test_a_text_that_no_number_equals(draft):
     assert all(found.level == "warning" for found in editor.state.problems), "it can be published"
     anything = draft(*steps, triggers=(ORDER, {"kind": "webhook", "endpoint": "github"}))
     assert warned(anything, QUESTION) == set(), "a sender may send a version called 5.000"
+
+
+ASKS = {"kind": "approval", "key": "ask", "assignees": ["col"], "timeout": "1d", "message": "ok"}
+
+
+@pytest.mark.parametrize(("may_view", "finds"), [(False, False), (True, True)])
+def test_people_are_found_by_any_part_of_their_name_within_what_one_may_see(
+    draft, sign_in, owner, colleague, may_view, finds
+):
+    colleague.first_name, colleague.last_name, colleague.email = "Anton", "Nowak", "an@example.com"
+    colleague.save()
+    if may_view:
+        owner.user_permissions.add(Permission.objects.get(codename="view_user"))
+    editor = draft(ASKS)
+    listed = Page(
+        sign_in(owner).post(reverse("studio:builder_options", args=[editor.workflow.pk, "ask"]), {"field": "assignees"})
+    )
+    assert ("Anton Nowak · an@example.com" in listed.text) is finds
+    assert "type the whole username" in listed.text
+    url = reverse("studio:share_names", args=["workflow", editor.workflow.pk])
+    for begun in ("olleag", "nto", "owak", "an@exa"):
+        assert ("colleague" in sign_in(owner).get(url, {"name": begun}).content.decode()) is finds, begun
+    assert any("Type the whole username" in each.reason for each in editor.state.problems)

@@ -164,6 +164,11 @@ def test_a_form_asks_which_number_was_meant(workflow, sign_in):
     page = Page(send(client, {**GOOD, "form-amount": "1.250"}))
     assert re.search(r"Amount: 1\.250 .*1250\b.*\b1,25\b", " ".join(page.text.split()))
     assert (page.ids["form-amount"]["aria-invalid"], page.ids["form-amount"]["value"]) == ("true", "1.250")
+    proposed = [each["data-proposal"] for each in page.all(data_proposal_at="form-amount")]
+    assert set(proposed) == {"1250", "1,25"}
+    assert any("shared/proposals" in each.get("src", "") for each in page.all())
+    english = Page(send(sign_in(), {**GOOD, "form-amount": "5,000"}))
+    assert [each["data-proposal"] for each in english.all(data_proposal_at="form-amount")] == ["5000"]
     assert not Event.objects.exists()
     assert send(client, {**GOOD, "form-amount": "1.234,50"}).status_code == 303
     assert Event.objects.get().payload["amount"] == 1234.5

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import uuid
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone, translation
 
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
+from automate_core.triggers.forms import accept_answer, find_form
 from automate_governance.models import AuditEntry, Preferences
 from tests.support.builder import Builder
-from tests.support.pages import Page
+from tests.support.pages import Page, rows_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -76,6 +78,45 @@ def test_approvers_are_shown_by_their_full_names(claim, sign_in, finance, admin)
 def _urls(wait):
     names = {"page": "approval_page", "delegate": "approval_delegate", "reassign": "approval_reassign"}
     return {name: reverse(f"studio:{url}", args=[wait.pk]) for name, url in names.items()}
+
+
+ORDER_FORM = """
+name: Order form
+slug: order-form
+triggers: [{kind: form, key: form, slug: order-form, access: %s, inputs: [{name: amount, kind: number}]}]
+steps: [{kind: approval, key: ask, assignees: [colleague], timeout: 4h, message: 'Order of {{ event.payload.amount }}'}]
+"""
+
+
+@pytest.mark.parametrize(("access", "asked_by"), [("signed_in", "owner"), ("public", "The workflow")])
+def test_a_task_says_who_sent_the_form(workflow, sign_in, owner, colleague, drain, access, asked_by):
+    made = workflow(ORDER_FORM % access)
+    form = find_form("order-form")
+    accept_answer(form, {"amount": "6000"}, key=uuid.uuid4().hex, by=owner)
+    drain()
+    [row] = rows_of(sign_in(colleague), LIST)
+    assert asked_by in row and made.name in row
+
+
+def test_who_may_reassign_nothing_is_offered_nothing(workflow, sign_in, colleague, owner, drain):
+    """A role that may operate workflows, without a workflow that it is for."""
+    workflow(ORDER_FORM % "signed_in")
+    accept_answer(find_form("order-form"), {"amount": "6000"}, key=uuid.uuid4().hex, by=owner)
+    drain()
+    colleague.user_permissions.add(
+        *Permission.objects.filter(codename__in=["operate_workflow", "view_payload_workflow"])
+    )
+    client, url = sign_in(colleague), reverse("studio:approvals_hand_over")
+    page = Page(client.get(LIST, {"show": "all"}))
+    assert "All tasks" not in page.text and not page.all(action=url) and "Order of 6000" in page.text
+    assert client.post(url, {"from": "colleague", "to": "owner"}).status_code == 403
+
+
+def test_handing_over_nothing_is_no_success(claim, sign_in, operator, finance):
+    client = sign_in(operator)
+    client.post(reverse("studio:approvals_hand_over"), {"from": "deputy", "to": "controller"})
+    text = Page(client.get(LIST, {"show": "all"})).text
+    assert "Nothing was handed over: deputy has no open tasks" in text and "0 tasks" not in text
 
 
 @pytest.mark.extended

@@ -34,3 +34,9 @@ def display_name(person: Any) -> str:
 def email_of(person: Any) -> str:
     """Return the email address; empty when there is none."""
     return getattr(person, person.get_email_field_name(), "") or ""
+
+
+def may_view_all(by: Any) -> bool:
+    """Return whether this person may view all users with their email addresses, as in the admin."""
+    meta = get_user_model()._meta
+    return bool(by.has_perm(f"{meta.app_label}.view_{meta.model_name}"))

@@ -15,7 +15,7 @@ from automate_governance.texts import translated
 from automate_plugins.files import FileValue
 from automate_plugins.texts import relabelled
 from automate_studio.forms.kept_files import sign_kept
-from automate_studio.ui.fields import Control, FieldMessage, FormFieldView, required_mark
+from automate_studio.ui.fields import Control, FieldMessage, FormFieldView, number_proposals, required_mark
 from automate_studio.ui.formatting import format_bytes
 from automate_studio.ui.forms import answer_widget, field_label, starting_value
 
@@ -131,6 +131,7 @@ def _build_field(
         mark=required_mark(widget, is_required),
         options=options,
         kept=kept,
+        proposals=number_proposals(widget, value) if error else (),
     )
 
 

@@ -22,12 +22,13 @@ _GAP, _SMALLEST = 3.0, 1.5
 
 @dataclass(frozen=True, kw_only=True)
 class ChartColumn:
-    """A bar with its label. `top` is where its failures begin, `peak` where they end."""
+    """A bar with its label. `top` is where its failures begin, `peak` where they end, `crest` its cancelled runs."""
 
     x: float
     width: float
     top: float
     peak: float
+    crest: float
     tip: float
     tip_width: int
     name: str
@@ -44,6 +45,11 @@ class ChartColumn:
     def bad(self) -> float:
         """Height of the failed runs, drawn separately."""
         return max(self.top - self.peak - 1, _SMALLEST)
+
+    @property
+    def ended_early(self) -> float:
+        """Height of the cancelled runs, drawn separately."""
+        return max(self.peak - self.crest - 1, _SMALLEST)
 
     @property
     def middle(self) -> float:
@@ -63,8 +69,8 @@ class Chart:
 
 
 def build_chart(period: Period, bars: Sequence[Bar], now: dt.datetime) -> Chart:
-    """Runs of a period, succeeded below failed. Cancelled runs are only in the legend and the table."""
-    most = max((bar.counts.succeeded + bar.counts.failed for bar in bars), default=0)
+    """Runs of a period, from below: succeeded, failed, cancelled."""
+    most = max((bar.counts.runs for bar in bars), default=0)
     step = _scale_step(most)
     high = step * 3
     room = (WIDTH - _LEFT) / len(bars)
@@ -75,12 +81,15 @@ def build_chart(period: Period, bars: Sequence[Bar], now: dt.datetime) -> Chart:
         x = _LEFT + number * room + _GAP
         top = _y_position(bar.counts.succeeded, high)
         peak = _y_position(bar.counts.succeeded + bar.counts.failed, high)
+        peak = min(peak, top - _SMALLEST) if bar.counts.failed else top
+        crest = _y_position(bar.counts.runs, high)
         columns.append(
             ChartColumn(
                 x=x,
                 width=room - 2 * _GAP,
                 top=top,
-                peak=min(peak, top - _SMALLEST) if bar.counts.failed else top,
+                peak=peak,
+                crest=min(crest, peak - _SMALLEST) if bar.counts.cancelled else peak,
                 tip=x - tip - 8 if x > WIDTH / 2 else x + room + 2,
                 tip_width=tip,
                 name=_bar_name(bar.start, period.bar),

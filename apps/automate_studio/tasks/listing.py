@@ -26,6 +26,7 @@ from automate_studio.ui.keyset_pages import KeysetPage, keyset_links
 from automate_studio.view_models.task_counts import may_reassign_tasks, task_count
 
 ON_A_PAGE = 25
+_NAMING_SOURCES = (*START_SOURCES, "form:")  #: of events that name the person who started them
 _TABS = {"": text("Waiting for me"), "decided": text("Decided by me"), "all": text("All tasks")}
 
 
@@ -78,7 +79,6 @@ def build_task_row(wait: Wait, now: dt.datetime) -> TaskRow:
 
 def _task_row(wait: Any, now: dt.datetime) -> TaskRow:
     overdue = wait.status == WaitStatus.OPEN and wait.due_at is not None and wait.due_at < now
-    by_hand = (wait.source or "").startswith(START_SOURCES)
     name = escape_invisible(shown_name(wait.name or title_of_key(key_of(wait.path))))
     message = escape_invisible(wait.message or "").strip()
     return TaskRow(
@@ -86,7 +86,7 @@ def _task_row(wait: Any, now: dt.datetime) -> TaskRow:
         title=message.split("\n")[0].strip() or name,
         name=name,
         message=message,
-        asked_by=(wait.started_by or "") if by_hand else "",
+        asked_by=(wait.started_by or "") if (wait.source or "").startswith(_NAMING_SOURCES) else "",
         since=format_elapsed(wait.created_at, now),
         due=_due_text(wait.due_at, now),
         is_overdue=overdue,

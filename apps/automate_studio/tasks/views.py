@@ -147,7 +147,10 @@ def approvals_hand_over(request: HttpRequest) -> HttpResponse:
 
 
 def _report_hand_over(request: HttpRequest, absent: str, name: str, done: leaver_tasks.ApprovalHandover) -> None:
-    if done.done or not done.refused:
+    if not done.done and not done.refused:
+        said = _("Nothing was handed over: %(name)s has no open tasks that you may reassign.") % {"name": absent}
+        messages.warning(request, said)
+    if done.done:
         words = ngettext(
             "%(count)s task handed over from %(from)s to %(to)s.",
             "%(count)s tasks handed over from %(from)s to %(to)s.",

@@ -11,6 +11,11 @@ from django.forms.utils import flatatt
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
+from automate_connectors.number_fields import NumberInput
+from automate_governance.numbers import decimal_sign, typed_number
+from automate_plugins.typed_values import number_readings, plain_number
+
+_LONGEST_NUMBER = 60
 _CONTROLS = "automate_studio/ui/controls/{}.html"
 
 
@@ -66,6 +71,7 @@ class FormFieldView:
     button: str = ""
     condition: str = ""
     absent: bool = False
+    proposals: tuple[str, ...] = ()  #: numbers to take instead of a text that is none, as they are typed
 
     @property
     def template(self) -> str:
@@ -117,6 +123,7 @@ def build_form_field(bound: BoundField, **more: Any) -> FormFieldView:
         controls=_bound_controls(bound, attrs),
         help=help_text,
         message=message,
+        proposals=number_proposals(bound.field.widget, bound.value()) if message else (),
         **{"mark": required_mark(bound.field.widget, getattr(bound.field, "needed", bound.field.required)), **more},
     )
 
@@ -139,8 +146,22 @@ def build_widget_field(
     attrs = {"id": id_, **_described(id_, more.get("help", ""), message)}
     control = Control(html=widget.render(name, value, attrs), style=_style(widget))
     return FormFieldView(
-        name=name, label=label, kind=_kind(widget), id=id_, controls=[control], message=message, **more
+        name=name,
+        label=label,
+        kind=_kind(widget),
+        id=id_,
+        controls=[control],
+        message=message,
+        proposals=number_proposals(widget, value) if message else (),
+        **more,
     )
+
+
+def number_proposals(widget: forms.Widget, value: Any) -> tuple[str, ...]:
+    """Return the numbers that a text in a number field may mean, as they are typed; none for a number."""
+    if not isinstance(widget, NumberInput) or not isinstance(value, str) or plain_number(value, decimal_sign()):
+        return ()
+    return tuple(map(typed_number, number_readings(value[:_LONGEST_NUMBER], decimal_sign())))
 
 
 def _error_message(text: str) -> FieldMessage | None:

@@ -1,5 +1,6 @@
 /* A value that is proposed in place of the one in a control: one click takes it, and the control's form stores it. */
 
+import "../shared/proposals.js";
 import { fill, gettext } from "../shared/i18n.js";
 
 export const proposalButton = (proposal, at) => {
@@ -8,12 +9,3 @@ export const proposalButton = (proposal, at) => {
   Object.assign(button.dataset, { proposal, proposalAt: at });
   return button;
 };
-
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-proposal]");
-  const control = button && document.getElementById(button.dataset.proposalAt);
-  if (!control) return;
-  control.value = button.dataset.proposal;
-  control.focus();
-  for (const kind of ["input", "change"]) control.dispatchEvent(new Event(kind, { bubbles: true }));
-});

@@ -6,5 +6,6 @@ import "./menus.js";
 import "./tabs.js";
 import "./canvas.js";
 import "./messages.js";
+import "./proposals.js";
 import "./sidebar.js";
 import "./shortcuts.js";

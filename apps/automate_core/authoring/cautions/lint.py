@@ -87,7 +87,7 @@ def missing_approvers(definition: Definition) -> Iterator[tuple[str, ApprovalSte
         end = _NOT_ASKED if is_answered else _FAILS
         if people:
             reason = text("No active person is called %(names)s.", names=", ".join(people))
-            yield f"{place}.assignees", step, joined([reason, end])
+            yield f"{place}.assignees", step, joined([reason, _WHOLE_NAME, end])
         if unknown:
             reason = text("No group is called %(names)s.", names=", ".join(unknown))
             yield f"{place}.groups", step, joined([reason, end])
@@ -95,6 +95,7 @@ def missing_approvers(definition: Definition) -> Iterator[tuple[str, ApprovalSte
 
 _NOT_ASKED = text("Only the other approvers are asked.")
 _FAILS = text("The step would fail.")
+_WHOLE_NAME = text("Type the whole username.")
 
 
 def _is_plain(name: object) -> bool:

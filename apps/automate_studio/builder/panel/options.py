@@ -45,12 +45,13 @@ def step_options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """Options of the requested field, or why there are none, with a retry."""
     workflow, person = get_editable_workflow(request, pk), current_person(request)
     draft = rows.load_draft(workflow)
-    found, problem = FieldOptions([]), ""
+    found, problem, is_of_people = FieldOptions([]), "", False
     try:
         if path == START:
             found = _trigger_options(draft, request.POST.get("field", ""), person)
         else:
             spec = _option_spec(draft, path, request.POST.get("field", ""), person)
+            is_of_people = spec.options == "people"
             node = step_at(draft, path)
             if node is not None and request.POST["field"].startswith("inputs."):
                 found = _step_options(node, spec, person)
@@ -61,7 +62,13 @@ def step_options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     except ConnectorError as error:
         problem = as_sentence(error.message)
     topic = _HELP.get(found.code, "")
-    context = {"options": found.options, "problem": problem, "note": translated(found.note), "topic": topic}
+    context: dict[str, Any] = {
+        "options": found.options,
+        "problem": problem,
+        "note": translated(found.note),
+        "topic": topic,
+        "is_of_people": is_of_people,
+    }
     return TemplateResponse(request, "automate_studio/builder/options.html", context)
 
 
@@ -122,7 +129,8 @@ def _connector_options(
 
 def _people_options(workflow: Workflow, person: Person) -> Options:
     """Active people that the person may know of, by user name."""
-    return [_person_option(each) for each in _known_people(workflow, person)]
+    shows_email = people.may_view_all(person)
+    return [_person_option(each, shows_email=shows_email) for each in _known_people(workflow, person)]
 
 
 def _known_people(workflow: Workflow, person: Person) -> Iterable[Person]:
@@ -131,8 +139,10 @@ def _known_people(workflow: Workflow, person: Person) -> Iterable[Person]:
     return known
 
 
-def _person_option(person: Any) -> tuple[str, str]:
-    return person.get_username(), people.display_name(person)
+def _person_option(person: Any, *, shows_email: bool = False) -> tuple[str, str]:
+    """(user name, name), with the email address, by which the list is searched too, for those who may see it."""
+    name, email = people.display_name(person), people.email_of(person) if shows_email else ""
+    return person.get_username(), f"{name} · {email}" if email else name
 
 
 def _group_options(workflow: Workflow, person: Person) -> Options:
