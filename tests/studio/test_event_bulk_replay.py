@@ -83,6 +83,11 @@ def test_all_that_match_are_replayed_once(lost, colleague, sign_in, drain, deliv
     assert "Replayed 5 of 5 events." in " ".join(shown.content.decode().split())
     again = client.post(REPLAY, {"all": "1"})
     assert again.status_code == 422 and "already replayed" in again.content.decode()
+    page = Page(client.get(LIST, {"show": "nothing"}))
+    marks = {link["href"] for link in page.all(class_="da-status") if "href" in link}
+    replays = Event.objects.exclude(replay_of=None).values_list("pk", flat=True)
+    assert marks == {reverse("admin:automate_core_event_change", args=[key]) for key in replays} and len(marks) == 5
+    assert not page.all(name="id") and "No run" not in page.text, "what was replayed is not offered again"
 
 
 def test_selected_events_are_replayed_and_refusals_are_named(lost, colleague, sign_in, drain):

@@ -46,6 +46,7 @@ _TABS = {
 class EventRow:
     """An event in the list. `is_unprocessed`: no worker has processed it yet. `more`: it started further runs.
 
+    `replay`: the newest event that it was replayed as, if it started nothing itself.
     `subject` is empty for people who may not view the payload.
     """
 
@@ -54,6 +55,7 @@ class EventRow:
     runs: list[ExecutionRun]
     more: bool
     is_unprocessed: bool
+    replay: uuid.UUID | None = None
     subject: str = ""
 
 
@@ -118,7 +120,7 @@ def event_page(user: User, query: Query, now: dt.datetime) -> EventPage:
     may_replay = kept.get("show") == "nothing" and not readable.is_empty and holds_anywhere(user, "run", Workflow)
     back_to = Event.objects.filter(pk=found.edge).values_list("received_at", flat=True).first() if found.edge else None
     return EventPage(
-        rows=_event_rows(rows, user, readable),
+        rows=_event_rows(rows, user, reach, readable),
         tabs=event_tabs(kept),
         search=kept.get("q", ""),
         filtered=bool(kept),
@@ -154,7 +156,7 @@ def list_filters(query: Query) -> dict[str, str]:
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 
-def _event_rows(found: list[Event], user: User, readable: EventAccess) -> list[EventRow]:
+def _event_rows(found: list[Event], user: User, reach: EventAccess, readable: EventAccess) -> list[EventRow]:
     keys = [event.pk for event in found]
     if not keys:
         return []
@@ -169,6 +171,7 @@ def _event_rows(found: list[Event], user: User, readable: EventAccess) -> list[E
     by_key = runs.in_bulk(wanted)
     jobs = OutboxJob.objects.filter(event__in=keys, kind="dispatch", status__in=[JobStatus.READY, JobStatus.LEASED])
     ahead = set(jobs.values_list("event_id", flat=True))
+    replays = _find_replays([event for event in found if not started.get(event.pk)], reach)
     return [
         EventRow(
             event=event,
@@ -176,10 +179,20 @@ def _event_rows(found: list[Event], user: User, readable: EventAccess) -> list[E
             runs=[by_key[run] for run in started.get(event.pk, [])[:RUNS_SHOWN] if run in by_key],
             more=len(started.get(event.pk, [])) > RUNS_SHOWN,
             is_unprocessed=event.pk in ahead,
+            replay=replays.get(event.pk),
             subject=escape_invisible(subjects.get(event.pk, "")),
         )
         for event in found
     ]
+
+
+def _find_replays(events: list[Event], reach: EventAccess) -> dict[uuid.UUID, uuid.UUID]:
+    """The newest visible replay of each of the events that has one."""
+    if not events:
+        return {}
+    traces, keys = {event.trace_id for event in events}, [event.pk for event in events]
+    replays = Event.objects.filter(reach.condition(), trace_id__in=traces, replay_of__in=keys)
+    return {event: replay for event, replay in replays.order_by("pk").values_list("replay_of", "pk") if event}
 
 
 def _filter_choices(reach: EventAccess, kept: dict[str, str]) -> list[FilterChoice]:
