@@ -44,13 +44,14 @@ class SchemaError(ValueError):
 
 
 class Schema:
-    """A validated schema. `document` is the schema with its objects closed. Raises SchemaError."""
+    """A validated schema. `document` is the schema with its objects closed, unless it `is_open`. Raises SchemaError."""
 
-    def __init__(self, document: Any) -> None:
+    def __init__(self, document: Any, *, is_open: bool = False) -> None:
         if not isinstance(document, dict):
             raise SchemaError(text("The schema must be a mapping, for example {type: object, properties: …}."))
         budget = iter(range(MAX_NODES))
-        self.document: dict[str, Any] = _check_and_close(document, "$", 0, budget)
+        closed: dict[str, Any] = _check_and_close(document, "$", 0, budget)
+        self.document = document if is_open else closed
         try:
             Draft202012Validator.check_schema(self.document, format_checker=FormatChecker(()))
         except InvalidSchema as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, Workflow
 from automate_governance.models import AuditEntry
 
@@ -48,6 +49,113 @@ def test_actions_and_templates_are_found_by_words(build):
     assert "url" in {field["name"] for field in request["inputs"] if field.get("required")}
     assert len(templates.structured_content["templates"]) == 3
     assert one.structured_content["document"]["steps"]
+
+
+def test_an_agent_builds_from_nothing_by_tools_alone(build, owner, worker):
+    """The builder's path: list, create, find actions, edit, validate, test, and the page where a person publishes."""
+    nothing, made, found, edited, read, checked, tested, listed = build(
+        ("list_workflows", {}),
+        ("create_workflow", {"name": "Thank a customer"}),
+        ("search_actions", {"query": "set values"}),
+        lambda _: ("change_draft", {"workflow": "thank-a-customer", "rev": Workflow.objects.get().rev, "commands": [
+            {"do": "add_trigger", "kind": "manual", "config": {"inputs": [{"name": "who", "kind": "text"}]}},
+            {"do": "add", "kind": "action", "action": "data.set", "name": "Write the note",
+             "inputs": {"text": "Thank you, {{ event.payload.who }}"}},
+            {"do": "add", "kind": "stop", "name": "Done"},
+            {"do": "edit", "key": "write_the_note", "set": {"notes": "Said to the customer."}},
+        ]}),
+        ("read_draft", {"workflow": "thank-a-customer"}),
+        ("validate_draft", {"workflow": "thank-a-customer"}),
+        ("dry_run", {"workflow": "thank-a-customer", "payload": {"who": "Ada"}}),
+        ("list_workflows", {"query": "thank"}),
+    )  # fmt: skip
+    assert nothing.structured_content == {"workflows": []}
+    assert (made.structured_content["workflow"], made.structured_content["status"]) == ("thank-a-customer", "draft")
+    assert "data.set" in [each["action"] for each in found.structured_content["actions"]]
+    assert not edited.is_error, edited.content
+    assert [each.get("key") for each in edited.structured_content["edits"]][1:3] == ["write_the_note", "done"]
+    steps = read.structured_content["document"]["steps"]
+    assert [step["key"] for step in steps] == ["write_the_note", "done"]
+    assert steps[0]["notes"] == "Said to the customer."
+    assert checked.structured_content["publishable"]
+    assert tested.structured_content["steps"][0]["output"] == {"text": "Thank you, Ada"}
+    [line] = listed.structured_content["workflows"]
+    assert (line["workflow"], line["published_version"], line["url"]) == (
+        "thank-a-customer", None, edited.structured_content["url"]
+    )  # fmt: skip
+    assert Workflow.objects.get().owner == owner and Workflow.objects.get().published is None
+
+
+def test_an_agent_begins_with_a_template_or_a_document(build, owner):
+    document = {"name": "Two words", "triggers": [{"kind": "manual"}], "steps": [{"kind": "stop", "key": "done"}]}
+    template, own, again, wrong, both, yaml, faulty = build(
+        ("create_workflow", {"template": "website-check"}),
+        ("create_workflow", {"document": document}),
+        ("create_workflow", {"document": document}),
+        ("create_workflow", {"template": "none"}),
+        ("create_workflow", {"name": "x", "document": document}),
+        ("create_workflow", {"yaml": "name: By file\nslug: by-file\nsteps: [{kind: stop, key: done}]"}),
+        ("create_workflow", {"document": {"name": "x", "steps": [{"kind": "no"}]}}),
+    )
+    assert template.structured_content["workflow"].startswith("website-check"), template.content
+    assert own.structured_content["workflow"] == "two-words"
+    assert again.structured_content["workflow"] == "two-words-2"
+    assert wrong.is_error and "'none'" in wrong.content[0].text
+    assert both.is_error and faulty.is_error and "steps[0]" in faulty.content[0].text
+    assert yaml.structured_content["workflow"] == "by-file"
+    assert Workflow.objects.filter(owner=owner, published=None).count() == 4
+
+
+def test_several_commands_are_made_together_or_not_at_all(build, workflow):
+    workflow(NOTE)
+    read, failed, stale, replaced, conflict = build(
+        ("read_draft", {"workflow": "note"}),
+        lambda last: ("change_draft", {"workflow": "note", "rev": last["revs"]["draft"], "commands": [
+            {"do": "rename", "key": "say", "name": "Greet"}, {"do": "delete", "key": "nobody"}]}),
+        ("change_draft", {"workflow": "note", "rev": 0, "commands": [{"do": "delete", "key": "say"}]}),
+        ("replace_draft", {"workflow": "note", "rev": 1, "document": {
+            "name": "Note", "triggers": [{"kind": "manual"}], "steps": [{"kind": "stop", "key": "done"}]}}),
+        ("replace_draft", {"workflow": "note", "rev": 1, "document": {
+            "name": "Other", "triggers": [{"kind": "manual"}], "steps": [{"kind": "stop", "key": "done"}]}}),
+    )  # fmt: skip
+    assert read.structured_content["revs"]["draft"] == 1
+    assert failed.is_error and "Edit 2" in failed.content[0].text and "nobody" in failed.content[0].text
+    assert stale.is_error and stale.structured_content["rev"] == 1
+    assert not replaced.is_error and replaced.structured_content["revs"]["draft"] == 2
+    assert conflict.is_error and conflict.structured_content["rev"] == 2
+    assert [step.key for step in Workflow.objects.get().steps.all()] == ["done"]
+
+
+def test_the_connection_that_was_picked_is_said(build, workflow, owner):
+    Connection.objects.create(name="Own", slug="own-slack", connector="slack", owner=owner)
+    workflow(NOTE)
+    [result] = build(("change_draft", {"workflow": "note", "rev": 1, "commands": [
+        {"do": "add", "kind": "action", "action": "slack.post_message"}]}))  # fmt: skip
+    assert result.structured_content["edits"][0]["remarks"] == ["It uses your connection own-slack."]
+
+
+CALLS = """
+name: Calls
+slug: calls
+triggers: [{kind: manual}]
+steps:
+  - {key: fetch, action: http.request, inputs: {method: GET, url: 'https://127.0.0.1/x'}}
+  - {key: ask, kind: approval, assignees: [owner], timeout: 2d, outcomes: [{key: approved, name: Yes}, {key: rejected, name: No}]}
+  - {key: say, action: data.set, inputs: {text: 'Total {{ steps.fetch.output.body.total }}', did: '{{ steps.ask.output.outcome }}'}}
+"""
+
+
+@pytest.mark.extended
+def test_a_dry_run_takes_outputs_and_outcomes(build, workflow, worker):
+    workflow(CALLS, publish=False)
+    dry, unknown, other = build(
+        ("dry_run", {"workflow": "calls", "mocks": {"fetch": {"body": {"total": 5}}}, "outcomes": {"ask": "rejected"}}),
+        ("dry_run", {"workflow": "calls", "mocks": {"nobody": 1}}),
+        ("dry_run", {"workflow": "calls", "outcomes": {"fetch": "approved"}}),
+    )
+    assert dry.structured_content["steps"][-1]["output"] == {"text": "Total 5", "did": "rejected"}, dry.content
+    assert unknown.is_error and "nobody" in unknown.content[0].text
+    assert other.is_error and "fetch" in other.content[0].text
 
 
 def test_a_draft_is_changed_by_commands_with_their_revision(build, workflow):

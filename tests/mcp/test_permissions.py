@@ -29,6 +29,7 @@ steps: [{key: say, name: Say, action: data.set, inputs: {text: Hello}}]
 """
 WORKFLOW = "note"  #: the tool of the workflow itself
 WORKFLOW_ARGUMENTS = {"workflow": "note"}
+DOCUMENT = {"name": "Note", "triggers": [{"kind": "manual"}], "steps": [{"kind": "stop", "key": "done"}]}
 RENAME = {"do": "rename", "rev": 1, "key": "say", "name": "Greet"}
 OPEN = "open"  #: to everybody with the scope: it is about nobody's workflow
 VIEW, RUN, CHANGE, TEST = {"view"}, {"run"}, {"change", "view"}, {"view", "change", "view_payload"}
@@ -40,6 +41,9 @@ TABLE = {
     "get_run": ({"run": "RUN"}, VIEW, "workflow:view"),
     "list_runs": (WORKFLOW_ARGUMENTS, VIEW, "workflow:view"),
     "cancel_run": ({"run": "RUN"}, {"view", "run"}, "workflow:run"),
+    "list_workflows": ({"query": "note"}, OPEN, "workflow:view"),
+    "create_workflow": ({"name": "Fresh"}, OPEN, "workflow:add"),
+    "replace_draft": (WORKFLOW_ARGUMENTS | {"rev": 1, "document": DOCUMENT}, CHANGE, "workflow:change"),
     "search_actions": ({"query": "http"}, OPEN, "workflow:change"),
     "search_templates": ({}, OPEN, "workflow:change"),
     "read_draft": (WORKFLOW_ARGUMENTS, VIEW, "workflow:change"),
@@ -48,7 +52,7 @@ TABLE = {
     "dry_run": (WORKFLOW_ARGUMENTS, TEST, "workflow:view_payload"),
     "explain_run": ({"run": "RUN"}, VIEW, "workflow:view"),
 }
-ALL = ("workflow:view", "workflow:run", "workflow:change", "workflow:view_payload")
+ALL = ("workflow:view", "workflow:run", "workflow:add", "workflow:change", "workflow:view_payload")
 
 
 def test_every_tool_has_a_row():
@@ -151,9 +155,10 @@ def test_a_list_holds_what_the_token_may_call(api, made, owner, colleague, on_si
 
     found = on_site(use)
     gateway = {"search_workflows", "start_workflow"}
-    building = {"search_actions", "search_templates", "read_draft", "change_draft", "validate_draft"}
+    building = {"list_workflows", "search_actions", "search_templates"}
+    building |= {"read_draft", "change_draft", "replace_draft", "validate_draft"}
     assert found["all"] == TABLE.keys() - gateway, "they are listed where there are more workflows than in the list"
-    assert found["runs"] == {WORKFLOW, "get_run", "list_runs", "cancel_run", "explain_run"}
+    assert found["runs"] == {WORKFLOW, "list_workflows", "get_run", "list_runs", "cancel_run", "explain_run"}
     assert found["builds"] == building | {"get_run", "list_runs", "explain_run"}
     assert found["none"] == set()
     assert found["colleague"] == found["all"] - {WORKFLOW}

@@ -43,6 +43,13 @@ triggers:
       - {name: on, kind: date}
 steps: [{key: say, action: data.set, inputs: {text: 'Hello {{ event.payload.who }}'}}]
 """
+MISMATCH = """
+name: Mismatch
+slug: mismatch
+agents: {description: Says a number., output: {type: object, properties: {ok: {type: integer}}, required: [ok]}}
+triggers: [{kind: manual, inputs: [{name: v, kind: text}]}]
+steps: [{key: s, action: data.set, inputs: {ok: '{{ event.payload.v }}'}}]
+"""
 SPEND = """
 name: Spend
 slug: spend
@@ -223,6 +230,24 @@ async def until_ended(client, run):
         if found.structured_content["status"] in {"succeeded", "failed", "cancelled"}:
             return found
         await asyncio.sleep(0.1)
+
+
+def test_an_output_that_breaks_its_schema_is_an_error_with_the_run(api, workflow, owner, on_site, worker):
+    workflow(MISMATCH)
+    plain = api(owner).plain
+
+    async def use(site):
+        async with site.client(plain) as client:
+            await client.list_tools()  # the client checks results against what is listed
+            return await client.call_tool("mismatch", {"v": "many"})
+
+    result = on_site(use)
+    run = ExecutionRun.objects.get()
+    assert result.is_error and run.status == "succeeded"
+    assert result.structured_content["run"] == str(run.pk) and "output" not in result.structured_content
+    assert result.structured_content["other_output"] == {"ok": "many"}
+    said = result.content[0].text
+    assert str(run.pk) in said and "ok" in said and "Do not start it again" in said
 
 
 def test_a_run_is_a_task_and_an_approval_its_input(api, workflow, owner, colleague, on_site, worker):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from automate_api.mcp.callers import Caller
@@ -21,6 +21,7 @@ from automate_governance import payload_views
 from automate_governance.permissions import can
 from automate_governance.redaction.redactor import redact
 from automate_governance.texts import error_message, translated
+from automate_llm.schemas import Schema
 from automate_plugins import text
 
 #: The JSON Schema of `RunResult.content`; `output` is any value where a workflow declares no other.
@@ -62,6 +63,21 @@ class RunResult:
     updated_at: dt.datetime
     content: dict[str, Any]
     approvals: list[Approval] = field(default_factory=list)
+    mismatch: str = ""  #: why the output is not what the tool's schema says
+
+    def check_output(self, declared: Any) -> RunResult:
+        """The run with its output held against the schema that its tool is published with.
+
+        Clients refuse a result that breaks the schema, and with it the ID of a run that has happened. So the output
+        of such a run has another name.
+        """
+        if not declared or "output" not in self.content:
+            return self
+        problems = Schema(declared, is_open=True).problems(self.content["output"])
+        if not problems:
+            return self
+        content = {"other_output" if name == "output" else name: value for name, value in self.content.items()}
+        return replace(self, content=content, mismatch=translated(problems[0]))
 
     @property
     def has_ended(self) -> bool:
@@ -74,7 +90,7 @@ class RunResult:
         url = self.content["url"]
         match self.status:
             case RunStatus.SUCCEEDED:
-                return ""
+                return self._mismatch_message()
             case RunStatus.FAILED:
                 reason = self.content.get("error", {}).get("message", "")
                 return translated(text("The run failed. %(reason)s %(url)s", reason=reason, url=url)).replace("  ", " ")
@@ -84,9 +100,21 @@ class RunResult:
             return translated(text("The run waits for a person to decide: %(url)s", url=self.approvals[0].url))
         return translated(text("The run has not ended yet. Call get_run to follow its progress. %(url)s", url=url))
 
+    def _mismatch_message(self) -> str:
+        if not self.mismatch:
+            return ""
+        sentence = text(
+            "The run %(run)s succeeded, but its output is not as the workflow declares it: %(reason)s. Do not start it"
+            " again. %(url)s",
+            run=str(self.id),
+            reason=self.mismatch.rstrip("."),
+            url=self.content["url"],
+        )
+        return translated(sentence)
+
     def as_tool_result(self) -> ToolResult:
         """The result of a call that started or read the run. One that failed or was cancelled is an error."""
-        failed = self.status in {RunStatus.FAILED, RunStatus.CANCELLED}
+        failed = self.status in {RunStatus.FAILED, RunStatus.CANCELLED} or bool(self.mismatch)
         return ToolResult(
             content=self.content, message=self.message, is_error=failed, audited={"run": self.content["run"]}
         )

@@ -18,6 +18,7 @@ from automate_api.mcp.protocol import Context, as_call_result, caller_of
 from automate_api.mcp.run_results import RunResult, find_run
 from automate_api.mcp.tools.run_tools import cancel_run
 from automate_api.mcp.tools.tool import REFUSALS, ToolError
+from automate_api.mcp.tools.workflow_tools import check_published_output
 from automate_core.models import Event
 from automate_core.states import RunStatus
 from automate_core.triggers.manual import AGENTS
@@ -119,7 +120,8 @@ def _find_task(caller: Caller, run_id: uuid.UUID) -> RunResult | None:
     """The run, if an agent started it and the caller may view it."""
     if not Event.objects.filter(pk=run_id, source__startswith=f"{AGENTS}:").exists():
         return None
-    return find_run(caller, run_id)
+    run = find_run(caller, run_id)
+    return None if run is None else check_published_output(run)
 
 
 def _status(run: RunResult, ctx: Context) -> str:

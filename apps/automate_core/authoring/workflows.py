@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 from django.db import IntegrityError, transaction
 from django.db.models import Max
+from django.utils.text import slugify
 
 from automate_core.authoring import recorded_changes, usability
 from automate_core.authoring.drafts import action_versions, history, insertion, parsing, rows
@@ -31,6 +33,7 @@ from automate_core.triggers import forms, mail, polling, schedules
 from automate_core.triggers.manual import AGENTS, agent_trigger
 from automate_core.webhooks.registration.activation import activate_webhooks
 from automate_governance import audit
+from automate_governance.people.locale import person_zone
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.reference_registry import InUseError, delete_unused
 from automate_plugins import text
@@ -77,6 +80,17 @@ def start_draft(definition: Definition, *, owner: Person) -> Workflow:
             if not Workflow.objects.filter(slug=slug).exists():
                 raise
     raise AssertionError("there is always a free slug")
+
+
+def start_empty(name: str, *, owner: Person) -> Workflow:
+    """A new empty draft of `owner` under a slug like its name. Raises NotPermittedError."""
+    return start_draft(Definition(name=name, slug=slug_of(name), timezone=person_zone(owner)), owner=owner)
+
+
+def slug_of(name: str) -> str:
+    """A slug like a name."""
+    slug = slugify(name)[:90].replace("_", "-").strip("-")
+    return re.sub(r"-{2,}", "-", slug) or "workflow"
 
 
 def free_slugs(wish: str) -> Iterator[str]:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from automate_core.authoring import copies, workflows
 from automate_core.authoring.library import files
 from automate_core.definition import validation, yaml_files
-from automate_core.definition.document import Definition, DefinitionError, Problem
+from automate_core.definition.document import DefinitionError, Problem
 from automate_core.models import Workflow
 from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_governance.admin_site import reverse
-from automate_governance.people.locale import person_zone
 from automate_governance.permissions import can
 from automate_governance.texts import translated
 from automate_studio.ui.admin_page import render_page
@@ -42,10 +39,7 @@ def new_workflow(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("name", "").replace("\0", "").strip()
     if not 0 < len(name) <= _LONGEST_NAME:
         return _render_page(request, name=name[:1_000], error=_name_error(name))
-    slug = slugify(name)[:90].replace("_", "-").strip("-")
-    slug = re.sub(r"-{2,}", "-", slug) or "workflow"
-    person = current_person(request)
-    workflow = workflows.start_draft(Definition(name=name, slug=slug, timezone=person_zone(person)), owner=person)
+    workflow = workflows.start_empty(name, owner=current_person(request))
     return HttpResponseSeeOther(f"{reverse('studio:builder', args=[workflow.pk])}?step={START}")
 
 

@@ -13,7 +13,7 @@ ISSUER_PATH = "oauth/mcp"
 ACCESS_SECONDS = 3_600
 REFRESH_DAYS = 90
 #: The scopes that clients may ask for. None of them publishes, and none decides an approval.
-SCOPES = ("workflow:view", "workflow:run", "workflow:view_payload", "workflow:change", "connection:use")
+SCOPES = ("workflow:view", "workflow:run", "workflow:view_payload", "workflow:add", "workflow:change", "connection:use")
 
 TICKED = SCOPES[:3]  #: chosen on the page unless the person says otherwise: what running workflows takes
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from automate_api.mcp.callers import Caller
-from automate_api.mcp.tools import diagnosis_tools, discovery_tools, draft_tools, run_tools
+from automate_api.mcp.tools import authoring_tools, diagnosis_tools, discovery_tools, draft_tools, run_tools
 from automate_api.mcp.tools.tool import (
     REFUSALS,
     Pending,
@@ -31,6 +31,7 @@ FIXED: dict[str, Tool] = {
     for tool in (
         *run_tools.GATEWAY,
         *run_tools.TOOLS,
+        *authoring_tools.TOOLS,
         *discovery_tools.TOOLS,
         *draft_tools.TOOLS,
         *diagnosis_tools.TOOLS,

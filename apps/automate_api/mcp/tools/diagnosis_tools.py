@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -17,21 +18,25 @@ from automate_api.mcp.tools.tool import (
     Hints,
     Pending,
     Tool,
+    ToolError,
     ToolResult,
     get_run,
     get_workflow,
     read_run_id,
 )
 from automate_core import artifacts
+from automate_core.authoring.drafts import rows
 from automate_core.authoring.test_runs import start
+from automate_core.authoring.test_runs.decisions import Decision
 from automate_core.authoring.test_runs.start import NotTestableError, Request
 from automate_core.definition.step_paths import key_of
-from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun
+from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun, Workflow
 from automate_core.states import FINAL_RUN_STATES, StepStatus
 from automate_governance import payload_views
 from automate_governance.permissions import can
 from automate_governance.redaction.redactor import redact
 from automate_governance.texts import error_message, translated
+from automate_plugins import text
 
 MOST_STEPS = 200
 MOST_ATTEMPTS = 5
@@ -40,13 +45,27 @@ MOST_LINES = 50
 
 def _dry_run(caller: Caller, arguments: Arguments) -> ToolResult | Pending:
     workflow = get_workflow(caller, arguments["workflow"])
-    payload = arguments.get("payload", msgspec.UNSET)
+    _check_outcomes(workflow, arguments.get("outcomes", {}))
+    asked = Request(
+        mode="dry",
+        scope="whole",
+        payload=arguments.get("payload", msgspec.UNSET),
+        mocks=arguments.get("mocks", {}),
+        decisions={key: Decision(outcome=outcome) for key, outcome in arguments.get("outcomes", {}).items()},
+    )
     try:
-        run = start.start_test(workflow, Request(mode="dry", scope="whole", payload=payload), by=caller.owner)
+        run = start.start_test(workflow, asked, by=caller.owner)
     except NotTestableError as error:
         content = {"problems": describe_problems(error.problems)}
         return ToolResult(content=content, message=translated(str(error)), is_error=True)
     return Pending(run=run.pk, read=_read_dry_run)
+
+
+def _check_outcomes(workflow: Workflow, outcomes: Mapping[str, str]) -> None:
+    """Raise ToolError for an outcome of a step that is no approval."""
+    approvals = {key for key, node in rows.load_draft(workflow).steps.items() if node.kind == "approval"}
+    for key in outcomes.keys() - approvals:
+        raise ToolError(translated(text("%(key)s is no approval of this draft.", key=repr(key))))
 
 
 def _read_dry_run(caller: Caller, run_id: uuid.UUID) -> tuple[ToolResult, bool]:
@@ -123,11 +142,23 @@ TOOLS = (
         title="Dry run a draft",
         description=(
             "Test the draft of a workflow without outside effects: actions say what they would do, and database "
-            "changes are rolled back. Without a payload, it uses the newest event."
+            "changes are rolled back. Without a payload, it uses the newest event. A call to another system is not "
+            "made and gives no output: name its output in `mocks` when later steps read it."
         ),
         properties={
             "workflow": WORKFLOW,
             "payload": {"description": "Payload of the event to test with."},
+            "mocks": {
+                "type": "object",
+                "description": "Outputs of steps by key. These steps do not run.",
+                "maxProperties": 200,
+            },
+            "outcomes": {
+                "type": "object",
+                "description": "Outcomes of approvals by key of the step, such as approved; by default the first one.",
+                "additionalProperties": {"type": "string", "maxLength": 64},
+                "maxProperties": 200,
+            },
         },
         required=("workflow",),
         scopes=(*SCOPES, "workflow:view_payload"),

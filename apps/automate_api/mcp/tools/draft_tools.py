@@ -8,41 +8,79 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from automate_api.mcp.callers import Caller
-from automate_api.mcp.tools.tool import WORKFLOW, Arguments, Hints, Tool, ToolResult, get_workflow
+from automate_api.mcp.tools.tool import WORKFLOW, Arguments, Hints, Tool, ToolError, ToolResult, get_workflow
 from automate_core.authoring.drafts import commands, requests
 from automate_core.authoring.drafts.commands import DraftState
-from automate_core.authoring.drafts.errors import ConflictError
+from automate_core.authoring.drafts.errors import ConflictError, RefusedError, SeveralEditsError
 from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.authoring.drafts.values import draft_document
 from automate_core.authoring.publishing.readiness import publishing_problems
 from automate_core.operations.notifications.texts import page_url
 from automate_governance.redaction.redactor import redact
 from automate_governance.texts import translated
+from automate_plugins import text
 
 SCOPES = ("workflow:view", "workflow:change")
 _UNDO, _REDO = "undo", "redo"
+MOST_COMMANDS = 50
+DRAFT_REV = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
 
 
 def _read_draft(caller: Caller, arguments: Arguments) -> ToolResult:
     workflow = get_workflow(caller, arguments["workflow"])
     state = commands.load_state(workflow)
-    content = _described(state) | {"document": draft_document(state.draft)}
+    content = describe_state(state) | {"document": draft_document(state.draft)}
     return ToolResult(content=redact(content, patterns=False), audited={"workflow": workflow.slug})
 
 
 def _change_draft(caller: Caller, arguments: Arguments) -> ToolResult:
-    workflow, command = get_workflow(caller, arguments["workflow"]), arguments["command"]
-    audited = {"workflow": workflow.slug, "command": command["do"]}
+    workflow = get_workflow(caller, arguments["workflow"])
+    if ("command" in arguments) is ("commands" in arguments):
+        raise ToolError(translated(text("Give either command or commands.")))
+    asked = [arguments["command"]] if "command" in arguments else arguments["commands"]
+    audited = {"workflow": workflow.slug, "command": ", ".join(each["do"] for each in asked)[:200]}
     try:
-        state = _run_command(caller, workflow.pk, command)
+        if "command" in arguments:
+            states = [_run_command(caller, workflow.pk, arguments["command"])]
+        else:
+            states = _run_commands(caller, workflow.pk, arguments)
     except ConflictError as error:
-        others = [{"who": each.who, "what": translated(each.words)} for each in error.others[:10]]
-        content = {"rev": error.rev, "other_changes": others}
-        return ToolResult(content=content, message=translated(str(error)), is_error=True, audited=audited)
-    content = _described(state) | {"changed": state.changed, "done": translated(state.done.words)}
-    if state.done.selected:
-        content["key"] = state.done.selected
+        return describe_conflict(error, audited)
+    content = describe_state(states[-1]) | {"changed": any(state.changed for state in states)}
+    if "command" in arguments:
+        content |= _done(states[0])
+    else:
+        content["edits"] = [_done(state) for state in states]
     return ToolResult(content=redact(content, patterns=False), audited=audited)
+
+
+def _done(state: DraftState) -> dict[str, Any]:
+    """What an edit did, the key of its step, and what was chosen for it."""
+    done: dict[str, Any] = {"done": translated(state.done.words)}
+    if state.done.selected:
+        done["key"] = state.done.selected
+    if state.done.remarks:
+        done["remarks"] = [translated(each) for each in state.done.remarks]
+    return done
+
+
+def describe_conflict(error: ConflictError, audited: dict[str, Any]) -> ToolResult:
+    """The answer to a change that was made for an older revision."""
+    others = [{"who": each.who, "what": translated(each.words)} for each in error.others[:10]]
+    content = {"rev": error.rev, "other_changes": others}
+    return ToolResult(content=content, message=translated(str(error)), is_error=True, audited=audited)
+
+
+def _run_commands(caller: Caller, workflow_id: int, arguments: Arguments) -> list[DraftState]:
+    if "rev" not in arguments:
+        raise ToolError(translated(text("Give rev with commands: it is revs.draft of the draft.")))
+    read = []
+    for number, command in enumerate(arguments["commands"], 1):
+        try:
+            read.append(requests.read_request({"rev": 0} | command))
+        except RefusedError as error:
+            raise SeveralEditsError(number, error) from error
+    return commands.run_commands(workflow_id, read, rev=arguments["rev"], by=caller.owner)
 
 
 def _run_command(caller: Caller, workflow_id: int, command: Mapping[str, Any]) -> DraftState:
@@ -81,13 +119,14 @@ def describe_problems(found: Iterable[DraftProblem]) -> list[dict[str, Any]]:
     ]
 
 
-def _described(state: DraftState) -> dict[str, Any]:
+def describe_state(state: DraftState) -> dict[str, Any]:
     """The revisions that commands name, the problems, and the page where a person publishes."""
     workflow = state.workflow
     return {
         "workflow": workflow.slug,
         "url": page_url("studio:builder", workflow.pk),
         "revs": {
+            "draft": workflow.rev,
             "structure": workflow.structure_rev,
             "settings": workflow.settings_rev,
             "last_edit": state.undo_stack.last,
@@ -120,8 +159,10 @@ def _field_words(name: str, hint: Any, *, required: bool) -> str:
     return words if required else f"[{words}]"
 
 
-_DESCRIPTION = f"""Change a draft by one command, as the builder does. It does not publish: a person does that, in the
-builder. `command` has `do`, `rev` and the fields of that command. `rev` comes from read_draft or the last change:
+_DESCRIPTION = f"""Change a draft by commands, as the builder does. It does not publish: a person does that, in the
+builder. Give several `commands` together with `rev`, which is `revs.draft` of read_draft or the last change: all of
+them are made in turn, or none. They need no `rev` of their own, and can name steps that earlier ones add: the key of a
+new step is its name in lower case with underscores. Or give one `command` with `do`, its own `rev` and its fields:
 `revs.steps.KEY` for commands on the fields of one step, `revs.triggers.KEY` for edit_trigger, `revs.settings` for
 edit_settings, `revs.last_edit` for undo and redo, `revs.structure` for all others. After a conflict, read the draft
 again. A list of steps is named by `parent`, the key of the step that holds it, and `slot`; both are empty at the top.
@@ -148,14 +189,18 @@ TOOLS = (
             "workflow": WORKFLOW,
             "command": {
                 "type": "object",
-                "properties": {
-                    "do": {"enum": [*requests.TYPES, _UNDO, _REDO]},
-                    "rev": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
-                },
+                "properties": {"do": {"enum": [*requests.TYPES, _UNDO, _REDO]}, "rev": DRAFT_REV},
                 "required": ["do", "rev"],
             },
+            "commands": {
+                "type": "array",
+                "items": {"type": "object", "properties": {"do": {"enum": [*requests.TYPES]}}, "required": ["do"]},
+                "minItems": 1,
+                "maxItems": MOST_COMMANDS,
+            },
+            "rev": DRAFT_REV,
         },
-        required=("workflow", "command"),
+        required=("workflow",),
         scopes=SCOPES,
         hints=Hints(destructive=True),
         answer=_change_draft,

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from automate_api.mcp.callers import Caller
-from automate_api.mcp.run_results import RUN_SCHEMA, describe_start, find_run
+from automate_api.mcp.run_results import RUN_SCHEMA, RunResult, describe_start, find_run
 from automate_api.mcp.tools.tool import (
     Arguments,
     Hints,
@@ -86,9 +86,14 @@ class WorkflowTool:
         return form_schema(self.trigger.inputs)
 
     @property
+    def declared_output(self) -> dict[str, Any] | None:
+        """The JSON Schema that the workflow declares of its output."""
+        return self.definition.agents.output if self.definition.agents else None
+
+    @property
     def output_schema(self) -> dict[str, Any]:
         """The JSON Schema of the result: the run, with the output that the workflow declares."""
-        declared = self.definition.agents.output if self.definition.agents else None
+        declared = self.declared_output
         properties = RUN_SCHEMA["properties"] | ({"output": declared} if declared else {})
         return RUN_SCHEMA | {"properties": properties}
 
@@ -203,16 +208,23 @@ def start_tool(caller: Caller, tool: WorkflowTool, inputs: Arguments, key: str |
         source=AGENTS,
         key=f"{AGENTS}:{caller.token.pk}:{key}" if key else None,
     )
-    slug = tool.workflow.slug
-    return Pending(run=uuid.UUID(started.event_id), read=lambda caller, run_id: _read_start(caller, run_id, slug))
+    return Pending(run=uuid.UUID(started.event_id), read=lambda caller, run_id: _read_start(caller, run_id, tool))
 
 
-def _read_start(caller: Caller, run_id: uuid.UUID, slug: str) -> tuple[ToolResult, bool]:
+def _read_start(caller: Caller, run_id: uuid.UUID, tool: WorkflowTool) -> tuple[ToolResult, bool]:
     """The run; waiting does not help where a person has to decide, nor a caller that may not view it."""
     run = find_run(caller, run_id)
     if run is None:
-        return describe_start(run_id, slug, timezone.now()).as_tool_result(), False
-    return run.as_tool_result(), not run.has_ended and not run.approvals
+        return describe_start(run_id, tool.workflow.slug, timezone.now()).as_tool_result(), False
+    return run.check_output(tool.declared_output).as_tool_result(), not run.has_ended and not run.approvals
+
+
+def check_published_output(run: RunResult) -> RunResult:
+    """The run of a task, with its output held against the schema of its workflow's tool."""
+    workflows = Workflow.objects.filter(slug=run.content["workflow"]).select_related("published__run_as")
+    for tool in _as_tools(workflows):
+        return run.check_output(tool.declared_output)
+    return run
 
 
 def _available(caller: Caller) -> QuerySet[Workflow]:

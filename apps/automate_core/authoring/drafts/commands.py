@@ -5,10 +5,11 @@ Every command is one transaction. It raises NotPermittedError, RefusedError or C
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
@@ -28,7 +29,7 @@ from automate_core.authoring.drafts import (
     rows,
 )
 from automate_core.authoring.drafts.edits import AllowedNames, EditResult
-from automate_core.authoring.drafts.errors import ConflictError, OtherChange, RefusedError
+from automate_core.authoring.drafts.errors import ConflictError, OtherChange, RefusedError, SeveralEditsError
 from automate_core.authoring.drafts.fields import OF_STEP, changed_fields
 from automate_core.authoring.drafts.history import UndoStack
 from automate_core.authoring.drafts.parsing import ParsedDraft
@@ -104,6 +105,26 @@ def run_command(workflow_id: int, request: requests.Request, *, by: Person, tab:
     if is_new or acting or edited:
         audit.record(by, "workflow.edited", workflow, changes={"what": marked(done.words), **acting, **edited})
     return replace(_build_state(workflow, after, UndoStack(command, None), done, changed=True), merged=merged)
+
+
+@transaction.atomic
+def run_commands(workflow_id: int, asked: Sequence[requests.Request], *, rev: int, by: Person) -> list[DraftState]:
+    """Make several edits in turn, or none: the state after each. `rev` is that of the whole draft, `Workflow.rev`.
+
+    The revisions in the requests do not count. Raises SeveralEditsError, which has the number of the edit that failed.
+    """
+    workflow = _lock_workflow(workflow_id, by)
+    if workflow.rev != rev:
+        raise ConflictError(workflow.rev, history.edits_since(workflow, rev))
+    states: list[DraftState] = []
+    for number, request in enumerate(asked, 1):
+        try:
+            present = Workflow.objects.get(pk=workflow_id)
+            _, _, row_rev = _guarded_row(present, rows.load_draft(present), request)
+            states.append(run_command(workflow_id, msgspec.structs.replace(request, rev=row_rev), by=by))
+        except RefusedError as error:
+            raise SeveralEditsError(number, error) from error
+    return states
 
 
 @transaction.atomic

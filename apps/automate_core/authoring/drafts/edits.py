@@ -86,6 +86,7 @@ def add_step(draft: Draft, request: requests.Add, allowed: AllowedNames) -> Edit
         raise RefusedError(text("Only waits can begin with a callback."), "preset")
     if request.preset == "stops" and request.kind != "approval":
         raise RefusedError(text("Only approvals can begin with stops."), "preset")
+    picked = ""
     wish = request.name or request.action.rpartition(".")[2] or request.kind
     name = insertion.free_name(request.name or _initial_name(request), draft, request.kind)
     document: dict[str, Any] = {"kind": request.kind, "key": "new", "name": name}
@@ -98,7 +99,8 @@ def add_step(draft: Draft, request: requests.Add, allowed: AllowedNames) -> Edit
         document |= {"on_timeout": []}
     if request.action:
         document |= {"action": request.action, "inputs": insertion.checked_value("inputs", request.inputs)}
-        document |= {"connection": allowed.only_connection(request.action), **_present_version(request.action)}
+        picked = allowed.only_connection(request.action)
+        document |= {"connection": picked, **_present_version(request.action)}
     elif request.inputs:
         raise RefusedError(text("Only action steps have inputs."), "inputs")
     made = insertion.build_node(document, insertion.free_key(wish, draft.steps))
@@ -107,7 +109,12 @@ def add_step(draft: Draft, request: requests.Add, allowed: AllowedNames) -> Edit
         for slot in made.slots[1:]:
             stop = {"kind": "stop", "key": "stop", "name": translated(KIND_LABELS["stop"]), **_initial_stop(slot)}
             insertion.insert_steps(draft, [stop], (made.key, slot), None)
-    return EditResult(text("Added %(step)s", step=made.label), made.key)
+    return EditResult(text("Added %(step)s", step=made.label), made.key, picked_connection(picked))
+
+
+def picked_connection(slug: str) -> tuple[str, ...]:
+    """The remark about a connection that an edit picked by itself."""
+    return (text("It uses your connection %(name)s.", name=slug),) if slug else ()
 
 
 def _initial_stop(slot: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 EditError
 |-- RefusedError    the request is invalid, or names something the person may not use; carries the field
+|   `-- SeveralEditsError  one of several requests is; carries its number
 `-- ConflictError   another person edited the same thing first; carries their changes
 """
 
@@ -23,6 +24,15 @@ class RefusedError(EditError):
     def __init__(self, reason: str, field: str = "") -> None:
         super().__init__(reason)
         self.field = field
+
+
+class SeveralEditsError(RefusedError):
+    """The edit of that number, counted from 1, cannot be made, so none of them was."""
+
+    def __init__(self, number: int, error: RefusedError) -> None:
+        reason = text("Edit %(number)s: %(reason)s", number=number, reason=str(error))
+        super().__init__(reason, error.field)
+        self.number = number
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from automate_connectors.registry import find_action
 from automate_core.authoring.drafts import connector_triggers, insertion, requests
-from automate_core.authoring.drafts.edits import AllowedNames, EditResult, find_step
+from automate_core.authoring.drafts.edits import AllowedNames, EditResult, find_step, picked_connection
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.parsing import TRIGGERS
 from automate_core.authoring.drafts.values import (
@@ -278,16 +278,18 @@ def _name(named_slot: dict[str, Any]) -> str:
 
 def add_trigger(draft: Draft, request: requests.AddTrigger, allowed: AllowedNames) -> EditResult:
     """Add a trigger."""
-    config = {**_first_config(draft, request.kind), **request.config}
+    config, picked = {**_first_config(draft, request.kind), **request.config}, ""
     if request.kind in connector_triggers.CONNECTOR_KINDS:
-        config = {**connector_triggers.initial_config(request.kind, config, allowed), **config}
+        initial = connector_triggers.initial_config(request.kind, config, allowed)
+        picked = "" if config.get("connection") else initial.get("connection", "")
+        config = {**initial, **config}
     made = insertion.build_trigger(
         {**config, "kind": request.kind, "key": "new"}, insertion.free_key(request.kind, draft.triggers)
     )
     _may_listen(made, None, allowed)
     last = max((trigger.position for trigger in draft.triggers.values()), default=0)
     draft.triggers[made.key] = replace(made, position=last + GAP)
-    return EditResult(text("Added the %(trigger)s", trigger=made.label))
+    return EditResult(text("Added the %(trigger)s", trigger=made.label), remarks=picked_connection(picked))
 
 
 def _first_config(draft: Draft, kind: str) -> dict[str, Any]:

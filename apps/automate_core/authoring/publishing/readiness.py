@@ -14,6 +14,7 @@ from automate_core.authoring.drafts import parsing, problems, rows
 from automate_core.authoring.drafts.parsing import ParsedDraft
 from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.authoring.drafts.values import Draft
+from automate_core.authoring.publishing.agent_output import agent_output_warnings
 from automate_core.authoring.publishing.shared_triggers import shared_trigger_reasons
 from automate_core.authoring.publishing.starters import starter_warnings
 from automate_core.authoring.test_runs import results
@@ -50,6 +51,7 @@ def publishing_problems(
         *_poll_warnings(workflow, parsed),
         *_trigger_warnings(workflow, parsed, viewer),
         *starter_warnings(parsed.definition),
+        *agent_output_warnings(parsed.definition),
     ]
 
 

@@ -50,6 +50,7 @@ class NotTestableError(Exception):
 class Request:
     """`event` is a stored one, `payload` a document in its place; with neither the newest event, else an example.
 
+    `mocks` are outputs of steps by key, in place of those that are stored; a step with one does not run.
     `decisions` are outcomes of approvals by key. Other approvals are asked for in a real test; else they take what is
     known of them, or their first outcome.
     """
@@ -60,6 +61,7 @@ class Request:
     event: uuid.UUID | None = None
     payload: Any = msgspec.UNSET
     decisions: Mapping[str, Decision] = field(default_factory=dict)
+    mocks: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +202,8 @@ def _part(definition: Definition, request: Request) -> WorkflowPart:
         raise NotTestableError(text("This step no longer exists."))
     if not part.steps:
         raise NotTestableError(text("There is no step to test yet. Add one."))
+    for key in sorted(request.mocks.keys() - part.keys):
+        raise NotTestableError(text("There is no step %(key)s to mock in this test.", key=repr(key)))
     return part
 
 
@@ -221,6 +225,7 @@ def _output_terms(
     known = samples.known_outputs(workflow, before | part.keys)
     mocks = StepSample.objects.filter(workflow=workflow, kind=StepSample.Kind.MOCK)
     there = {key: output for key, output in mocks.values_list("key", "output") if key in part.keys}
+    there |= request.mocks
     if request.scope == "step":
         there.pop(request.step, None)  # whoever tests a step wants to see the step
     given = {**part.given, "steps": {key: {"output": known[key]} for key in before & known.keys()}}
