@@ -11,6 +11,7 @@ from django.db import connection
 from django.template.loader import render_to_string
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
@@ -27,9 +28,14 @@ from automate_core.models import (
     WorkflowVersion,
 )
 from automate_core.operations import bulk
+from automate_core.operations.statistics.period_figures import Bar, Counts
+from automate_core.operations.statistics.periods import Period
 from automate_core.outbox.status import read_status
 from automate_core.runs import control
+from automate_core.runs.waits import approvals
 from automate_governance.models import AuditEntry
+from automate_studio.overview import work as overview_work
+from automate_studio.overview.charts import build_chart
 from automate_studio.overview.work import build_work
 from tests.support.audit import without_append_only
 from tests.support.events import came_to
@@ -305,3 +311,40 @@ def test_as_many_queries_for_many_workflows_as_for_few(story, sign_in, owner):
 @pytest.mark.parametrize("page", ["history", "delete", "change"])
 def test_the_line_of_the_overview_has_no_objects(sign_in, owner, page):
     assert sign_in(owner).get(f"/admin/automate_studio/overview/1/{page}/").status_code == 404
+
+
+ASKED = """
+name: Asked
+slug: asked
+triggers: [{endpoint: github}]
+steps:
+  - kind: branch
+    key: large
+    name: Large
+    arms: [{key: yes, when: true, steps: [{kind: approval, key: ask, assignees: [owner], timeout: 1d}]}]
+  - {key: send, name: Send it, action: data.set, inputs: {a: 1}}
+"""
+
+
+def test_a_step_that_holds_an_approval_is_not_the_slowest(workflow, deliver, drain, owner):
+    made = workflow(ASKED)
+    deliver({})
+    drain()
+    run = ExecutionRun.objects.get()
+    StepRun.objects.filter(path="large").update(started_at=timezone.now() - dt.timedelta(minutes=1))
+    approvals.decide_approval(run.waits.get(kind="approval"), by=owner, outcome="approved")
+    drain()
+    made.refresh_from_db()
+    assert overview_work.slowest_steps({made.pk: made})[made.pk][0] == "Send it"
+
+
+def test_the_chart_draws_every_run_that_it_counts():
+    now = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
+    period = Period("24h", now, now + dt.timedelta(hours=2), dt.timedelta(hours=1))
+    bars = [
+        Bar(now, Counts(succeeded=2, failed=3, cancelled=1), 0),
+        Bar(now + dt.timedelta(hours=1), Counts(succeeded=2), 0),
+    ]
+    full, plain = build_chart(period, bars, now).columns
+    assert full.crest < full.peak < full.top and plain.crest == plain.peak == plain.top
+    assert full.ended_early + full.bad + full.good == pytest.approx(3 * plain.good, abs=2.5)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from automate_core.definition.slots import walk
 from automate_core.definition.step_names import step_name
-from automate_core.definition.step_paths import parent_path, without_items
+from automate_core.definition.step_paths import key_of, parent_path, without_items
 from automate_core.models import Workflow
 from automate_core.operations.statistics import period_figures
 from automate_core.operations.statistics.buckets import percentile
@@ -22,6 +23,7 @@ from automate_studio.overview.charts import SparkLine, build_line
 from automate_studio.ui.formatting import format_duration, format_percent
 from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.connector_tiles import connector_tiles
+from automate_studio.view_models.run_state import HOLDING
 
 SLOWEST = 5
 STOPPED_SECONDS = 60  #: of silence after which a worker is taken to have been replaced
@@ -84,7 +86,7 @@ def slowest_workflows(period: Period, counts: Mapping[int, Counts], times: Times
     if not keys:
         return []
     there = Workflow.objects.prefetch_related("steps").defer("description").in_bulk(keys)
-    lines, steps = period_figures.read_lines(period, keys, apart=True), _slowest_steps(there)
+    lines, steps = period_figures.read_lines(period, keys, apart=True), slowest_steps(there)
     return [
         _slow_workflow(
             there[key], counts.get(key, Counts()), times.by_workflow[key], lines.get(key, []), steps.get(key)
@@ -94,7 +96,7 @@ def slowest_workflows(period: Period, counts: Mapping[int, Counts], times: Times
     ]
 
 
-def _slowest_steps(workflows: Mapping[int, Workflow]) -> dict[int, tuple[str, str]]:
+def slowest_steps(workflows: Mapping[int, Workflow]) -> dict[int, tuple[str, str]]:
     """(name, average duration) of the step that takes most of the time of a workflow's latest runs."""
     took: dict[int, dict[str, list[float]]] = {key: defaultdict(list) for key in workflows}
     for row in read_step_durations(workflows):
@@ -103,8 +105,11 @@ def _slowest_steps(workflows: Mapping[int, Workflow]) -> dict[int, tuple[str, st
     definitions = version_definitions(published.values())
     found = {}
     for key, paths in took.items():
-        around = {parent_path(path) for path in paths}  # what holds steps takes as long as they do
-        leaves = {path: times for path, times in paths.items() if path not in around}
+        # What holds steps takes as long as they do, also as long as those in it wait: they have no row of their own.
+        definition = definitions.get(published[key])
+        holders = {step.key for _, step in walk(definition.steps) if isinstance(step, HOLDING)} if definition else set()
+        around = {parent_path(path) for path in paths}
+        leaves = {path: times for path, times in paths.items() if path not in around and key_of(path) not in holders}
         if leaves:
             path, times = max(leaves.items(), key=lambda each: sum(each[1]))
             name = step_name(definitions.get(published[key]), path)
