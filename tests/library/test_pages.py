@@ -197,7 +197,7 @@ def test_a_file_becomes_a_draft(sign_in, owner):
     assert (made.slug, made.status, made.owner) == ("branching", "draft", owner)
     assert not WorkflowVersion.objects.exists()
     answer = client.post(reverse("studio:workflow_import"), {"text": BRANCHING}, follow=True)
-    assert "Imported as branching-2, because the workflow branching already exists." in Page(answer).text
+    assert "Imported as “Branching (copy)”, because the workflow branching already exists." in Page(answer).text
 
 
 def test_faults_are_shown_at_their_lines(sign_in, owner):

@@ -129,6 +129,7 @@ def test_the_outcome_of_an_approval_is_chosen_in_the_form(owner, endpoint, sign_
     assert bench.test(**chosen).status_code == 202
     drain()
     assert StepRun.objects.get(path="ask/pay").output == {"sum": 250}
+    assert "Assumed: Approved" in bench.result().text
     refused = bench.test(**chosen | {"decision:ask:amount": "much"})
     assert refused.status_code == 422 and "amount must be a number" in Page(refused).text
     asked = Page(bench.test(mode="real", **chosen))

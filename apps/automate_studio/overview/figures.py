@@ -192,7 +192,7 @@ def approvals_figure(user: User, workflows: Workflows, bars: Sequence[Bar], now:
         beside=yours if mine else "",
         title=_("Open approvals and reviews"),
         colour="wait",
-        line=build_line([bar.waiting for bar in bars], 120, 30) if any(bar.waiting for bar in bars) else NO_LINE,
+        line=build_line([bar.waiting for bar in bars], 120, 30) if found["all"] else NO_LINE,  # also counts callbacks
     )
 
 

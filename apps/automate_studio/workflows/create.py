@@ -61,8 +61,8 @@ def import_yaml(request: HttpRequest) -> HttpResponse:
     workflow = made.workflow
     said = _("Imported %(slug)s as a draft.") % {"slug": workflow.slug}
     if workflow.slug != definition.slug:
-        said = _("Imported as %(slug)s, because the workflow %(taken)s already exists.") % {
-            "slug": workflow.slug,
+        said = _("Imported as “%(name)s”, because the workflow %(taken)s already exists.") % {
+            "name": workflow.name,
             "taken": definition.slug,
         }
     return _open_copy(request, made, said)

@@ -56,7 +56,7 @@ def decision_sentences(definition: Definition, chosen: Mapping[str, Decision]) -
     """Chosen outcomes for the confirmation: `Refund the order: Approve`."""
     for step in decisions.find_approvals(definition.steps):
         if step.key in chosen:
-            names, outcome = dict(_outcome_choices(step)), chosen[step.key].outcome
+            names, outcome = dict(outcome_choices(step)), chosen[step.key].outcome
             yield f"{step_label(step)}: {names.get(outcome, outcome)}"
 
 
@@ -77,7 +77,8 @@ def _approval_choice(step: ApprovalStep, known: Any) -> ApprovalChoice:
     return ApprovalChoice(name=step_label(step), fields=[_outcome_field(step, known), *answers])
 
 
-def _outcome_choices(step: ApprovalStep) -> list[tuple[str, str]]:
+def outcome_choices(step: ApprovalStep) -> list[tuple[str, str]]:
+    """(key, name) of all outcomes that an approval can have."""
     return [
         *((lane.key, shown_name(lane.name or title_of_key(lane.key))) for lane in step.outcomes),
         (TIMED_OUT, _("Deadline passes")),
@@ -85,7 +86,7 @@ def _outcome_choices(step: ApprovalStep) -> list[tuple[str, str]]:
 
 
 def _outcome_field(step: ApprovalStep, known: Any) -> FormFieldView:
-    outcomes = _outcome_choices(step)
+    outcomes = outcome_choices(step)
     present = str(known.get("outcome")) if isinstance(known, dict) else ""
     preset = dict(outcomes).get(present) or outcomes[0][1]
     default = _("%(outcome)s (a real run asks the approvers)") % {"outcome": preset}

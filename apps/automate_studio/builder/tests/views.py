@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+from django.db.models.fields.json import KT
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -28,7 +29,7 @@ from automate_core.authoring.test_runs import results, samples, start
 from automate_core.authoring.test_runs.results import StepResult
 from automate_core.authoring.test_runs.start import NotTestableError, Request
 from automate_core.definition import step_names
-from automate_core.definition.document import ActionStep, Definition, ReplyStep
+from automate_core.definition.document import ActionStep, ApprovalStep, Definition, ReplyStep
 from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import items_of, key_in, key_of
 from automate_core.engine.test_options import Mode, TestedPart
@@ -43,6 +44,7 @@ from automate_studio.builder.tests.decisions import (
     approval_choices,
     decision_sentences,
     is_decision_field,
+    outcome_choices,
     posted_decisions,
 )
 from automate_studio.ui.formatting import as_sentence, format_clock, format_duration, format_elapsed
@@ -348,7 +350,9 @@ def _result_view(
         past=past,
         shown=shown,
         effects=list(_effect_views(shown)) if shown else [],
-        lines=_result_lines(workflow, shown.run) if shown and not key else [],
+        lines=_result_lines(workflow, shown.run, is_real=shown.terms.get("mode") == "real")
+        if shown and not key
+        else [],
         logs=tuple(escape_invisible(line) for line in shown.logs) if shown else (),
         input=values.get("input"),
         output=values.get("output") if step and step.status == "succeeded" else None,
@@ -361,24 +365,41 @@ def _result_view(
     )
 
 
-def _result_lines(workflow: Workflow, run: ExecutionRun) -> list[StepResultLine]:
+def _result_lines(workflow: Workflow, run: ExecutionRun, *, is_real: bool) -> list[StepResultLine]:
     draft = rows.load_draft(workflow)
     definition = version_definitions([run.version_id])[run.version_id]
     attempts = StepRun.objects.filter(run=run).order_by("started_at", "id").values_list("path", "status", "error")[:500]
     last = {path: (status, error_message(error)) for path, status, error in attempts}
     foreseen = dict(ForeseenEffect.objects.filter(run=run).order_by("attempt").values_list("path", "effects")[:200])
     replies = _reply_views(definition, run)
+    assumed = {} if is_real else _assumed_outcomes(definition, run)
     return [
         StepResultLine(
             name=step_names.step_name(definition, path),
             path=path_of_step(draft, key_of(path)) if key_of(path) in draft.steps else "",
             state=state,
-            message=message,
+            message=message or assumed.get(path, ""),
             item=items_of(path),
             effects=(*(_effect_view(each) for each in foreseen.get(path, ())[:3]), *replies.get(path, ())),
         )
         for path, (state, message) in last.items()
     ]
+
+
+def _assumed_outcomes(definition: Definition, run: ExecutionRun) -> dict[str, str]:
+    """The outcomes with which a test without people went past its approvals, by path. No query without approvals."""
+    names = {
+        step.key: dict(outcome_choices(step)) for _, step in walk(definition.steps) if isinstance(step, ApprovalStep)
+    }
+    if not names:
+        return {}
+    rows_of = StepRun.objects.filter(run=run, status="succeeded").alias(key=key_in("path")).filter(key__in=names)
+    outcomes = rows_of.annotate(outcome=KT("output__outcome")).values_list("path", "outcome")[:200]
+    return {
+        path: _("Assumed: %(outcome)s") % {"outcome": names[key_of(path)].get(outcome, outcome)}
+        for path, outcome in outcomes
+        if outcome
+    }
 
 
 def _reply_views(definition: Definition, run: ExecutionRun) -> dict[str, tuple[EffectView]]:
