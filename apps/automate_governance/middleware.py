@@ -14,8 +14,9 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.utils.translation import gettext as _
 
-from automate_governance import admin_site, callback_tokens
+from automate_governance import admin_site
 from automate_governance.people import locale, origin, password_changes
+from automate_governance.redaction import callback_tokens
 from automate_governance.redaction.redactor import MIN_STRONG_LENGTH, RedactedStream, Redactor, redactor_context
 
 _VISIBLE_ATTRIBUTE = re.compile(

@@ -47,7 +47,7 @@ def _objects(run, owner):
 def _file_of(run):
     """A file whose content is gone: nothing is opened."""
     return StoredFile.objects.create(
-        trace_id=run.trace_id, name="a.pdf", content_type="application/pdf", size=8, file="-"
+        trace_id=run.trace_id, run=run, name="a.pdf", content_type="application/pdf", size=8, file="-"
     )
 
 

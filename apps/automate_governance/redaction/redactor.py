@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from automate_governance import callback_tokens
+from automate_governance.redaction import callback_tokens
 from automate_governance.redaction.encodings import MIN_LENGTH, encodings_of, parts_of
 from automate_governance.redaction.literal_matcher import LiteralMatcher
 from automate_governance.redaction.text_logs import visible
