@@ -44,11 +44,27 @@ def test_actions_and_templates_are_found_by_words(build):
         ("search_templates", {"limit": 3}),
         lambda last: ("search_templates", {"template": last["templates"][0]["template"]}),
     )
-    [request] = actions.structured_content["actions"]
+    request = actions.structured_content["actions"][0]
     assert request["action"] == "http.request"
     assert "url" in {field["name"] for field in request["inputs"] if field.get("required")}
     assert len(templates.structured_content["templates"]) == 3
     assert one.structured_content["document"]["steps"]
+
+
+def test_steps_are_found_by_sentences_and_page_by_page(build):
+    wait, mail, more, nothing, wrong = build(
+        ("search_actions", {"query": "wait for two hours"}),
+        ("search_actions", {"query": "send mail to a customer", "limit": 3}),
+        lambda last: ("search_actions", {"query": "send mail to a customer", "limit": 3, "cursor": last["next"]}),
+        ("search_actions", {"query": "qwxzv"}),
+        ("search_actions", {"cursor": "x"}),
+    )
+    first = wait.structured_content["actions"][0]
+    assert first["kind"] == "wait" and {"name": "timeout"} in first["fields"], first
+    keys = [[each.get("action") for each in page.structured_content["actions"]] for page in (mail, more)]
+    assert "email.send" in keys[0] and not {*keys[0]} & {*keys[1]} - {None}
+    assert nothing.structured_content["found"] == 0 and "http request" in nothing.structured_content["hint"]
+    assert wrong.is_error
 
 
 def test_an_agent_builds_from_nothing_by_tools_alone(build, owner, worker):

@@ -14,6 +14,8 @@ from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.model_allowlist import AllowedModel, allowed_models
 from automate_connectors.registry import connectors
 from automate_core.authoring.drafts.values import KIND_LABELS, Draft, StepNode
+from automate_core.authoring.step_search import keywords_of
+from automate_core.authoring.step_words import KIND_DESCRIPTIONS, TRIGGER_DESCRIPTIONS
 from automate_core.models import DraftCommand, Workflow
 from automate_governance.permissions import User
 from automate_governance.texts import translated
@@ -26,28 +28,18 @@ from automate_studio.view_models.step_card import TRIGGER_ICONS
 MOST_FITTING = 6
 MOST_RECENT = 5
 _EVENTS_READ = 60  #: edits of a person that are searched for what they used last
-_LOGIC = (
-    ("branch", text("Run the routes whose conditions are true"), "alt_route"),
-    ("parallel", text("Run branches in parallel"), "call_split"),
-    ("for_each", text("Run steps for each item in a list"), "repeat"),
-    ("repeat", text("Repeat steps until a condition is true"), "sync"),
-    ("try", text("Continue when a step fails"), "shield"),
-    ("wait", text("Wait for a duration, a date, a callback or a form page"), "hourglass_top"),
-    ("workflow", text("Run another workflow and wait until it ends"), "account_tree"),
-    ("stop", text("End the run early"), "stop_circle"),
-    ("reply", text("Answer the caller that waits for the run"), "reply"),
-)
+_LOGIC = {
+    "branch": "alt_route",
+    "parallel": "call_split",
+    "for_each": "repeat",
+    "repeat": "sync",
+    "try": "shield",
+    "wait": "hourglass_top",
+    "workflow": "account_tree",
+    "stop": "stop_circle",
+    "reply": "reply",
+}  #: icons of the kinds of steps
 TRIGGER = "trigger"  #: kind of an entry that adds a trigger, whose kind is its `action`
-_TRIGGERS = (
-    ("form", text("Start on an answer to a hosted form")),
-    ("mail", text("Start on an email")),
-    ("webhook", text("Start on a request to a URL")),
-    ("schedule", text("Start at a time")),
-    ("manual", text("Start by a person, with inputs")),
-    ("model", text("Start on a change of the site's data")),
-    ("event", text("Start on an event from code")),
-    ("run", text("Start at the end of another workflow")),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +64,13 @@ class PaletteEntry:
         """Identity of the offer, independent of its name."""
         preset = self.preset if self.kind == "wait" else ""  # approvals have one entry
         return self.kind, self.action, preset or str(self.inputs.get("model", ""))
+
+    @property
+    def keywords(self) -> str:
+        """Words of other products by which it is found as well."""
+        return keywords_of(
+            self.action if self.kind == "action" else f"trigger:{self.action}" if self.action else self.kind
+        )
 
     @property
     def request(self) -> str:
@@ -106,8 +105,10 @@ def _all_groups(*, with_triggers: bool) -> dict[str, list[PaletteEntry]]:
         adapter = connectors.get(name)
         (minds if adapter.code == "llm" else apps).extend(_connector_entries(adapter))
     logic = [
-        PaletteEntry(kind=kind, name=translated(KIND_LABELS[kind]), description=translated(words), icon=icon)
-        for kind, words, icon in _LOGIC
+        PaletteEntry(
+            kind=kind, name=translated(KIND_LABELS[kind]), description=translated(KIND_DESCRIPTIONS[kind]), icon=icon
+        )
+        for kind, icon in _LOGIC.items()
     ]
     logic.append(
         PaletteEntry(
@@ -123,7 +124,7 @@ def _all_groups(*, with_triggers: bool) -> dict[str, list[PaletteEntry]]:
         PaletteEntry(
             kind="approval",
             name=translated(KIND_LABELS["approval"]),
-            description=_("Ask people for a decision"),
+            description=translated(KIND_DESCRIPTIONS["approval"]),
             icon="how_to_reg",
             preset="stops",
         ),
@@ -142,7 +143,7 @@ def _all_groups(*, with_triggers: bool) -> dict[str, list[PaletteEntry]]:
 
 def _trigger_entries() -> Iterator[PaletteEntry]:
     """Triggers of the site's own kinds, for those who look for a form or an email among the steps."""
-    for kind, words in _TRIGGERS:
+    for kind, words in TRIGGER_DESCRIPTIONS.items():
         name = _("Trigger: %(name)s") % {"name": translated(TRIGGERS[kind])}
         yield PaletteEntry(
             kind=TRIGGER, action=kind, name=name, description=translated(words), icon=TRIGGER_ICONS[kind]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -12,43 +12,60 @@ from automate_api.mcp.tools.draft_tools import SCOPES
 from automate_api.mcp.tools.tool import Arguments, Tool, ToolError, ToolResult
 from automate_connectors.adapters.base import Action, ConnectorAdapter
 from automate_connectors.models import Connection
-from automate_connectors.registry import connectors
+from automate_core.authoring.drafts.parsing import STEPS, TRIGGERS
+from automate_core.authoring.drafts.values import KIND_LABELS, TRIGGER_LABELS
 from automate_core.authoring.library.files import Template, installed_templates
+from automate_core.authoring.step_search import Entry, search_steps
+from automate_core.authoring.step_words import KIND_DESCRIPTIONS, TRIGGER_DESCRIPTIONS
 from automate_governance.permissions import permitted
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_plugins.fields import FieldSpec
 
 _QUERY = {"type": "string", "maxLength": 200, "default": ""}
+_NOTHING = text(
+    "Nothing has these words. Name the system, such as slack, or the task, such as send, create or wait. For a system"
+    " without a connector, search for http request."
+)
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": 50, "default": 10}
 
 
 def _search_actions(caller: Caller, arguments: Arguments) -> ToolResult:
-    found = [each for each in _actions() if _matches(arguments.get("query", ""), _words_of(*each))]
-    shown = found[: arguments.get("limit", 10)]
+    query, start = arguments.get("query", ""), _read_cursor(arguments.get("cursor", "0"))
     usable = permitted(caller.owner, "use", Connection.objects.all())
     slugs: dict[str, list[str]] = {}
     for connector, slug in usable.order_by("slug").values_list("connector", "slug"):
         slugs.setdefault(connector, []).append(slug)
-    content = {"actions": [_described(*each, slugs) for each in shown], "found": len(found)}
+    found = search_steps(query, slugs.keys())
+    end = start + arguments.get("limit", 10)
+    content: dict[str, Any] = {"actions": [_entry(each, slugs) for each in found[start:end]], "found": len(found)}
+    if end < len(found):
+        content["next"] = str(end)
+    if not found:
+        content["hint"] = translated(_NOTHING)
     return ToolResult(content=content)
 
 
-def _actions() -> Iterator[tuple[ConnectorAdapter, Action]]:
-    for name in connectors.names():
-        adapter = connectors.get(name)
-        for action in adapter.actions:
-            yield adapter, action
+def _read_cursor(cursor: str) -> int:
+    if not (cursor.isascii() and cursor.isdigit()):
+        raise ToolError(translated(text("%(cursor)s is no cursor of this list.", cursor=repr(cursor))))
+    return int(cursor)
 
 
-def _words_of(adapter: ConnectorAdapter, action: Action) -> str:
-    texts = (adapter.name, adapter.description, action.label, action.description)
-    return " ".join([adapter.code, action.name, *map(translated, texts)])
-
-
-def _matches(query: str, words: str) -> bool:
-    folded = words.casefold()
-    return all(word in folded for word in query.casefold().split())
+def _entry(entry: Entry, connections: dict[str, list[str]]) -> dict[str, Any]:
+    """An action; or a kind of step or trigger, with the fields of its document."""
+    if entry.adapter and entry.action:
+        return {"kind": "action"} | _described(entry.adapter, entry.action, connections)
+    label = TRIGGER_LABELS[entry.trigger] if entry.trigger else KIND_LABELS[entry.kind]
+    words = TRIGGER_DESCRIPTIONS[entry.trigger] if entry.trigger else KIND_DESCRIPTIONS[entry.kind]
+    part = TRIGGERS[entry.trigger] if entry.trigger else STEPS[entry.kind]
+    fields = [each for each in msgspec.structs.fields(part) if each.name not in {"key", "name", "notes", "disabled"}]
+    return {
+        "kind": entry.kind,
+        "title": translated(label),
+        "description": translated(words),
+        "fields": [{"name": each.encode_name} | ({"required": True} if each.required else {}) for each in fields],
+    } | ({"trigger": entry.trigger} if entry.trigger else {})
 
 
 def _described(adapter: ConnectorAdapter, action: Action, connections: dict[str, list[str]]) -> dict[str, Any]:
@@ -74,6 +91,11 @@ def _fields(fields: Iterable[FieldSpec]) -> list[dict[str, Any]]:
         | ({"columns": _fields(field.columns)} if field.columns else {})
         for field in fields
     ]
+
+
+def _matches(query: str, words: str) -> bool:
+    folded = words.casefold()
+    return all(word in folded for word in query.casefold().split())
 
 
 def _search_templates(caller: Caller, arguments: Arguments) -> ToolResult:
@@ -102,8 +124,13 @@ TOOLS = (
     Tool(
         name="search_actions",
         title="Search actions",
-        description="Find actions for steps, by words of their names and descriptions, with their inputs.",
-        properties={"query": _QUERY, "limit": _LIMIT},
+        description=(
+            "Find what a workflow can be built of: actions with their inputs, kinds of steps such as a branch, a loop, "
+            "a wait or an approval, and triggers. Say in a few words what it should do. The best come first; pass "
+            "`next` as `cursor` for more. Add an action with its `action`, a step with its `kind`, a trigger with its "
+            "`trigger` as the kind of add_trigger."
+        ),
+        properties={"query": _QUERY, "limit": _LIMIT, "cursor": {"type": "string", "maxLength": 9, "default": "0"}},
         scopes=SCOPES,
         answer=_search_actions,
     ),
