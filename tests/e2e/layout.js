@@ -87,9 +87,9 @@
   });
 
   // Controls whose middle, once scrolled to, is under something else: a click there would not reach them.
-  const covered = () => {
+  const covered = (root = document) => {
     const found = [];
-    for (const control of document.querySelectorAll(CONTROLS)) {
+    for (const control of root.querySelectorAll(CONTROLS)) {
       if (control.disabled || control.closest("[hidden], [inert]") || !isSeen(control)) continue;
       control.scrollIntoView({ block: "center", inline: "nearest", behavior: "instant" });
       const box = control.getClientRects()[0];
@@ -102,6 +102,18 @@
     }
     scrollTo(0, 0);
     return found;
+  };
+
+  // The dialogs that a button of the page opens, one after the other: [name, faults].
+  const dialogs = () => {
+    const names = [...document.querySelectorAll("[command=show-modal]")].map((opener) => opener.getAttribute("commandfor"));
+    return [...new Set(names)].map((name) => document.getElementById(name)).filter(Boolean).map((dialog) => {
+      dialog.showModal();
+      const { left, right } = dialog.getBoundingClientRect();
+      const faults = [...covered(dialog), ...(left < -1 || right > innerWidth + 1 ? [`from ${left} to ${right}`] : [])];
+      dialog.close();
+      return [dialog.id, faults];
+    });
   };
 
   const sideways = () => {
@@ -123,5 +135,5 @@
   };
   const words = () => noIcons([...document.querySelectorAll(".icon, [data-icon]")].map((each) => each.dataset.icon ?? each.className));
 
-  window.layout = { noIcons, words, cutInPanel, textOverText, controlOverControl, cutCards, covered, sideways };
+  window.layout = { noIcons, words, cutInPanel, textOverText, controlOverControl, cutCards, covered, dialogs, sideways };
 })();

@@ -142,6 +142,24 @@ def test_controls_are_reached_and_nothing_is_printed_over_anything_else(busy, ro
     assert page.evaluate("names => layout.noIcons(names)", sorted(ICONS)) == []
 
 
+@EXTENTS
+def test_controls_of_dialogs_are_reached(busy, root, site, extent):
+    """Every dialog that a button of a page opens lies within the window, and nothing covers its controls."""
+    page, found, seen = root, {}, set()
+    sign_in_as_root(page)
+    for name, path in within(extent, busy, "workflow").items():
+        if extent == "typical" and name != "workflow":
+            continue
+        for width in (1440, 390):
+            _resize(page, width)
+            _open(page, site + path)
+            for dialog, faults in page.evaluate("layout.dialogs()"):
+                seen.add(dialog)
+                found.update({f"{dialog} of {name} at {width}": faults} if faults else {})
+    assert found == {}
+    assert {"pause", "archive"} <= seen
+
+
 VALUES = """
 name: Values
 slug: values
