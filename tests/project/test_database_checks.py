@@ -14,7 +14,7 @@ from django.db import connection
 
 from automate_governance.database_checks import asks_database
 from tests.conftest import ROOT
-from tests.project.test_squashed_migrations import migrated, run
+from tests.support.databases import migrated, run
 
 #: The last migration of each app in version 0.1.0.
 OF_0_1_0 = [

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -22,7 +20,7 @@ from django.db.migrations.writer import MigrationWriter
 
 from automate_governance.migrations.operations import CreateModels
 from automate_site.embedded_postgres import binaries
-from tests.conftest import ROOT
+from tests.support.databases import migrated, run
 from tests.support.unsquashed import OldLoader
 
 type Key = tuple[str, str]
@@ -122,21 +120,6 @@ SEEDED = {
 }
 TABLES = """SELECT table_name FROM information_schema.tables
     WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name <> 'django_migrations' ORDER BY 1"""
-
-
-def migrated(url: str, name: str, *command: str) -> str:
-    """A new database, migrated; returns its URL."""
-    with psycopg.connect(url, autocommit=True) as session:
-        session.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        session.execute(f'CREATE DATABASE "{name}"')
-    made = re.sub(r"/\w+\?", f"/{name}?", url)
-    run(made, *command)
-    return made
-
-
-def run(url: str, *command: str) -> None:
-    command = (sys.executable, "-W", "ignore", *command, "--verbosity=0")
-    subprocess.run(command, cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, check=True)
 
 
 def schema(url: str) -> Counter[str]:
