@@ -26,6 +26,7 @@ hypothesis_settings.load_profile("any-machine")
 
 pytest_plugins = [
     "automate_testing.fixtures",
+    "automate_testing.pytest_plugin",
     "tests.support.sink",
     "tests.support.collector",
     "tests.support.processes",
@@ -65,15 +66,6 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _audit_tables_can_be_flushed() -> Iterator[None]:
-    """The test flush alone may empty the append-only tables."""
-    from automate_testing.databases import flushable_audit_trail
-
-    with flushable_audit_trail():
-        yield
-
-
-@pytest.fixture(autouse=True, scope="session")
 def _passwords_are_hashed_quickly() -> Iterator[None]:
     """Most tests make people and few ask who they are; sites of their own find the same kind of hash."""
     from django.contrib.auth.hashers import PBKDF2PasswordHasher
@@ -81,16 +73,6 @@ def _passwords_are_hashed_quickly() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PBKDF2PasswordHasher, "iterations", 1)
         yield
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _no_connection_outlives_the_tests(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Threads of workers and hints may still hold one when the test database is dropped."""
-    from automate_testing.databases import end_other_sessions
-
-    yield
-    with django_db_blocker.unblock():
-        end_other_sessions()
 
 
 @pytest.fixture(autouse=True)

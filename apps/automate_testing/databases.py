@@ -1,13 +1,14 @@
 """Test databases that Automate lives in: emptied between tests, and dropped in the end.
 
-With Django's runner: `TEST_RUNNER = "automate_testing.databases.Runner"`. With pytest-django, two session fixtures that
-use what it uses.
+With Django's runner: `TEST_RUNNER = "automate_testing.databases.Runner"`. With pytest-django nothing is needed:
+`automate_testing.pytest_plugin` is found by its entry point.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pgtrigger
@@ -41,6 +42,16 @@ def end_other_sessions() -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+@contextlib.contextmanager
+def prepared_databases(unblock: Callable[[], AbstractContextManager[Any]]) -> Iterator[None]:
+    """Test databases between their creation and their end. `unblock` lets the end use the database."""
+    with flushable_audit_trail():
+        yield
+    if connection.vendor == "postgresql":
+        with unblock():
+            end_other_sessions()
 
 
 class Runner(DiscoverRunner):
