@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.core.checks import register
 from django.db.models.signals import pre_save
 from django.utils.translation import gettext_lazy as _
@@ -19,7 +20,9 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
         from automate_governance.database_checks import register_database_checks
         from automate_governance.people import account_trail, locale, password_changes
         from automate_governance.redaction import log_redaction
+        from automate_plugins import project_classes
 
+        project_classes.configuration.paths = _plugin_paths
         for check in (
             checks.check_secrets_backends,
             checks.check_secrets_keys,
@@ -36,6 +39,12 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
         password_changes.connect()
         log_redaction.guard_handlers()
         startup.learn_site_secrets()
+
+
+def _plugin_paths() -> list[str]:
+    """The paths in AUTOMATE_PLUGINS. A check reports another value than a list of texts."""
+    given = getattr(settings, "AUTOMATE_PLUGINS", ())
+    return [path for path in given if isinstance(path, str)] if isinstance(given, list | tuple) else []
 
 
 def _declare_roles(app: AppConfig) -> None:

@@ -10,6 +10,7 @@ from importlib.metadata import Distribution, entry_points
 from typing import Any, Protocol
 
 from automate_plugins.limited_calls import LimitedCalls
+from automate_plugins.project_classes import classes_of
 from automate_plugins.texts import text
 
 BUILT_IN = "django-automate"  # our own distribution
@@ -76,7 +77,7 @@ class Registry[T]:
     `make` makes the instance of a class, `verify` raises TypeError for one with an invalid description. `allowed`
     narrows the group (None allows all that are installed); the others are left out, or listed with the reason
     `disabled` where there is one. A project's plug-in precedes a built-in one of its name. `more` are sources beside
-    the entry points, and `adapt` makes the class of what a source loads.
+    the entry points and the classes of the project, and `adapt` makes the class of what a source loads.
 
     A site may also store plug-ins, which change while it runs: `set_stored` replaces them, and `before_first_use` is
     called once before the first look-up, to do so. `revision` grows with each replacement.
@@ -120,6 +121,10 @@ class Registry[T]:
         installed: list[Source] = [*entry_points(group=self.group), *self._more()]
         allowed = self._allowed()
         names = {entry.name for entry in installed} if allowed is None else set(allowed)
+        # What the settings list by its path needs no second setting to be allowed.
+        own = list(classes_of(self.base))
+        installed += own
+        names |= {entry.name for entry in own}
         entries = [entry for entry in installed if entry.name in names]
         seen: dict[str, Plugin[T]] = {}
         broken: list[Plugin[T]] = []

@@ -11,11 +11,14 @@ from automate_core.engine.effects.executor_pools import PoolError, declared_pool
 from automate_core.engine.executor import executors
 from automate_core.expressions.plugin_filters import expression_filters
 from automate_core.operations.notifications.channels.registry import channels
+from automate_core.operations.plugin_list import unplaced
 from automate_core.webhooks.schemes.registry import signature_schemes
 from automate_plugins.checks import warnings
 from automate_plugins.registry import Registry
 
-_REGISTRIES: tuple[Registry[Any], ...] = (signature_schemes, channels, trigger_kinds, expression_filters, executors)
+_REGISTRIES: tuple[Registry[Any], ...] = (
+    signature_schemes, channels, trigger_kinds, expression_filters, executors, unplaced,
+)  # fmt: skip
 _IDS = {"W001": "automate_core.W004", "W002": "automate_core.W005", "W009": "automate_core.W009"}
 
 

@@ -88,6 +88,7 @@ RULES: dict[str, Rule] = {
     "AUTOMATE_KEY_FILES": _MAPPING,
     "AUTOMATE_VAULT": Rule("a dict, or None", lambda value: value is None or isinstance(value, Mapping)),
     "AUTOMATE_SECRETS_BACKENDS": _NAMES_OR_ALL,
+    "AUTOMATE_PLUGINS": _NAMES,
     "AUTOMATE_CONNECTORS": _NAMES_OR_ALL,
     "AUTOMATE_OAUTH_PROVIDERS": Rule("the path of a TOML file", lambda value: isinstance(value, str | Path)),
     "AUTOMATE_CONNECTORS_DIR": _FOLDER,

@@ -16,7 +16,8 @@ from automate_core.webhooks.schemes.registry import signature_schemes
 from automate_governance.secrets.resolver import backends
 from automate_llm.registry import providers
 from automate_plugins import text
-from automate_plugins.registry import Plugin, Registry
+from automate_plugins.project_classes import ProjectClass, project_classes
+from automate_plugins.registry import Plugin, PluginError, Registry, Source
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,41 @@ class PluginKind:
     registry: Registry[Any]
 
 
+class _NoKind:
+    """The base of no plug-in."""
+
+
+def _unplaced_classes() -> Iterator[Source]:
+    """Classes in AUTOMATE_PLUGINS that belong to no kind, or could not be imported."""
+    bases = tuple(kind.registry.base for kind in KINDS if kind.registry is not unplaced)
+    for each in project_classes():
+        if not (isinstance(each.cls, type) and issubclass(each.cls, bases)):
+            yield _Unplaced(each)
+
+
+@dataclass(frozen=True)
+class _Unplaced:
+    """Such a class as a source: its row shows the path and the reason."""
+
+    found: ProjectClass
+    dist: None = None
+
+    @property
+    def name(self) -> str:
+        return self.found.path
+
+    @property
+    def value(self) -> str:
+        return self.found.value
+
+    def load(self) -> Any:
+        if self.found.error is not None:
+            raise self.found.error
+        raise PluginError(text("The class inherits from none of the plug-in classes."))
+
+
+unplaced: Registry[_NoKind] = Registry("django_automate.unplaced", _NoKind, more=_unplaced_classes)
+
 KINDS: tuple[PluginKind, ...] = (
     PluginKind("connector", text("Connector"), connectors),
     PluginKind("secrets_backend", text("Secrets backend"), backends),
@@ -37,6 +73,7 @@ KINDS: tuple[PluginKind, ...] = (
     PluginKind("trigger", text("Trigger"), trigger_kinds),
     PluginKind("executor", text("Executor"), executors),
     PluginKind("expression_filter", text("Expression filter"), expression_filters),
+    PluginKind("unknown", text("Unknown"), unplaced),
 )
 
 
