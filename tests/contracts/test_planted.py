@@ -77,6 +77,7 @@ class Providers(LLMProviderContractTest):
     provider_cls = providers.GoodProvider
     good_answer = providers.GOOD_ANSWER
     good_text = "Hello back"
+    good_usage = providers.GOOD_USAGE
 
 
 class Secrets(SecretsBackendContractTest):

@@ -64,8 +64,7 @@ def observe(
             if plugin is not None:
                 _hanging[plugin] = what
             raise AssertionError(f"{what} did not return within {seconds:g} seconds") from None
-        if watch is not None:
-            watch.wait(seconds)
+        outliving = watch.wait(seconds) if watch is not None else []
     if watch is not None and watch.found:
         if plugin is not None:
             _bypassing[plugin] = what
@@ -73,6 +72,12 @@ def observe(
         raise AssertionError(
             f"{what} goes out by {ways}: the guarded session, context['http'], is the only"
             " way out, and context['network'] that of other protocols"
+        )
+    if outliving and plugin is not None:
+        _hanging[plugin] = what  # each further call would leave a thread and wait for it
+        raise AssertionError(
+            f"{what} leaves the thread {', '.join(outliving)} behind, which does not end within {seconds:g} seconds:"
+            " join the threads of a call before it returns"
         )
     return call
 

@@ -49,8 +49,9 @@ class Watch:
         self.found.append(f"{way} ({where})"[:200])
         raise ConnectionRefusedError("a contract suite reaches nothing")
 
-    def wait(self, seconds: float) -> None:
-        """Join threads that the call started: they may connect after it has returned."""
+    def wait(self, seconds: float) -> list[str]:
+        """Join threads that the call started: they may connect after it has returned. Return those that go on."""
+        outliving = []
         has_abandoned = any(thread.is_alive() for thread in _abandoned_threads)
         until = time.monotonic() + (_SHORT_WAIT_SECONDS if has_abandoned else seconds)
         for thread in threading.enumerate():
@@ -59,6 +60,8 @@ class Watch:
                 thread.join(max(0.0, until - time.monotonic()))
                 if thread.is_alive():
                     _abandoned_threads.add(thread)
+                    outliving.append(thread.name)
+        return outliving
 
 
 _watches: list[Watch] = []

@@ -47,11 +47,25 @@ class ConnectorIsolation(ConnectorSuite):
             }
             if moved and host not in str(case.params):
                 there = replace(case, connection={**case.connection, **moved})
-                for request in self.attempt(adapter, there).http.requests[:1]:
+                for request in self.attempt(adapter, there).http.requests:
                     assert _host(request.url) != host, (
                         f"{case}: with {moved} in the connection, the request still goes to {request.url}; make the"
                         " address of context['connection']"
                     )
+
+    def test_contract_secret_hosts(self, adapter: ConnectorAdapter) -> None:
+        """A secret of the connection goes to the hosts of the connection and of the connector alone."""
+        for case in self.calls(adapter):
+            requests = self.attempt(adapter, case).http.requests
+            named = [value for value in case.connection.values() if isinstance(value, str) and "://" in value]
+            known = {_hostname(url) for url in (*named, *(request.url for request in requests[:1]))}
+            known |= set(adapter.own_hosts(case.connection))
+            for request in requests:
+                sent = f"{request.url} {request.headers} {request.params} {request.json} {request.data}"
+                assert not contains_secret(sent) or _hostname(request.url) in known, (
+                    f"{case}: a secret of the connection is sent to a second host, {_hostname(request.url)}; send it"
+                    " to the hosts of the connection alone, or name this one in `own_hosts`"
+                )
 
     def _first_request(self, adapter: ConnectorAdapter, case: Case) -> SentRequest:
         requests = self.attempt(adapter, case).http.requests
@@ -136,6 +150,10 @@ def _without_boundary(request: SentRequest) -> SentRequest:
 
 def _host(url: str) -> str:
     return urlsplit(url).netloc
+
+
+def _hostname(url: str) -> str:
+    return urlsplit(url).hostname or ""
 
 
 def _names(value: Any, host: str) -> bool:

@@ -46,6 +46,7 @@ class LLMProviderContractTest:
     connection: dict[str, Any] = {}
     good_answer: HttpResponse | None = None
     good_text: str = ""
+    good_usage: tuple[int, int] | None = None  #: tokens in and out that `good_answer` reports, two different numbers
     check_answers: tuple[HttpResponse, ...] = ()
     makes_requests: bool = True  #: False for a model that runs in the process, without HTTP
     call_seconds: float = 10.0  #: a call takes no longer, since the other side answers at once
@@ -281,6 +282,10 @@ class LLMProviderContractTest:
         self._chat(provider, on_usage=reported.append)
         assert len(reported) == 1, f"on_usage is called {len(reported)} times for one answer"
         assert reported[0].tokens_in > 0 and reported[0].tokens_out > 0, f"an answer took {reported[0]}"
+        wanted = self.good_usage
+        assert wanted is None or (reported[0].tokens_in, reported[0].tokens_out) == wanted, (
+            f"an answer took {reported[0]}, not {wanted}, as good_usage says: tokens_in are those of the question"
+        )
 
     def test_contract_structured_output(self, provider: LLMProvider) -> None:
         """A provider that declares it hands the schema to the service."""
@@ -309,6 +314,10 @@ class LLMProviderContractTest:
         if not self.makes_requests:
             return
         assert any(http.requests for _, http in calls), "check makes no request: it tells nothing of the connection"
+        _, asked = self._call_chat(provider, self.good_answer or answer(200, {}))
+        paid = {(request.method, request.url) for request in asked.requests}
+        is_paid = any((request.method, request.url) in paid for _, http in calls for request in http.requests)
+        assert not is_paid, "check asks the model, which costs tokens: ask for something that is free, such as a list"
         for failure in (answer(401, {"error": "who"}), answer(503, _PAGE), EgressTimeoutError("too long")):
             call, _ = self._checked(provider, failure)
             assert call.error is not None, f"check takes {_failure_name(failure)} for success; raise LLMProviderError"

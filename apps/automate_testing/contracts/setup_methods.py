@@ -74,8 +74,18 @@ class ConnectorSetupMethods(ConnectorSuite):
         values = [call.value for call, _ in calls if call.error is None]
         errors = [call.error for call, _ in calls if call.error is not None]
         assert values or not declared, f"{what} fails on its own answer: {errors[0] if errors else ''}"
+        # A connector of another protocol has no server here that could give it a good answer.
+        _, is_asking = self._call_method(what, adapter, method, scripts[0], only_http=True)
+        assert values or not is_asking, (
+            f"{what} never succeeds on made-up answers ({errors[0]}), so that nothing of its result is checked: declare"
+            f" `{'check_answers' if what == 'check_connection' else 'options_answers'}`"
+        )
         reached = any(reached for _, reached in calls)
         assert reached or what != "check_connection", f"{what} makes no request: it tells nothing of the connection"
+        _, reached_again = self._call_method(what, adapter, method, scripts[0])
+        assert reached_again or not calls[0][1], (
+            f"{what}: a repeated call makes no request; one instance serves all connections, so keep no answer"
+        )
         return values
 
     def _failing(self, what: str, adapter: ConnectorAdapter, method: SetupMethod, declared: Script) -> None:

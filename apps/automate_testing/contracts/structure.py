@@ -28,7 +28,7 @@ from automate_testing.contracts.samples import (
     strange_configs,
 )
 from automate_testing.contracts.suite import ConnectorSuite
-from automate_testing.contracts.triggers.signatures import scheme_problem
+from automate_testing.contracts.triggers.signatures import sample_problem, scheme_problem
 from automate_testing.fakes import context
 
 _NO_STEPS, _RETURNS = {"RESUME", "NOP"}, {"LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
@@ -109,6 +109,8 @@ class ConnectorStructure(ConnectorSuite):
             assert webhook.sample and json.loads(json.dumps(dict(webhook.sample))) == dict(webhook.sample), (
                 f"the sample of {webhook.name} is the payload of a delivery, made of JSON"
             )
+            problem = sample_problem(webhook)
+            assert not problem, f"the sample of {webhook.name}: {problem}"
 
     def test_contract_versions(self, adapter: ConnectorAdapter) -> None:
         """Each older version of an action has a case, whose params its migrations turn into good ones."""

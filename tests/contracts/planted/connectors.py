@@ -395,6 +395,13 @@ class NetworkNotUsed(Good):
 # --- time -------------------------------------------------------------------------------------------------------------
 
 
+@planted("returns_in_time", says="leaves the thread", **HANGS)
+class LeavesAThread(Good):
+    def result(self, response):
+        threading.Thread(target=time.sleep, args=(3,), daemon=True).start()
+        return super().result(response)
+
+
 @planted("returns_in_time", **HANGS)
 class WaitsForEver(Good):
     def result(self, response):
@@ -653,6 +660,22 @@ class SetOfTheInstanceGrows(Good):
     def create(self, params, context):
         self.seen.add(id(context))
         self.seen.add(len(self.seen))
+        return super().create(params, context)
+
+
+@planted("secret_hosts", says="a second host")
+class TokenToASecondHost(Good):
+    def create(self, params, context):
+        made = super().create(params, context)
+        self.request(context, "POST", "https://metrics.example.net/orders", headers=self.headers(context))
+        return made
+
+
+@planted("base_url", says="still goes to")
+class SecondRequestGoesToTheBuiltInHost(Good):
+    def create(self, params, context):
+        self.send(context, "GET", "/me")
+        self.request(context, "GET", "https://erp.example.com/orders", headers=self.headers(context))
         return super().create(params, context)
 
 
@@ -1259,6 +1282,32 @@ class CheckDoesNotSayWhatIsRefused(Good):
             raise ConnectorError("it does not work", code="failed") from error
 
 
+@planted("check_connection", says="never succeeds")
+class CheckNeverSucceeds(Good):
+    def check_connection(self, context):
+        found = self.read(self.send(context, "GET", "/me"))
+        if "name_of_the_person" not in found:
+            raise ConnectorError("the answer has no name", code="invalid_answer")
+        return found["name_of_the_persn"]
+
+
+@planted("check_connection", says="keep no answer")
+class CheckIsKeptForAllConnections(Good):
+    def check_connection(self, context):
+        if "line" not in vars(type(self)):
+            type(self).line = super().check_connection(context)
+        return self.line
+
+
+@planted("options", says="never succeeds")
+class OptionsNeverSucceed(Good):
+    def options(self, name, params, context):
+        found = self.read(self.send(context, "GET", "/items"))
+        if "all_items" not in found:
+            raise ConnectorError("the answer has no items", code="invalid_answer")
+        return found
+
+
 @planted("options")
 class OptionsAreMissing(Good):
     options = ConnectorAdapter.options
@@ -1311,6 +1360,11 @@ class DescriptionNeedsTheToken(Good):
 @planted("webhooks", says="the sample of order")
 class WebhookWithoutSample(Good):
     webhooks = (Webhook(name="order", scheme="hmac"),)
+
+
+@planted("webhooks", says="in which `event_field` looks")
+class WebhookReadsAnotherField(Good):
+    webhooks = (replace(Good.webhooks[0], scheme_config={"event_field": "kind"}),)
 
 
 @planted("webhooks", says="Unknown scheme")

@@ -305,3 +305,15 @@ class KeepsTheConnection(Good):
 class NeverReturns(Good):
     def poll(self, name, params, cursor, context):
         threading.Event().wait()
+
+
+@planted("poll_two_triggers", says="a cursor of one trigger is used for another")
+class KeepsTheFirstCursor(Good):
+    first = None
+
+    def poll(self, name, params, cursor, context):
+        if self.first is None and cursor:
+            self.first = cursor["since"]
+        if cursor and self.first > cursor["since"]:
+            cursor = {**cursor, "since": self.first}
+        return super().poll(name, params, cursor, context)

@@ -18,6 +18,7 @@ from tests.contracts.planted import Fault, planter
 FAULTS: list[Fault] = []
 planted = planter(FAULTS)
 logger = logging.getLogger("planted")
+GOOD_USAGE = (9, 3)
 GOOD_ANSWER = answer(200, {"text": "Hello back", "read": 9, "written": 3})
 
 
@@ -384,6 +385,21 @@ class UsageIsToldTwice(GoodProvider):
     def report(self, usage, options):
         super().report(usage, options)
         super().report(usage, options)
+
+
+@planted("usage", says="tokens_in are those of the question")
+class UsageIsSwapped(GoodProvider):
+    def report(self, usage, options):
+        super().report(TokenUsage(tokens_in=usage.tokens_out, tokens_out=usage.tokens_in), options)
+
+
+@planted("check", says="asks the model")
+class CheckAsksTheModel(GoodProvider):
+    def check(self, options):
+        response = self.request(options, "POST", self.url(options), json={"messages": []})
+        if response.status != 200:
+            raise self.refusal(response, options)
+        return "It answers"
 
 
 @planted("structured_output")

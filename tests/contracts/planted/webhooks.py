@@ -92,6 +92,13 @@ class FindsTheFirst(Good):
         return self.registration(hooks[0]) if hooks else None
 
 
+@planted("webhook_find", says="not the first one")
+class LooksAtTheFirstAlone(Good):
+    def find_webhook(self, name, params, url, context):
+        hooks = self.read(self.send(context, "GET", "/hooks"))["hooks"][:1]
+        return next((self.registration(hook) for hook in hooks if hook["url"] == url), None)
+
+
 @planted("webhook_find", says="finds the id")
 class FindsByAnotherId(Good):
     def find_webhook(self, name, params, url, context):

@@ -236,6 +236,22 @@ class PollContractTest:
             poller.find_new()
             check_unchanged(poller.name, before, adapter)
 
+    def test_contract_poll_two_triggers(self, adapter: ConnectorAdapter) -> None:
+        """Two triggers do not share a cursor: a poll finds its items although another one's are newer."""
+        for first, second in zip(self._pollers(adapter), self._pollers(adapter), strict=True):
+            if not first.source.is_guarded:  # a real server, which both would share
+                continue
+            first.now += dt.timedelta(days=1)
+            for poller in (first, second):
+                poller.add(2)
+                poller.start()
+                poller.add(1)
+                found = poller.find_new()
+            assert len(found) == 1, (
+                f"{second.name}: with two triggers, {len(found)} new items of the second are found in place of 1: a"
+                " cursor of one trigger is used for another; keep nothing on the connector"
+            )
+
     def test_contract_poll_returns_in_time(self, adapter: ConnectorAdapter) -> None:
         """A poll returns as soon as the service has answered: nothing waits without an end."""
         call_again(plugin_of(adapter))

@@ -113,6 +113,22 @@ class WebhookContractTest:
             assert found.id == made.id, f"{caller.name}: it finds the id {found.id!r} of what was made as {made.id!r}"
             assert caller.find(OTHER_URL) is None, f"{caller.name}: it finds the registration of another URL"
             assert caller.urls == [URL], f"{caller.name}: to find it changes what is registered"
+            self._check_second(caller, made)
+
+    def _check_second(self, caller: _Caller, made: Registration) -> None:
+        """A registration is found behind one of another URL, where the service has room for both."""
+        caller.remove(made)
+        caller.register(OTHER_URL)
+        second = caller.observed(lambda calls: calls.register(SECRET))
+        if getattr(second.error, "code", "") == "webhook_taken":
+            return
+        assert second.error is None, f"{caller.name} fails: {second.error}"
+        if sorted(caller.urls) != sorted([URL, OTHER_URL]):  # the service has one registration
+            return
+        found = caller.find()
+        assert found is not None and found.id == second.value.id, (
+            f"{caller.name}: it does not find a registration that is not the first one: look at all of them"
+        )
 
     def test_contract_webhook_once(self, adapter: ConnectorAdapter) -> None:
         """A worker that dies behind a registration leaves no second one: it is found, or replaces the first."""
