@@ -36,7 +36,7 @@ from automate_core.runs.waits import approvals
 from automate_core.runs.waits.approvals import NotOpenError, OutcomeError
 from automate_core.states import RunStatus
 from automate_core.tracing.context import current_trace
-from automate_core.triggers.host_events import as_json, check_json, is_storable
+from automate_core.triggers.host_events import as_json, is_storable, plain_values
 from automate_core.triggers.manual import NotStartableError, start_workflow
 from automate_governance.permissions import NotPermittedError, Person
 from automate_plugins import text
@@ -77,7 +77,8 @@ def emit(event_type: str, payload: Mapping[str, Any], *, key: str | None = None)
 
     It belongs to the caller's transaction: a rollback leaves nothing. Two events with one `key` are one: the second
     result has the ids of the first event, and `duplicate` is true. Dates, decimals and UUIDs in `payload` become what
-    JSON has for them. Inside a span of OpenTelemetry, the event belongs to its trace.
+    JSON has for them: a decimal of more than 15 digits a text, a naive time one of the project's time zone.
+    Inside a span of OpenTelemetry, the event belongs to its trace.
 
     Raises psycopg.Error when the database rejects it, TypeError for arguments of another type and
     values that JSON cannot hold, such as NaN or a text with NUL, and ValueError for a type that is empty or longer than
@@ -86,11 +87,11 @@ def emit(event_type: str, payload: Mapping[str, Any], *, key: str | None = None)
     _check_text("event_type", event_type)
     if not 0 < len(event_type) <= MAX_TYPE_LENGTH:
         raise ValueError(f"event_type must have 1 to {MAX_TYPE_LENGTH} characters")
-    _check_payload("payload", payload)
+    plain = _plain_payload("payload", payload)
     if key is not None:
         _check_text("key", key)
     [ingested] = EventIngestor().ingest(
-        NewEvent(source=SOURCE, type=event_type, payload=as_json(payload), delivery_key=key, **current_trace())
+        NewEvent(source=SOURCE, type=event_type, payload=as_json(plain), delivery_key=key, **current_trace())
     )
     return ingested
 
@@ -142,6 +143,7 @@ def start(
 ) -> IngestResult | RunDescription:
     """Start a run of the published workflow with that slug; `inputs` become the event's payload. Audited.
 
+    Their values become what JSON has for them, as in `emit`.
     They are checked against the fields of the manual trigger of the key `trigger`, or of the first. `by` is the person
     who starts it and needs the permission to run the workflow; without one, it is the host's own code. The start
     belongs to the caller's transaction: a rollback leaves nothing.
@@ -160,8 +162,7 @@ def start(
     """
     _check_text("workflow", workflow)
     _check_text("trigger", trigger)
-    if inputs is not None:
-        _check_payload("inputs", inputs)
+    plain = _plain_payload("inputs", {} if inputs is None else inputs)
     if by is not None:
         _check_person(by)
     if wait is not None and not isinstance(wait, int | float):
@@ -171,7 +172,7 @@ def start(
     found = Workflow.objects.filter(slug=workflow).select_related("published").first()
     if found is None:
         raise NotStartableError(f"there is no workflow {workflow!r}")
-    started = start_workflow(found, inputs or {}, by=by, trigger=trigger, key=_delivery_key(idempotency_key))
+    started = start_workflow(found, plain, by=by, trigger=trigger, key=_delivery_key(idempotency_key))
     if wait is None:
         return started
     tail.wait_for_end(uuid.UUID(started.event_id), seconds=wait)
@@ -215,10 +216,9 @@ def decide(
     _check_text("outcome", outcome)
     _check_text("remark", remark)
     _check_person(by)
-    if form is not None:
-        _check_payload("form", form)
+    answers = _plain_payload("form", {} if form is None else form)
     wait = _find_approval(run, step)
-    approvals.decide_approval(wait, by=by, outcome=outcome, form=dict(form or {}), remark=remark)
+    approvals.decide_approval(wait, by=by, outcome=outcome, form=answers, remark=remark)
     return description.describe_run(wait.run_id)
 
 
@@ -242,11 +242,12 @@ def _check_text(name: str, value: object) -> None:
         raise ValueError(f"{name} contains NUL or half of a character, which cannot be stored")
 
 
-def _check_payload(name: str, value: object) -> None:
-    """Raise TypeError for what is no mapping, and for values that JSON cannot hold."""
+def _plain_payload(name: str, value: object) -> dict[str, Any]:
+    """The mapping in values of JSON. Raise TypeError for what is no mapping, and for values that JSON cannot hold."""
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} must be a mapping, not {type(value).__name__}")
-    check_json(value)
+    plain: dict[str, Any] = plain_values(value)
+    return plain
 
 
 def _check_person(by: object) -> None:
@@ -265,7 +266,8 @@ def _find_approval(identifier: uuid.UUID | str, step: str) -> Wait:
     """The open approval of that step, else the last one. Raises RunNotFoundError, NotOpenError."""
     found = description.find_run(identifier)
     if found is None:
-        raise RunNotFoundError(text("There is no run %(run)s.", run=str(identifier)))
+        description.describe_run(identifier)  # raises RunNotFoundError, unless no worker has taken the run yet
+        raise NotOpenError(_not_waiting(step))
     by_trace = found.pk != lookup.read_identifier(identifier)[1]
     runs = find_family(find_lineage(run=found.pk)) if by_trace else [found.pk]
     waits = Wait.objects.filter(kind=Wait.Kind.APPROVAL, run__in=runs)
@@ -275,5 +277,9 @@ def _find_approval(identifier: uuid.UUID | str, step: str) -> Wait:
         paths = ", ".join(wait.path for wait in is_open)
         raise NotOpenError(text("Several approvals are open at this step: %(paths)s. Choose one.", paths=paths))
     if not named:
-        raise NotOpenError(text("The run does not wait for an approval at the step %(step)s.", step=repr(step)))
+        raise NotOpenError(_not_waiting(step))
     return (is_open or named)[-1]
+
+
+def _not_waiting(step: str) -> str:
+    return text("The run does not wait for an approval at the step %(step)s.", step=repr(step))

@@ -162,3 +162,12 @@ def test_an_approval_is_decided_once(asked, owner):
     api.decide(asked, "ask", "rejected", by=owner)
     with pytest.raises(api.NotOpenError, match="Already decided by owner"):
         api.decide(asked, "ask", "approved", by=owner, form={"amount": 1})
+
+
+@pytest.mark.django_db
+def test_a_decision_on_a_queued_run_says_that_it_does_not_wait(workflow, owner):
+    workflow("{name: A, slug: a, triggers: [{kind: manual}], steps: [{key: one, action: data.set}]}")
+    started = api.start("a", {})
+    assert api.run(started.event_id).status == "queued"
+    with pytest.raises(api.NotOpenError, match="approval at the step 'ask'"):
+        api.decide(started.event_id, "ask", "approved", by=owner)

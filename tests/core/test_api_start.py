@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -14,6 +14,7 @@ from automate_core import api
 from automate_core.models import Event, ExecutionRun, Workflow
 from automate_core.worker.worker import Worker
 from automate_governance.models import AuditEntry
+from automate_testing import run_workflow
 
 REFUND = """
 name: Refund
@@ -210,3 +211,48 @@ def test_a_wait_inside_a_transaction_is_refused_and_starts_nothing(workflow, own
     with pytest.raises(api.WaitInTransactionError, match="after the commit"):
         api.start("refund", {"order": 17}, by=owner, wait=5)
     assert not Event.objects.exists()
+
+
+KEYED = """
+name: Keyed
+slug: keyed
+triggers: [{kind: manual, inputs: [{name: order, kind: text, required: true}, {name: total, kind: number}]}]
+steps: [{key: note, action: data.set}]
+"""
+
+
+@pytest.mark.django_db
+def test_values_of_the_host_are_converted_before_the_fields_are_checked(workflow):
+    workflow(KEYED)
+    order = uuid.uuid4()
+    started = api.start("keyed", {"order": order, "total": Decimal("9.90")})
+    assert Event.objects.get(pk=started.event_id).payload == {"order": str(order), "total": 9.9}
+
+
+@pytest.mark.django_db
+def test_a_workflow_test_takes_the_values_of_the_host(workflow):
+    workflow(KEYED)
+    run_workflow("keyed", {"order": uuid.UUID(int=1)})
+    assert Event.objects.get().payload["order"] == str(uuid.UUID(int=1))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        (Decimal("1.10"), 1.1),
+        (Decimal("12"), 12),
+        (Decimal("123456789012.345"), 123456789012.345),
+        (Decimal("12345678901234567.89"), "12345678901234567.89"),
+        (Decimal("12345678901234567"), "12345678901234567"),
+        (Decimal("1E+400"), "1E+400"),
+        (datetime(2026, 3, 1, 8, 30), "2026-03-01T08:30:00+01:00"),
+        (datetime(2026, 7, 1, 8, 30, tzinfo=UTC), "2026-07-01T08:30:00Z"),
+        (date(2026, 3, 1), "2026-03-01"),
+        ([{"deep": (Decimal("1.5"), {uuid.UUID(int=2)})}], [{"deep": [1.5, [str(uuid.UUID(int=2))]]}]),
+    ],
+)
+def test_values_of_an_event_keep_their_exact_value(value, stored, settings):
+    settings.TIME_ZONE = "Europe/Berlin"
+    emitted = api.emit("order.paid", {"value": value})
+    assert Event.objects.get(pk=emitted.event_id).payload["value"] == stored

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -12,6 +13,7 @@ from typing import Any
 
 import msgspec
 from django.db import Error, connection
+from django.utils import timezone
 
 from automate_core.definition.document import ModelTrigger
 from automate_core.triggers.model_registry import watched_models
@@ -22,6 +24,9 @@ ORIGIN_HEADER = "automate-origin"
 RUN_HEADER = "automate-origin-run"
 DEPTH_HEADER = "automate-depth"
 TEST_HEADER = "automate-test"  #: a sender's test: it starts only what asks for its very type
+
+EXACT_DIGITS = 15  #: of a decimal that a number of JSON holds as it is
+_LARGEST_EXPONENT = 300  # of such a number
 
 #: Texts, so that they are translated as values of another text.
 _OPERATIONS = {
@@ -40,26 +45,45 @@ def as_json(value: Any, *, unknown: Callable[[Any], Any] | None = None) -> str:
     return encoder.encode(value).replace(b"\\u0000", b"\\ufffd").decode()
 
 
-def check_json(value: Any) -> None:
-    """Raise TypeError for a value that JSON, or its column in PostgreSQL, cannot hold: `as_json` would change it.
+def plain_values(value: Any) -> Any:
+    """A value of the host's code in values of JSON: without any rounding, and with times that name their moment.
 
-    Such are objects of unknown types, NaN and infinity, NUL and lone surrogates.
+    UUIDs, dates and times become texts. A naive time is one of the project's time zone. A decimal becomes a number
+    while a number of JSON is exact for it, with up to EXACT_DIGITS digits, else a text.
+
+    Raises TypeError for what JSON, or its column in PostgreSQL, cannot hold: objects of unknown types, NaN and
+    infinity, NUL and lone surrogates.
     """
     try:
-        plain = msgspec.to_builtins(value, builtin_types=(Decimal,))
+        return _plain(msgspec.to_builtins(value, builtin_types=(Decimal, dt.datetime)))
     except RecursionError as error:
         raise TypeError("a value contains itself, which JSON cannot hold") from error
-    pending = [plain]
-    while pending:
-        match pending.pop():
-            case str() as found if not is_storable(found):
-                raise TypeError(f"the text {found[:50]!r} contains NUL or half of a character, which cannot be stored")
-            case float() | Decimal() as found if not math.isfinite(found):
-                raise TypeError(f"the number {found} is not finite, so that JSON cannot hold it")
-            case Mapping() as found:
-                pending += [*found, *found.values()]
-            case list() | tuple() | set() | frozenset() as found:
-                pending += found
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case str() if not is_storable(value):
+            raise TypeError(f"the text {value[:50]!r} contains NUL or half of a character, which cannot be stored")
+        case Decimal() if not value.is_finite():
+            raise TypeError(f"the number {value} is not finite, so that JSON cannot hold it")
+        case float() if not math.isfinite(value):
+            raise TypeError(f"the number {value} is not finite, so that JSON cannot hold it")
+        case Decimal():
+            return _plain_number(value)
+        case dt.datetime():
+            aware = timezone.make_aware(value, timezone.get_default_timezone()) if timezone.is_naive(value) else value
+            return msgspec.to_builtins(aware)
+        case Mapping():
+            return {_plain(key): _plain(each) for key, each in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_plain(each) for each in value]
+    return value
+
+
+def _plain_number(value: Decimal) -> float | int | str:
+    if len(value.normalize().as_tuple().digits) > EXACT_DIGITS or abs(value.adjusted()) > _LARGEST_EXPONENT:
+        return str(value)
+    return int(value) if value == value.to_integral_value() and value.adjusted() < EXACT_DIGITS else float(value)
 
 
 def is_storable(value: str) -> bool:

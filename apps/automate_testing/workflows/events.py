@@ -30,7 +30,7 @@ def store_event(
     """
     definition = parse(workflow.published.definition if workflow.published else {})
     chosen = _find_trigger(definition, trigger)
-    payload = inputs if inputs is not None else {}
+    payload = host_events.plain_values(inputs if inputs is not None else {})
     if isinstance(chosen, ManualTrigger | FormTrigger):
         payload = form_validation.check_answers(msgspec.to_builtins(chosen.inputs), payload)
     source, kind = samples.trigger_source(chosen, workflow) if chosen else (f"manual:{workflow.slug}", "")
