@@ -102,11 +102,20 @@ def _listed(name: str) -> Iterable[Any]:
     return value if isinstance(value, list | tuple | set | frozenset) else ()
 
 
+def _is_host_and_port(pair: object) -> bool:
+    """Whether an entry names a host and a port; a URL names no host, and would block silently."""
+    if not isinstance(pair, str) or "/" in pair:
+        return False
+    try:
+        split_host(pair)
+    except ValueError:
+        return False
+    return True
+
+
 def _invalid_settings() -> Iterator[tuple[str, str]]:
     for pair in _listed("AUTOMATE_EGRESS_ALLOW"):
-        try:
-            split_host(pair)
-        except (ValueError, AttributeError):
+        if not _is_host_and_port(pair):
             yield (
                 "automate_connectors.E011",
                 f"AUTOMATE_EGRESS_ALLOW must list host:port pairs such as db.internal:8080 (got {pair!r}).",

@@ -12,6 +12,7 @@ from django.core.checks import Tags, run_checks
 from django.core.checks.registry import registry
 from django.db import connection
 
+from automate_core.models import Workflow
 from automate_governance.database_checks import asks_database
 from tests.conftest import ROOT
 from tests.support.databases import migrated, run
@@ -65,6 +66,32 @@ def test_every_check_that_asks_the_database_is_one_of_these():
     tagged = [check for check in registry.get_checks() if Tags.database in check.tags]
     ours = [check.__module__ for check in tagged if check.__module__.startswith("automate_")]
     assert len(ours) >= 3 and set(ours) == {asks_database.__module__}
+
+
+LISTENING = """
+name: Listening
+slug: listening
+triggers: [{kind: event, event: order.paid}]
+steps: [{key: write, action: data.write_csv_file, inputs: {filename: a.csv, items: []}}]
+"""
+
+
+def test_a_published_workflow_listens_to_a_type_that_is_not_listed_any_more(workflow, settings):
+    made = workflow(LISTENING)
+    assert "automate_core.W006" not in {each.id for each in found()}
+    settings.AUTOMATE_EVENT_TYPES = {}
+    [warning] = [each for each in found() if each.id == "automate_core.W006"]
+    assert "listening" in warning.msg and "order.paid" in warning.msg
+    Workflow.objects.filter(pk=made.pk).update(status="paused")
+    assert "automate_core.W006" not in {each.id for each in found()}
+
+
+def test_published_workflows_use_files_without_a_storage(workflow, settings):
+    workflow(LISTENING)
+    assert "automate_core.W076" not in {each.id for each in found()}
+    settings.STORAGES = {name: each for name, each in settings.STORAGES.items() if name != "automate"}
+    [warning] = [each for each in found() if each.id == "automate_core.W076"]
+    assert "listening" in warning.msg and "'automate'" in warning.hint
 
 
 @pytest.fixture

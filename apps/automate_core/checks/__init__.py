@@ -17,11 +17,13 @@ from automate_core.checks import (
     requests,
     serving,
     setting_names,
+    stored_files,
     telemetry,
     tracing,
     urls,
 )
 from automate_core.checks import setting_values as values
+from automate_core.events import event_types
 from automate_governance.database_checks import register_database_checks
 
 _CHECKS = (
@@ -60,7 +62,12 @@ def register_all() -> None:
     """Register every check of this package: `manage.py check --tag automate` runs them alone."""
     for check in _CHECKS:
         register(check, "automate")
-    register_database_checks(databases.check_version, databases.check_captures)
+    register_database_checks(
+        databases.check_version,
+        databases.check_captures,
+        event_types.check_published_types,
+        stored_files.check_file_steps,
+    )
     register(deployment.check_deployment, "automate", deploy=True)
     register(features.check_mail, "automate", deploy=True)
     register(requests.check_policy_is_sent, "automate", deploy=True)

@@ -11,9 +11,11 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth import get_permission_codename
 from django.core.checks import CheckMessage, Error, Warning
+from django.db import DEFAULT_DB_ALIAS
 
 from automate_connectors.triggers.registry import emitted_permissions
 from automate_core.conf import setting
+from automate_core.models import ActiveTrigger, Workflow
 from automate_governance.permissions import User
 from automate_plugins import text
 
@@ -69,6 +71,22 @@ def check_event_types(app_configs: Any, **_: Any) -> list[CheckMessage]:
     return [
         *(Error(f"{SETTING}: {fault}.", hint=hint, id="automate_core.E002") for fault in _find_faults()),
         *(_undeclared(event_type, needed) for event_type, needed in _find_undeclared()),
+    ]
+
+
+def check_published_types() -> list[CheckMessage]:
+    """W006: a published workflow listens to a type that is not listed. Asks the database."""
+    active = ActiveTrigger.objects.using(DEFAULT_DB_ALIAS).filter(
+        source=SOURCE, workflow__status=Workflow.Status.ACTIVE
+    )
+    found = active.exclude(event_type__in=["", *_permissions_by_type()]).order_by("event_type", "workflow__slug")
+    hint = (
+        f'Add it to {SETTING} with the permission to listen to it, or "{PUBLIC}". Until then, its events start nothing.'
+    )
+    message = "The published workflow {slug} listens to the event type {type}, which {setting} does not list."
+    return [
+        Warning(message.format(slug=slug, type=event_type, setting=SETTING), hint=hint, id="automate_core.W006")
+        for slug, event_type in found.values_list("workflow__slug", "event_type")
     ]
 
 

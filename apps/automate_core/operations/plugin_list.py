@@ -62,7 +62,8 @@ class _Unplaced:
         raise PluginError(text("The class inherits from none of the plug-in classes."))
 
 
-unplaced: Registry[_NoKind] = Registry("django_automate.unplaced", _NoKind, more=_unplaced_classes)
+#: Without an entry-point group: it holds nothing but what the settings name.
+unplaced: Registry[_NoKind] = Registry("", _NoKind, more=_unplaced_classes)
 
 KINDS: tuple[PluginKind, ...] = (
     PluginKind("connector", text("Connector"), connectors),
