@@ -209,6 +209,14 @@ def test_a_token_that_rotates_itself_lives_no_longer(api, owner):
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "given", [["--scope=workflow:view", "--scope=workflow:run"], ["--scopes=workflow:view,workflow:run"]]
+)
+def test_the_command_takes_scopes_as_the_command_line_does(given, owner):
+    call_command("automate_token", "owner", "--name=ci", *given)
+    assert ApiToken.objects.get().scopes == ["workflow:run", "workflow:view"]
+
+
 def test_the_command_prints_the_token_alone_on_its_last_line(api, owner, capsys):
     call_command("automate_token", "owner", name="nightly", scopes="workflow:view, workflow:run", days=7)
     *_, plain = capsys.readouterr().out.splitlines()

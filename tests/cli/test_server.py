@@ -242,7 +242,7 @@ def test_tokens_are_issued_rotated_and_revoked(signed_in, live_server, owner, ho
     cli = signed_in(owner)
     first = cli("tokens", "list", "--json").json()
     assert [each["name"] for each in first] == ["test"]
-    created = cli("tokens", "create", "ci", "--scope", "workflow:view", "--days", "7")
+    created = cli("tokens", "create", "ci", "--scopes", "workflow:view,workflow:run", "--days", "7")
     assert created.code == 0 and created.out.startswith("dat_") and "only once" in created.err
     assert cli("workflows", "list", AUTOMATE_TOKEN=created.out.strip()).code == 0
     assert cli("tokens", "create", "ci", "--scope", "nothing:at_all").code == 2

@@ -36,8 +36,9 @@ def list_tokens() -> None:
 @tokens.command
 @click.argument("name")
 @click.option(
-    "--scope", "scopes", multiple=True, required=True, metavar="KIND:VERB", help="Such as workflow:run. Repeatable."
-)
+    "--scope", "--scopes", "scopes", multiple=True, required=True, metavar="KIND:VERB",
+    help="Such as workflow:run. Several are separated by commas, or repeated.",
+)  # fmt: skip
 @click.option(
     "--workflow", "slugs", multiple=True, metavar="SLUG", shell_complete=complete_workflows,
     help="Only for this workflow. Repeatable.",
@@ -48,9 +49,13 @@ def create(name: str, scopes: tuple[str, ...], slugs: tuple[str, ...], days: int
 
     It can do no more than the token that you are signed in with, and expires with it at the latest.
     """
-    body: dict[str, Any] = {"name": name, "scopes": list(scopes), "workflows": list(slugs) or None, "days": days}
+    body: dict[str, Any] = {"name": name, "scopes": _split(scopes), "workflows": list(slugs) or None, "days": days}
     given = {field: value for field, value in body.items() if value is not None}
     _print_once(invocation().client().post("/tokens", given))
+
+
+def _split(scopes: tuple[str, ...]) -> list[str]:
+    return [scope.strip() for each in scopes for scope in each.split(",") if scope.strip()]
 
 
 @tokens.command

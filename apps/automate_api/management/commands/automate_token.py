@@ -35,7 +35,10 @@ class Command(BaseCommand):
         action.add_argument("--revoke", metavar="PREFIX", help="revoke a token")
         action.add_argument("--scopes-list", action="store_true", help="list all scopes")
         parser.add_argument("--name", metavar="N", help="name of the new token")
-        parser.add_argument("--scopes", metavar="S", help="scopes, separated by commas: workflow:view,workflow:run")
+        parser.add_argument(
+            "--scopes", "--scope", action="append", metavar="S",
+            help="scopes, separated by commas: workflow:view,workflow:run; repeatable",
+        )  # fmt: skip
         parser.add_argument("--workflow", action="append", metavar="SLUG", help="limit it to this workflow; repeatable")
         parser.add_argument("--days", type=int, default=issuing.DEFAULT_DAYS, metavar="D", help="validity in days (90)")
         parser.add_argument(
@@ -68,7 +71,8 @@ class Command(BaseCommand):
             self._create(options)
 
     def _create(self, options: dict[str, Any]) -> None:
-        wanted, name = (options["scopes"] or "").split(","), options["name"]
+        given, name = options["scopes"] or [], options["name"]
+        wanted = ",".join([given] if isinstance(given, str) else given).split(",")  # a text comes from call_command
         if not name:
             raise CommandError("--name is required", returncode=2)
         if not options["scopes"]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from automate_llm.providers.base import LLMProvider, LLMProviderError
 from automate_llm.providers.options import ChatOptions
-from automate_plugins import text
 
 
 class $class_name(LLMProvider):
@@ -28,7 +27,7 @@ class $class_name(LLMProvider):
         )
         if response.status >= 400:
             raise LLMProviderError(
-                text("The model server responded with HTTP %(status)s.", status=response.status),
+                f"The model server responded with HTTP {response.status}.",
                 code=f"http_{response.status}",
                 retryable=response.status == 429 or response.status >= 500,
                 retry_after=response.retry_after,
@@ -37,7 +36,7 @@ class $class_name(LLMProvider):
         try:
             return str(response.json()["text"])
         except (ValueError, KeyError, TypeError) as error:
-            raise LLMProviderError(text("The model server's response has no text.")) from error
+            raise LLMProviderError("The model server's response has no text.") from error
 
     def count_tokens(self, text: str) -> int:
         """Estimate four characters per token."""

@@ -30,6 +30,7 @@ class $class_name(NotificationChannel):
             config["url"],
             headers={"Authorization": f"Bearer {config['token']}", "Idempotency-Key": message.id},
             json={"title": message.subject, "text": message.text},
+            follow_redirects=False,  # the token is for this address alone
         )
         if response.status >= 400:
             again = response.status >= 500 or response.status == 429

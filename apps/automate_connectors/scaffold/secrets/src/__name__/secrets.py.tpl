@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
+from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend, SecretUnavailableError
 
 
 class $class_name(SecretsBackend):
@@ -18,5 +18,7 @@ class $class_name(SecretsBackend):
             raise SecretNotFoundError(f"{key!r} is not a file name in {folder}.")
         try:
             return (folder / key).read_text(encoding="utf-8").rstrip("\n")
-        except OSError as error:
+        except FileNotFoundError as error:
             raise SecretNotFoundError(f"Secret {key!r} does not exist in {folder}.") from error
+        except OSError as error:  # a later attempt may succeed
+            raise SecretUnavailableError(f"Secret {key!r} in {folder} cannot be read now.") from error
