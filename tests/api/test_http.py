@@ -179,3 +179,47 @@ def test_a_weak_tag_replaces_no_draft(client):
     document = client.get("workflows/greet/draft").json()["document"]
     refused = client.put("workflows/greet/draft", {"document": document}, If_Match='W/"1"')
     assert (refused.status_code, refused.json()["code"]) == (412, "weak_etag")
+
+
+# --- filters ----------------------------------------------------------------------------------------------------------
+
+
+def test_workflows_are_narrowed(client, workflow):
+    workflow(MANUAL.replace("greet", "bye").replace("Greet", "Say bye") + "tags: [sales]\n")
+    later = "2100-01-01T00:00:00Z"
+    for query, found in {
+        "search=bye": ["bye"],
+        "tag=sales": ["bye"],
+        "owner=owner": ["greet", "bye"],
+        "owner=nobody": [],
+        f"until={later}": ["greet", "bye"],
+        f"since={later}": [],
+    }.items():
+        assert [each["slug"] for each in client.get(f"workflows?{query}").json()["items"]] == found, query
+
+
+def test_runs_and_usage_take_since_and_until(client, api, admin):
+    client.post("workflows/greet/runs", {})
+    for path in ("runs?since=2100-01-01T00:00:00Z", "runs?until=2000-01-01T00:00:00Z", "runs?origin=mail"):
+        found = client.get(path)
+        assert (found.status_code, found.json().get("items")) == (200, []), path
+    assert client.get("runs?since=24h").status_code == 200
+    usage = api(admin).get("usage?since=2026-01-01&until=2026-01-31").json()
+    assert (usage["first"], usage["last"]) == ("2026-01-01", "2026-01-31")
+
+
+def test_an_approval_is_found_by_its_run(api, workflow, owner):
+    from tests.support.api_operations import World
+
+    made = api(owner)
+    world = World(owner, owner, workflow, made.token)
+    approval = world.approval_id
+    [wait] = made.get(f"runs/{world.run_id}").json()["waits"]
+    assert wait["approval"] == approval
+    for query, found in {
+        f"run={world.run_id}": [approval],
+        f"run={approval}": [],
+        "workflow=greet": [approval],
+        "workflow=other": [],
+    }.items():
+        assert [each["id"] for each in made.get(f"approvals?{query}").json()["items"]] == found, query

@@ -55,7 +55,16 @@ def test_a_repeated_start_gets_the_same_reply(api, workflow, owner, working):
     answers = [client.post("workflows/asked/runs?wait=20", {"inputs": {"n": n}}, key="one") for n in (1, 1, 2)]
     assert [answer.status_code for answer in answers] == [201, 201, 422]
     assert answers[0].json() == answers[1].json() == {"n": 1}
+    assert "Idempotency-Replayed" not in answers[0].headers and answers[1].headers["Idempotency-Replayed"] == "true"
     assert ExecutionRun.objects.count() == 1
+
+
+def test_an_answer_can_always_be_the_run(api, workflow, owner, working):
+    workflow(ASKED)
+    answer = api(owner).post("workflows/asked/runs?wait=20&reply=run", {"inputs": {"n": 1}})
+    run = ExecutionRun.objects.get()
+    assert (answer.status_code, answer.json()["id"]) == (202, str(run.pk))
+    assert answer.json()["url"] == answer.headers["Location"]
 
 
 def test_without_a_reply_the_answer_is_the_run(api, workflow, owner, working):

@@ -48,6 +48,7 @@ def test_the_approval_of_a_sub_run_is_named(api, owner, waiting):
         "created_at": approval["created_at"],
         "due_at": approval["due_at"],
         "page": f"http://127.0.0.1:8000/admin/automate/approvals/{wait.pk}/",
+        "approval": str(wait.pk),
     }
     assert api(owner, "workflow:view").get(waiting).json()["waits"][-1]["title"] == ""
     api(owner).post(f"{waiting}/cancel")

@@ -48,6 +48,8 @@ def test_without_a_token_nothing_is_answered(send):
         status, told, answer = send(**headers)
         assert (status, answer["error"]["message"]) == (401, "A valid API token is required.")
         assert told["www-authenticate"].startswith("Bearer ")
+        assert "error" not in told["www-authenticate"], "an error is about a token that was sent"
+    assert 'error="invalid_token"' in send("dat_unknown")[1]["www-authenticate"]
 
 
 def test_other_hosts_and_pages_of_other_sites_are_refused(api, owner, send, settings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import itertools
 import re
@@ -212,6 +213,25 @@ def test_the_scripts_and_their_attributes_are_listed():
             "data-" + re.sub("[A-Z]", lambda found: f"-{found[0].lower()}", each) for each in properties
         }
     assert written == used
+
+
+def test_keys_in_examples_of_python_are_keys():
+    """The trigger of `start` and the step of `decide` have to be valid, as the definition has them."""
+    key, wrong, seen = re.compile(r"[a-z][a-z0-9_]{0,63}"), [], 0
+    for page, content in TEXTS.items():
+        for block in re.findall(r"^```python\n(.*?)^```", content, re.M | re.S):
+            try:
+                calls = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
+            except SyntaxError:  # a part of a statement, such as an entry of a setting
+                continue
+            for call in calls:
+                name = getattr(call.func, "id", "")
+                named = [each.value for each in call.keywords if name == "start" and each.arg == "trigger"]
+                for value in [*named, *(call.args[1:2] if name == "decide" else [])]:
+                    if isinstance(value, ast.Constant):
+                        seen += 1
+                        wrong += [] if key.fullmatch(value.value) else [(page, value.value)]
+    assert seen >= 2 and not wrong
 
 
 @pytest.mark.extended

@@ -71,9 +71,12 @@ class McpApplication:
             await _refuse(send, 403, "Requests from pages of other sites are not answered.")
         else:
             kind, _, plain = headers.get("authorization", "").strip().partition(" ")
-            admitted = await call_in_thread(_admit, plain.strip() if kind.lower() == "bearer" else "")
+            token = plain.strip() if kind.lower() == "bearer" else ""
+            admitted = await call_in_thread(_admit, token)
             if admitted is None:
-                await _refuse(send, 401, "A valid API token is required.", ("www-authenticate", _challenge()))
+                await _refuse(
+                    send, 401, "A valid API token is required.", ("www-authenticate", _challenge(has_token=bool(token)))
+                )
             elif isinstance(admitted, int):
                 await _refuse(send, 429, "Too many requests.", ("retry-after", str(admitted)))
             else:
@@ -96,9 +99,12 @@ class McpApplication:
             await self._stopping.wait()
 
 
-def _challenge() -> str:
-    """The challenge to a client without a valid token, with the URL of the OAuth metadata (RFC 9728)."""
-    challenge = 'Bearer realm="django-automate", error="invalid_token"'
+def _challenge(*, has_token: bool) -> str:
+    """The challenge to a client without a valid token, with the URL of the OAuth metadata (RFC 9728).
+
+    The error is about a token that was sent (RFC 6750, section 3).
+    """
+    challenge = 'Bearer realm="django-automate"' + (', error="invalid_token"' if has_token else "")
     if not setting("AUTOMATE_MCP_OAUTH"):
         return challenge
     site = str(settings.AUTOMATE_SITE_URL).rstrip("/")

@@ -17,7 +17,7 @@ from automate_api.mcp.callers import Caller, call_as
 from automate_api.mcp.protocol import Context, as_call_result, caller_of
 from automate_api.mcp.run_results import RunResult, find_run
 from automate_api.mcp.tools.run_tools import cancel_run
-from automate_api.mcp.tools.tool import REFUSALS, ToolError
+from automate_api.mcp.tools.tool import REFUSALS, ToolError, write_moment
 from automate_api.mcp.tools.workflow_tools import check_published_output
 from automate_core.models import Event
 from automate_core.states import RunStatus
@@ -144,8 +144,8 @@ def _task_fields(run: RunResult, status: str) -> dict[str, Any]:
     fields = {
         "taskId": str(run.id),
         "status": status,
-        "createdAt": run.created_at.isoformat(),
-        "lastUpdatedAt": run.updated_at.isoformat(),
+        "createdAt": write_moment(run.created_at),
+        "lastUpdatedAt": write_moment(run.updated_at),
         "ttlMs": None,
         "pollIntervalMs": WAITING_POLL_MS if run.status == RunStatus.WAITING else POLL_MS,
     }

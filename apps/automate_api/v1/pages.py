@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Field, Schema
 
@@ -74,6 +76,11 @@ def check_list(user: User, verb: str, model: type[Model]) -> None:
     """Raise NotPermittedError when there can be no object of `model` that `user` may do `verb` on."""
     if not holds_anywhere(user, verb, model):
         raise NotPermittedError(text("You are not permitted to view this list."))
+
+
+def aware(moment: dt.datetime | None) -> dt.datetime | None:
+    """A moment of a request; one without a time zone is in the site's."""
+    return timezone.make_aware(moment) if moment is not None and timezone.is_naive(moment) else moment
 
 
 def filter_given[M: Model](queryset: QuerySet[M], **values: Any) -> QuerySet[M]:

@@ -24,7 +24,15 @@ type Key = tuple[dt.datetime, uuid.UUID]  #: by what tasks are sorted
 
 
 def find_tasks(
-    user: User, view: str, search: str = "", *, after: Key | None = None, before: Key | None = None, most: int
+    user: User,
+    view: str,
+    search: str = "",
+    *,
+    run: uuid.UUID | None = None,
+    workflow: str | None = None,
+    after: Key | None = None,
+    before: Key | None = None,
+    most: int,
 ) -> tuple[list[Any], bool]:
     """(waits with their `at`, whether there are more), beyond a key: open approvals by deadline, decided ones newest
     first.
@@ -33,6 +41,8 @@ def find_tasks(
     that wait for them. One query.
     """
     waits = _filter_waits(_waits_of_view(user, view), search)
+    waits = waits if run is None else waits.filter(run=run)
+    waits = waits if workflow is None else waits.filter(run__workflow__slug=workflow)
     return _page_rows(waits, after, before, most, descending=view == "decided")
 
 

@@ -71,6 +71,7 @@ ORIGINS = {
     ExecutionRun.Origin.POLL.value: text("Poll"),
     ExecutionRun.Origin.SERVICE.value: text("Service webhook"),
     ExecutionRun.Origin.FORM.value: text("Form"),
+    ExecutionRun.Origin.MAIL.value: text("Email"),
 }
 
 RERUNS = {"none": text("Not yet"), "any": text("Already done")}

@@ -21,6 +21,7 @@ from automate_api.mcp.tools.tool import (
     read_key,
     read_run_id,
     unknown_run,
+    write_moment,
 )
 from automate_api.mcp.tools.workflow_tools import (
     SCOPES,
@@ -75,8 +76,8 @@ def _line(run: ExecutionRun) -> dict[str, Any]:
         "run": str(run.pk),
         "workflow": run.workflow.slug,
         "status": run.status,
-        "created_at": run.created_at.isoformat(),
-        "finished_at": run.finished_at.isoformat() if run.finished_at else None,
+        "created_at": write_moment(run.created_at),
+        "finished_at": write_moment(run.finished_at) if run.finished_at else None,
         "url": run_url(run.pk),
     }
 

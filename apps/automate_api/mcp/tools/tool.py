@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -174,6 +175,11 @@ def get_run(caller: Caller, run_id: uuid.UUID, verb: str = "view") -> ExecutionR
     if found is None:
         raise unknown_run(run_id)
     return found
+
+
+def write_moment(moment: dt.datetime) -> str:
+    """A moment as the REST API writes it."""
+    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def unknown_run(run_id: uuid.UUID) -> ToolError:

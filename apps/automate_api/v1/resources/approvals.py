@@ -75,6 +75,8 @@ class ApprovalQuery(PageQuery):
         "mine", description="Those that wait for you, that you decided, or all that you may reassign."
     )
     search: str = Field("", max_length=100)
+    run: uuid.UUID | None = Field(None, description="Of this run, without its sub-runs.")
+    workflow: str | None = Field(None, max_length=100, description="Of this workflow, by its slug.")
 
 
 class Decide(RequestSchema):
@@ -92,7 +94,15 @@ def list_approvals(request: TokenRequest, query: Query[ApprovalQuery]) -> dict[s
     """List approvals: open ones by deadline, decided ones newest first."""
     _check_scope(request, "view")
     after = _read_key(query.cursor) if query.cursor is not None else None
-    found, more = find_tasks(request.user, query.show, query.search.strip(), after=after, most=query.limit)
+    found, more = find_tasks(
+        request.user,
+        query.show,
+        query.search.strip(),
+        run=query.run,
+        workflow=query.workflow,
+        after=after,
+        most=query.limit,
+    )
     documents = {wait.pk: wait for wait in Wait.objects.filter(pk__in=[wait.pk for wait in found])} if found else {}
     return {
         "items": [_describe(documents[wait.pk], wait.run.workflow.slug) for wait in found if wait.pk in documents],

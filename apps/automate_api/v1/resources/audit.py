@@ -6,12 +6,11 @@ import datetime as dt
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
-from automate_api.v1.pages import Page, PageQuery, read_page
+from automate_api.v1.pages import Page, PageQuery, aware, read_page
 from automate_api.v1.problems import ProblemError
 from automate_core.queries.audit_search import AuditSearch
 from automate_core.queries.statement_timeout import bounded_queries
@@ -72,7 +71,7 @@ class AuditQuery(PageQuery):
         else:
             params["kind"] = self.object_type
         kept = {name: str(value) for name, value in params.items() if value}
-        return AuditSearch(kept, _aware(self.since), _aware(self.until)).entries()
+        return AuditSearch(kept, aware(self.since), aware(self.until)).entries()
 
 
 @router.get("/audit-entries", response=Page[AuditEntry])
@@ -94,7 +93,3 @@ def read_audit_entry(request: TokenRequest, entry_id: int) -> Entry:
 def _check_audits(request: TokenRequest) -> None:
     if not can(request.user, "audit", SITE):
         raise NotPermittedError(text("You need the permission to view the audit trail."))
-
-
-def _aware(moment: dt.datetime | None) -> dt.datetime | None:
-    return timezone.make_aware(moment) if moment is not None and timezone.is_naive(moment) else moment

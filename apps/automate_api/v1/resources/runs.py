@@ -98,6 +98,7 @@ class RunWait(Schema):
     created_at: dt.datetime
     due_at: dt.datetime | None
     page: str | None = Field(description="The page where people decide an approval.")
+    approval: uuid.UUID | None = Field(description="ID of the approval, for /approvals.")
 
 
 class RunWithWaits(Run):
@@ -121,7 +122,10 @@ class RunFilterQuery(RequestSchema):
     workflow: list[str] = Field([], max_length=MOST_CHOSEN, description="Slugs.")
     origin: list[Literal[*ORIGINS]] = Field([], description="What started it.")  # type: ignore[valid-type]
     version: int | None = Field(None, ge=1, lt=2**31, description="Number of the workflow's version.")
-    since: Literal[*PERIODS] | None = Field(None, description="The last hours or days.")  # type: ignore[valid-type]
+    since: Literal[*PERIODS] | dt.datetime | None = Field(  # type: ignore[valid-type]
+        None, description="The last hours or days, or the time after which they were created."
+    )
+    until: dt.datetime | None = Field(None, description="The time until which they were created, as `to`.")
     created_from: dt.datetime | None = Field(None, alias="from")
     created_to: dt.datetime | None = Field(None, alias="to")
     longer: str | None = Field(None, max_length=40, description="Least duration, such as 90s or 2h 30m.")
@@ -135,6 +139,10 @@ class RunFilterQuery(RequestSchema):
     def filters(self) -> RunFilters:
         """The filters in the form of the core. Raises ProblemError."""
         given = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"limit", "cursor", "search"})
+        if isinstance(self.since, dt.datetime):
+            given["from"] = given.pop("since")
+        if "until" in given:
+            given["to"] = given.pop("until")
         query = {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in given.items()}
         found = parse_run_filters(query | ({"q": self.search} if self.search else {}))
         if found.problems:
@@ -298,6 +306,7 @@ def _describe_wait(found: OpenWait) -> dict[str, Any]:
         "created_at": wait.created_at,
         "due_at": wait.due_at,
         "page": page_url("studio:approval_page", wait.pk) if is_approval else None,
+        "approval": wait.pk if is_approval else None,
     }
 
 

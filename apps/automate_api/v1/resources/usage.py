@@ -65,6 +65,8 @@ class ModelUsage(Schema):
 class UsageQuery(Schema):
     first: dt.date | None = Field(None, description="First day; by default 30 days before the last one.")
     last: dt.date | None = Field(None, description="Last day; by default today.")
+    since: dt.date | None = Field(None, description="As `first`.")
+    until: dt.date | None = Field(None, description="As `last`.")
     workflow: str = Field("", max_length=100, description="Slug.")
     model: str = Field("", max_length=200)
 
@@ -167,9 +169,9 @@ def read_statistics(request: TokenRequest, query: Query[StatisticsQuery]) -> dic
 
 def _read_period(query: UsageQuery) -> report.Period:
     """Raises ProblemError."""
-    last = query.last or budgets.today()
+    last = query.last or query.until or budgets.today()
     try:
-        first = query.first or last - dt.timedelta(days=DAYS - 1)
+        first = query.first or query.since or last - dt.timedelta(days=DAYS - 1)
         return report.Period(first=first, last=last, workflow=query.workflow, model=query.model)
     except OverflowError as error:
         raise ProblemError(422, _("The dates are out of range.")) from error

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any, Literal
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema, Status
@@ -14,7 +14,7 @@ from ninja import Field, Query, Router, Schema, Status
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.definitions import WorkflowText
 from automate_api.v1.front_door import TokenRequest
-from automate_api.v1.pages import Page, PageQuery, check_may_view, filter_given, permitted_rows, read_page
+from automate_api.v1.pages import Page, PageQuery, aware, check_may_view, filter_given, permitted_rows, read_page
 from automate_api.v1.problems import ProblemError
 from automate_core.authoring import copies, pausing, workflows
 from automate_core.models import Workflow
@@ -50,6 +50,25 @@ class WorkflowSummary(Schema):
 
 class WorkflowFilters(PageQuery):
     status: Workflow.Status | None = None
+    search: str | None = Field(None, max_length=100, description="Part of the name or the slug.")
+    tag: str | None = Field(None, max_length=100)
+    owner: str | None = Field(None, max_length=200, description="User name.")
+    since: dt.datetime | None = Field(None, description="Changed at this time or later.")
+    until: dt.datetime | None = Field(None, description="Changed at this time or earlier.")
+
+    def narrow(self, rows: QuerySet[Workflow]) -> QuerySet[Workflow]:
+        """The rows that match."""
+        rows = filter_given(
+            rows,
+            status=self.status,
+            owner__username=self.owner,
+            tags__contains=None if self.tag is None else [self.tag],
+            updated_at__gte=aware(self.since),
+            updated_at__lte=aware(self.until),
+        )
+        if self.search is None:
+            return rows
+        return rows.filter(Q(name__icontains=self.search) | Q(slug__icontains=self.search))
 
 
 def get_workflow(request: TokenRequest, slug: str, queryset: Any = None) -> Workflow:
@@ -67,7 +86,7 @@ def workflow_rows() -> QuerySet[Workflow]:
 @router.get("/workflows", response=Page[WorkflowSummary])
 def list_workflows(request: TokenRequest, filters: Query[WorkflowFilters]) -> dict[str, Any]:
     """List the workflows that the token may view, in the order of their creation."""
-    rows = filter_given(permitted_rows(request.user, "view", workflow_rows()), status=filters.status)
+    rows = filters.narrow(permitted_rows(request.user, "view", workflow_rows()))
     found, following = read_page(rows, filters, order="pk")
     return {"items": found, "next": following}
 
