@@ -99,12 +99,15 @@ def test_pages_by_key_in_few_queries(auditor, owner, django_assert_max_num_queri
 def test_an_export_is_signed_and_a_changed_one_is_noticed(auditor, entries, kind, tmp_path, capsys):
     answer = auditor.post(f"{reverse('studio:audit_export')}?verb=workflow.", {"format": kind})
     content = answer.getvalue()
+    numbers = [entries[0].pk, entries[1].pk]
     if kind == "csv":
         rows = list(csv.DictReader(content.decode().splitlines()))
+        assert [int(row["number"]) for row in rows[:-1] if row["number"]] == numbers
         assert [row["verb"] for row in rows[:-1]] == ["workflow.published", "workflow.paused"]
     else:
         lines = [json.loads(line) for line in content.decode().splitlines()]
         assert [line.get("verb") for line in lines] == ["workflow.published", "workflow.paused", None]
+        assert [line["number"] for line in lines[:-1]] == numbers
         assert lines[-1]["entries"] == 2 and lines[0]["canonical"] == entries[0].canonical
     assert AuditEntry.objects.latest("pk").changes == {"format": kind, "filters": {"verb": "workflow."}}
     file = tmp_path / "export"

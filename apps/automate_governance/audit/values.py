@@ -15,6 +15,7 @@ from django.db import models
 from django.db.models import Expression, Value
 from django.utils.functional import Promise
 
+from automate_governance.audit.content import recorded_facts
 from automate_governance.models import AuditEntry
 from automate_governance.redaction.redactor import redact
 from automate_governance.redaction.token_patterns import is_secret_name
@@ -106,12 +107,16 @@ def _restored(kept: Any, value: Any) -> Any:
 
 
 def readable_changes(entry: AuditEntry) -> dict[str, Any]:
-    """Return the recorded changes that hold a value, with marked texts, which `translated` shows in a language."""
-    texts = entry.changes.get(TEXTS)
+    """Return the recorded changes that hold a value, with marked texts, which `translated` shows in a language.
+
+    Of erased ones, the facts, which name no person.
+    """
+    changes = recorded_facts(entry) if "content" in entry.erased else entry.changes
+    texts = changes.get(TEXTS)
     texts = texts if isinstance(texts, dict) else {}
     return {
         name: _restored(texts.get(name), value)
-        for name, value in entry.changes.items()
+        for name, value in changes.items()
         if not (name == TEXTS and texts) and value not in ("", [], {}, None)
     }
 

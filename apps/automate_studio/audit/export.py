@@ -20,7 +20,7 @@ from automate_governance.redaction.redactor import RedactedStream, redactor
 from automate_governance.redaction.spreadsheets import inert
 
 COLUMNS = (
-    "position", "at", "who", "actor", "actor_id", "source", "system_user", "credential", "address", "verb",
+    "number", "position", "at", "who", "actor", "actor_id", "source", "system_user", "credential", "address", "verb",
     "object_type", "object_id", "object", "changes", "trace_id", "previous", "hash", "erased",
 )  # fmt: skip
 
@@ -76,7 +76,7 @@ def _entry_fields(entry: AuditEntry) -> dict[str, Any]:
     found = {name: getattr(entry, name) for name in COLUMNS if hasattr(entry, name) and name != "changes"}
     found["at"] = entry.at.isoformat()
     chained = {"position": link.position, "previous": link.previous, "hash": link.hash} if link else {}
-    return {"position": "", "previous": "", "hash": ""} | found | chained
+    return {"number": entry.pk, "position": "", "previous": "", "hash": ""} | found | chained
 
 
 def _csv_line(cells: Any) -> str:

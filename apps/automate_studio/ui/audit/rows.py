@@ -27,6 +27,7 @@ from automate_studio.ui.audit.actions import action_label
 from automate_studio.ui.audit.filters import KINDS, AuditFilters
 from automate_studio.ui.formatting import format_exact, permission_word
 from automate_studio.ui.keyset_pages import KeysetPage, keyset_links
+from automate_studio.view_models.step_tree import START
 
 ON_A_PAGE = 50
 #: Names of recorded values; a model's own fields have theirs as well.
@@ -115,9 +116,13 @@ _VALUE_NAMES = {
 }
 
 
+#: Of erasures, the digest is of other values.
+_SEARCHED_TEXTS = text("keyed digest of the searched texts")
 _HIDDEN = {"wait", "whole"}  # keys that mean nothing to people
 _RUN = "automate_core.executionrun"
+_ERASURE = "automate_core.erasure"
 _SITE = "automate_governance.sitepermission"
+_RERUN_STARTS = {"failed": text("failed step"), "start": text("beginning")}
 _REVIEWED = {"succeeded": text("succeeded"), "failed": text("failed"), "again": text("run again")}
 
 
@@ -160,7 +165,7 @@ class EntryPage(KeysetPage):
 
 def entry_page(question: AuditFilters, after: int | None, before: int | None, **around: Any) -> EntryPage:
     """Entries below the key `after`, or the nearest above `before`. At most three queries."""
-    entries = question.entries().defer("canonical")
+    entries = question.entries().select_related("link")
     if before:
         found = list(entries.filter(pk__gt=before).order_by("pk")[: ON_A_PAGE + 1])
         more, rows = len(found) > ON_A_PAGE, found[:ON_A_PAGE][::-1]
@@ -188,13 +193,13 @@ def empty_page(question: AuditFilters) -> EntryPage:
 
 def build_entry_rows(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:
     """Rows of the entries. At most three queries, for the names of steps and for erasures."""
-    listed = list(entries)
-    known = audit.erasures(listed)
+    listed = [(entry, audit.readable_changes(entry)) for entry in entries]
+    known = audit.erasures(entry for entry, _changes in listed)
     steps = find_step_names(
-        entry.object_id for entry in listed if entry.object_type == _RUN and (entry.changes or {}).get("step")
+        entry.object_id for entry, changes in listed if entry.object_type == _RUN and changes.get("step")
     )
-    for entry in listed:
-        changes = _named(entry, audit.readable_changes(entry), steps)
+    for entry, recorded in listed:
+        changes = _named(entry, recorded, steps)
         yield EntryRow(
             entry=entry,
             source=_source_text(entry),
@@ -259,6 +264,8 @@ def _source_text(entry: AuditEntry) -> str:
 
 
 def _value_name(object_type: str, name: str) -> str:
+    if name == "digest" and object_type == _ERASURE:
+        return translated(_SEARCHED_TEXTS)
     if name in _VALUE_NAMES:
         return translated(_VALUE_NAMES[name])
     try:
@@ -269,7 +276,14 @@ def _value_name(object_type: str, name: str) -> str:
 
 
 def _named(entry: AuditEntry, changes: Mapping[str, Any], steps: StepNames) -> Mapping[str, Any]:
-    """Values of an entry with the names of its step and outcome in place of their keys."""
+    """Values of an entry with words in place of codes, and the names of its step and outcome in place of their keys."""
+    if entry.verb == "retention.changed":  # recorded as pairs
+        pairs = {name: value for name, value in changes.items() if isinstance(value, list) and len(value) == 2}
+        return {**changes, **{name: {"from": old, "to": new} for name, (old, new) in pairs.items()}}
+    if changes.get("step") == START:
+        return {**changes, "step": translated(text("trigger"))}
+    if entry.verb == "run.retried" and changes.get("start") in _RERUN_STARTS:
+        return {**changes, "start": translated(_RERUN_STARTS[changes["start"]])}
     path = changes.get("step")
     step = steps.get((entry.object_id, key_of(path))) if path and isinstance(path, str) else None
     if step is None:
