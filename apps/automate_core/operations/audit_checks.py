@@ -51,7 +51,7 @@ def check_decisions(entries: Sequence[AuditEntry]) -> Iterator[str]:
         for entry in entries
         if "digest" in entry.changes and (wait := _uuid(audit.recorded_facts(entry).get("wait")))
     }
-    waits = Wait.objects.filter(pk__in=recorded).values("pk", "run_id", "path", "data", "outcome")
+    waits = Wait.objects.filter(pk__in=recorded, run__erasure=None).values("pk", "run_id", "path", "data", "outcome")
     decided = {row["pk"]: row for row in waits if row["data"] and row["outcome"]}
     runs = {row["run_id"] for row in decided.values()}
     kept = Wait.objects.filter(run__in=runs, kind=Wait.Kind.APPROVAL).order_by("pk")

@@ -37,6 +37,7 @@ from automate_core.operations.retention.pruning import Pace
 from automate_core.operations.statistics import rollup
 from automate_core.runs import control
 from automate_core.runs.replay import replay_refusal
+from automate_core.runs.start_cancellation import cancel_run_or_start
 from automate_core.runs.waits import approvals
 from automate_governance import audit
 from automate_governance.models import AuditEntry
@@ -308,6 +309,37 @@ def test_live_runs_are_listed_and_left_out_until_they_end(workflow, deliver, dra
     assert flow.runs.get().status == "succeeded" and Event.objects.get().payload is None
     left = set(tables_with(ADA))
     assert left == set()
+
+
+def test_a_decision_stays_with_its_run_in_use_and_its_outcome_after_the_erasure(workflow, deliver, drain, owner):
+    flow = workflow(ASKS + "  - {kind: wait, key: rest, duration: 1d}\n")
+    deliver({"customer": ADA})
+    drain()
+    approvals.decide_approval(Wait.objects.get(), by=owner, outcome="agreed", form={"why": "ok"})
+    drain()
+    decided = AuditEntry.objects.get(verb="approval.decided")
+    erase(ADA)
+    assert set(ErasureItem.objects.values_list("kind", "state")) == {("unit", "in_use"), ("entry", "in_use")}
+    decided.refresh_from_db()
+    assert not decided.erased and ADA in decided.changes["message"]
+    cancel_run_or_start(flow.runs.get(), by=owner)
+    drain()
+    erase(ADA)
+    decided.refresh_from_db()
+    assert decided.erased and tables_with(ADA) == []
+    assert {"step": "ok", "outcome": "agreed"}.items() <= audit.readable_changes(decided).items()
+    assert list(audit.verify()) == []
+
+
+def test_a_decision_whose_run_alone_is_erased_is_not_tampered_with(workflow, deliver, drain, owner):
+    workflow(ASKS.replace("Refund {{ event.payload.customer }}?", "Refund?"))
+    deliver({"customer": ADA})
+    drain()
+    approvals.decide_approval(Wait.objects.get(), by=owner, outcome="agreed", form={"why": "ok"})
+    drain()
+    erase(ADA)
+    assert not AuditEntry.objects.get(verb="approval.decided").erased
+    assert list(audit.verify()) == []
 
 
 def test_files_go_with_their_event_or_by_name_and_content(workflow, deliver, drain, settings, tmp_path):

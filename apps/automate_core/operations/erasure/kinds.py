@@ -43,10 +43,12 @@ def _erase_files(erasure: Erasure, texts: SearchedTexts, keys: Sequence[str]) ->
 
 
 def _erase_entries(erasure: Erasure, texts: SearchedTexts, keys: Sequence[str]) -> ErasedKeys:
-    numbers = [int(key) for key in keys]
+    """Units come before entries: those of units that were left out stay with them."""
+    in_use = units.entries_in_use(erasure, keys)
+    numbers = [int(key) for key in keys if key not in in_use]
     already = AuditEntry.objects.filter(pk__in=numbers, erased__has_key="content").count()
     audit.erase_values(numbers, erased_by=erasure.person, reason=erasure.reason, parts=("content",))
-    return ErasedKeys(Counter(entries=len(numbers) - already))
+    return ErasedKeys(Counter(entries=len(numbers) - already), in_use)
 
 
 def _delete_edits(erasure: Erasure, texts: SearchedTexts, keys: Sequence[str]) -> ErasedKeys:

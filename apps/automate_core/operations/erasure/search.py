@@ -88,7 +88,7 @@ def search_batch(erasure: Erasure, texts: SearchedTexts, limit: int) -> bool:
 
 
 def count_found(erasure: Erasure) -> Counter[str]:
-    """The rows that an erasure would concern, by kind. Events in use are noted as such and left out."""
+    """The rows that an erasure would concern, by kind. Events in use are left out, with their audit entries."""
     counts = Counter[str]()
     keys = [uuid.UUID(key) for key in erasure.items.filter(kind="unit").values_list("key", flat=True)]
     for first in range(0, len(keys), _AT_ONCE):
@@ -96,4 +96,7 @@ def count_found(erasure: Erasure) -> Counter[str]:
         in_use = units.find_in_use(part)
         erasure.items.filter(kind="unit", key__in=map(str, in_use)).update(state=ErasureItem.State.IN_USE)
         counts += units.count_units([key for key in part if key not in in_use])
+    entries = list(erasure.items.filter(kind="entry").values_list("key", flat=True))
+    left = units.entries_in_use(erasure, entries)
+    erasure.items.filter(kind="entry", key__in=left).update(state=ErasureItem.State.IN_USE)
     return counts

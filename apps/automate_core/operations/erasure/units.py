@@ -14,11 +14,12 @@ from django.db.models import Q, QuerySet
 
 from automate_core import artifacts, database
 from automate_core.files.lineage import find_family, find_lineage, find_referenced
-from automate_core.models import Erasure, Event, ExecutionRun, StepRun, StoredFile
+from automate_core.models import Erasure, ErasureItem, Event, ExecutionRun, StepRun, StoredFile
 from automate_core.operations.erasure.sources import ErasedKeys
 from automate_core.operations.erasure.texts import SearchedTexts
 from automate_core.operations.retention.statements import DELETE_RUNS
 from automate_core.states import FINAL_RUN_STATES
+from automate_governance.models import AuditEntry
 from automate_plugins import text
 from automate_plugins.texts import stored
 
@@ -132,6 +133,16 @@ def find_in_use(units: Sequence[uuid.UUID]) -> set[uuid.UUID]:
         None, _EVENTS_IN_USE, {"units": list(units)}
     )
     return {row.unit for row in found}
+
+
+def entries_in_use(erasure: Erasure, entries: Sequence[str]) -> frozenset[str]:
+    """Those of the audit entries that are about events and runs which the erasure leaves out."""
+    left = list(erasure.items.filter(kind="unit", state=ErasureItem.State.IN_USE).values_list("key", flat=True))
+    runs = ExecutionRun.objects.filter(Q(pk__in=left) | Q(event__in=left)).values_list("pk", flat=True)
+    about = Q(object_type=Event._meta.label_lower, object_id__in=left)
+    about |= Q(object_type=ExecutionRun._meta.label_lower, object_id__in=[str(run) for run in runs])
+    found = AuditEntry.objects.filter(about, pk__in=[int(key) for key in entries]) if left else ()
+    return frozenset(str(entry.pk) for entry in found)
 
 
 def count_units(units: Sequence[uuid.UUID]) -> Counter[str]:

@@ -159,9 +159,9 @@ def decide_approval(
     wait.save(update_fields=["decided_by"])
     _answer(wait, run, by, outcome=outcome, form=filled, remark=remark)
     wait.refresh_from_db(fields=["data", "outcome"])  # the digest is over the values as they are stored
-    changes = {"step": wait.path, "outcome": outcome, "form": filled, **({"reason": remark} if remark else {})}
+    changes = {"form": filled, **({"reason": remark} if remark else {})}
     changes |= decisions.shown_values(data) | {"digest": decisions.decision_digest(wait.data or {}, wait.outcome or {})}
-    facts = {"wait": str(wait.pk)}
+    facts = {"step": wait.path, "outcome": outcome, "wait": str(wait.pk)}  # stay after an erasure
     audit.record(by, "approval.decided", run, changes=changes, facts=facts, trace_id=run.trace_id)
     return wait
 

@@ -377,8 +377,10 @@ def _audit_lines(run: ExecutionRun, path: str, *, may_see: bool) -> Iterator[Aud
     """Audit entries of the step and of the whole run, newest first."""
     about = AuditEntry.objects.filter(object_type=run._meta.label_lower, object_id=str(run.pk)).exclude(verb=_SEEN)
     rows = about.filter(Q(changes__step=path) | Q(changes__step__isnull=True)).order_by("-id")
-    for entry in rows.defer("canonical")[:MOST_AUDITED]:
+    for entry in rows[:MOST_AUDITED]:
         changes = {name: _joined_names(value) for name, value in audit.readable_changes(entry).items()}
+        if changes.get("step", path) != path:  # of an erased entry, which the column no longer holds
+            continue
         note = changes.get("reason", "") if may_see else ""
         yield AuditLine(actor=entry.who, action=_action_text(entry.verb, changes), note=note, at=entry.at)
 
