@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from django.db.models import Q, TextField
@@ -27,12 +27,14 @@ def connections_of_secrets(secrets: Sequence[StoredSecret]) -> Iterator[tuple[in
                 yield by_reference[reference], connection
 
 
-def reset_failing_connections(instance: StoredSecret, *, created: bool, **_signal: Any) -> None:
+def reset_failing_connections(
+    instance: StoredSecret, *, created: bool, update_fields: Collection[str] | None, **_signal: Any
+) -> None:
     """Forget the failures of connections whose secret has been entered again: they may work with the new value.
 
     One that a person signs in to stays as it is, as only the sign-in repairs it.
     """
-    if created:
+    if created or (update_fields is not None and "box" not in update_fields):  # another owner is no new value
         return
     for _key, connection in connections_of_secrets([instance]):
         setup = connection.sign_in

@@ -235,3 +235,26 @@ def run_that_waits(workflow, owner, stranger):
     wait = Wait.objects.create(run=run, path="ask", kind="approval")
     WaitAssignee.objects.create(wait=wait, user=stranger)
     return run
+
+
+def test_a_handover_changes_neither_the_health_of_connections_nor_as_whom_runs_ran(
+    held, leaver, admin, colleague, deliver, drain, sign_in
+):
+    config = {"base_url": "https://a.example.com", "token": "database:crm-token"}
+    failing = Connection.objects.filter(slug="crm")
+    failing.update(config=config, health="failing", health_note="HTTP 401")
+    audit.record(
+        leaver, "workflow.published", held, changes=audit.difference("run_as", "", "leaver"), facts={"version": 1}
+    )
+    handover.hand_over(leaver, colleague, by=admin)
+    assert (failing.get().owner, failing.get().health) == (colleague, "failing")
+    before = held.runs.get()
+    ExecutionRun.objects.filter(pk=before.pk).update(status="succeeded", finished_at=before.created_at)
+    deliver()
+    drain()
+    after = held.runs.exclude(pk=before.pk).get()
+    client = sign_in(admin)
+    for run, name in ((before, "leaver"), (after, "colleague")):
+        text = Page(client.get(reverse("admin:automate_core_executionrun_change", args=[run.pk]))).text
+        assert f"Ran as {name} Started" in text
+    assert "colleague Ran as leaver until" in Page(client.get(reverse("studio:versions", args=[held.pk]))).text

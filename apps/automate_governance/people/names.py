@@ -25,6 +25,11 @@ def active_people(names: Iterable[str]) -> QuerySet[Any]:
     return get_user_model()._default_manager.filter(**{f"{username_field()}__in": list(names)}, is_active=True)
 
 
+def active_people_alike(name: str) -> list[Any]:
+    """Return the active users of that username in any case; two at most."""
+    return list(get_user_model()._default_manager.filter(**{f"{username_field()}__iexact": name}, is_active=True)[:2])
+
+
 def display_name(person: Any) -> str:
     """Return the full name where the model has one, else the username."""
     full_name = getattr(person, "get_full_name", None)

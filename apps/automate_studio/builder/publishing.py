@@ -25,6 +25,7 @@ from automate_core.authoring.workflows import Seen
 from automate_core.definition.document import DefinitionError
 from automate_core.models import Workflow, WorkflowVersion
 from automate_core.navigation.http import HttpResponseSeeOther, current_person, parse_number
+from automate_core.queries.run_as_history import find_former_run_as
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_governance.texts import escape_invisible, translated
@@ -188,6 +189,9 @@ def version_list(request: HttpRequest, pk: int) -> HttpResponse:
     found = workflow.versions.select_related("author", "run_as").defer("definition")
     before = parse_number(request.GET.get("before"))
     shown = list((found.filter(number__lt=before) if before else found)[: MOST + 1])
+    former = find_former_run_as(workflow)
+    for version in shown:
+        version.former_run_as = former.get(version.number, ())  # type: ignore[attr-defined]
     return render_page(
         request,
         "automate_studio/builder/publishing/versions.html",
@@ -196,6 +200,7 @@ def version_list(request: HttpRequest, pk: int) -> HttpResponse:
         versions=shown[:MOST],
         older=shown[MOST - 1].number if len(shown) > MOST else None,
         may_change=can(request.user, "change", workflow),
+        may_publish=can(request.user, "publish", workflow),
     )
 
 

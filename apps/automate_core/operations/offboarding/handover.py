@@ -14,6 +14,7 @@ from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import parse
 from automate_core.models import Workflow, WorkflowVersion
 from automate_core.operations.offboarding import holdings, tasks
+from automate_core.queries.run_as_history import HANDED_OVER
 from automate_governance import audit
 from automate_governance.models import StoredSecret
 from automate_governance.people import names
@@ -180,7 +181,7 @@ def _hand_over_run_as(leaver: Person, to: Person, by: Person, result: Handover, 
             workflow.run_as = to
             workflow.save(update_fields=["run_as"])
         changes = audit.difference("run_as", person.get_username(), to.get_username())
-        audit.record(by, "workflow.run_as_handed_over", workflow, changes=changes)
+        audit.record(by, HANDED_OVER, workflow, changes=changes)
         done += 1
     return done
 
@@ -251,8 +252,11 @@ def _hand_over_drafts(leaver: Person, to: Person, by: Person, result: Handover) 
 
 
 def find_active_person(name: str) -> Person:
-    """The active person of that user name. Raises HandoverError."""
+    """The active person of that user name, in any case where that names one alone. Raises HandoverError."""
     person: Person | None = names.active_people([name]).first()
+    if person is None and name:
+        alike = names.active_people_alike(name)
+        person = alike[0] if len(alike) == 1 else None
     if person is None:
         if not name:
             raise HandoverError(text("Choose an active person."))

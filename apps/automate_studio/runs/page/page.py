@@ -25,6 +25,7 @@ from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee
 from automate_core.operations.retention import pinning
 from automate_core.queries import loop_items
+from automate_core.queries.run_as_history import names_during
 from automate_core.queries.run_subjects import subject_of_run
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.admin_site import reverse
@@ -103,6 +104,11 @@ class RunPage:
         return f"{source.kind}{name}{f', {event.type}' if event.type and name else ''}"
 
     @cached_property
+    def run_as(self) -> str:
+        """User names that the run acted as: several when a handover came in between."""
+        return ", ".join(names_during(self.run))
+
+    @cached_property
     def cost(self) -> ModelCost | None:
         """Cost of its models."""
         return model_cost(self.run.pk)
@@ -170,7 +176,7 @@ def load_page(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: RunView | N
     view = view or RunView()
     run = (
         runs.annotate(subject=subject_of_run())
-        .select_related("workflow__published", "version", "event")
+        .select_related("workflow__published", "version__run_as", "event")
         .defer("event__payload", "event__headers", "version__definition", "workflow__published__definition")
         .get(pk=run_id)
     )
