@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from automate_api.tokens.issuing import create_token
-from automate_core.models import WorkerState
+from automate_core.models import Notification, NotificationRule, WorkerState
 from automate_core.operations import disks
 from automate_core.operations.site_status import operation, registry
 from automate_governance import audit, sign_in
@@ -160,3 +160,20 @@ def test_the_command_lists_the_same_and_fails_on_errors():
     out = io.StringIO()
     call_command("automate_status", stdout=out)
     assert "ok      Workers: A worker is running." in out.getvalue()
+
+
+def test_email_warns_after_failed_messages_until_one_is_sent(settings):
+    settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}}
+    rule = NotificationRule.objects.create(kind="audit", channel="email")
+    values = {"rule": rule, "kind": "audit", "channel": "email", "send_at": timezone.now()}
+    Notification.objects.create(**values, error="The mail server responded: Connection refused")
+    [(severity, message, url)] = found("mail")
+    assert severity == "warning" and "Connection refused" in message and url == reverse("studio:notifications")
+    Notification.objects.create(**values, status="sent", sent_at=timezone.now())
+    assert found("mail") == []
+
+
+def test_a_trail_without_a_verification_is_not_called_verified(admin):
+    assert "The audit trail has not been verified yet." in page_of(admin).text
+    audit.record(None, "audit.verified", SitePermission(pk=0), facts={"found": 0})
+    assert "The last verification found no tampering." in page_of(admin).text

@@ -23,7 +23,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps([_values(state) for state in found], indent=2, ensure_ascii=False))
         else:
             for state in found:
-                lines = [(each.severity.value, each.message) for each in state.findings] or [("ok", state.item.ok)]
+                lines = [(each.severity.value, each.message) for each in state.findings] or [("ok", state.ok)]
                 for severity, message in lines:
                     self.stdout.write(f"{severity:<8}{state.item.title}: {message}")
         if any(state.severity == Severity.ERROR for state in found):

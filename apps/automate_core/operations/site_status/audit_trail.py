@@ -21,11 +21,18 @@ def find_alteration() -> Iterator[Finding]:
         yield Finding.error(message, view)
 
 
+def describe_last() -> str:
+    """That it found nothing, or that there was none yet."""
+    if verification.last_verification() is None:
+        return text("The audit trail has not been verified yet.")
+    return text("The last verification found no tampering.")
+
+
 ITEMS = (
     StatusItem(
         code="audit_trail",
         title=text("Audit trail"),
-        ok=text("The last verification found no tampering."),
+        ok=describe_last,
         find=find_alteration,
     ),
 )

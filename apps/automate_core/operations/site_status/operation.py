@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from automate_core.conf import named, setting
 from automate_core.events import stops
-from automate_core.models import Workflow
+from automate_core.models import Notification, Workflow
 from automate_core.operations import disks, health
 from automate_core.operations.notifications import texts
 from automate_core.operations.notifications.channels.mail import can_mail
@@ -24,6 +24,8 @@ from automate_plugins import ntext, text
 from automate_plugins.texts import joined, verbatim
 
 BACKUP_VERBS = ("site.backup_finished", "site.backup_started")  #: before 0.3, only the start was recorded
+_MAIL_MEMORY = dt.timedelta(days=7)
+_MAILS = 50  #: of which the newest are looked at
 _GIGABYTE = 1_000_000_000
 _CHECKS_ELSEWHERE = {"automate_core.W004", "automate_core.W070", "mail.E001"}  #: other items say it
 
@@ -72,8 +74,8 @@ def find_broken_plugins() -> Iterator[Finding]:
                 yield Finding.error(message, "studio:plugin_list")
 
 
-def find_missing_mail_server() -> Iterator[Finding]:
-    """Email goes nowhere."""
+def find_mail_problems() -> Iterator[Finding]:
+    """Email goes nowhere: there is no mail server, or it took no message since one failed."""
     if not can_mail():
         message = text(
             "No mail server is set, so that no email is sent: neither notifications nor email of workflows. Set"
@@ -81,6 +83,20 @@ def find_missing_mail_server() -> Iterator[Finding]:
             setting=named("MAILERS"),
         )
         yield Finding.warning(message)
+        return
+    newest = Notification.objects.filter(
+        channel=Notification.Channel.EMAIL, created_at__gt=timezone.now() - _MAIL_MEMORY
+    ).order_by("-created_at")[:_MAILS]
+    sent = max((each.sent_at for each in newest if each.sent_at), default=None)
+    unsent = (Notification.Status.WAITING, Notification.Status.FAILED)
+    failed = [each for each in newest if each.error and each.status in unsent and (not sent or each.created_at > sent)]
+    if failed:
+        told = ntext(
+            "%(count)s notification was not sent since the last successful one.",
+            "%(count)s notifications were not sent since the last successful one.",
+            len(failed),
+        )
+        yield Finding.warning(joined([told, failed[0].reason]), "studio:notifications")
 
 
 def find_failed_checks() -> Iterator[Finding]:
@@ -154,7 +170,7 @@ ITEMS = (
         find=find_capped_usage,
     ),
     StatusItem(code="plugins", title=text("Plug-ins"), ok=text("All plug-ins were loaded."), find=find_broken_plugins),
-    StatusItem(code="mail", title=text("Email"), ok=text("A mail server is set."), find=find_missing_mail_server),
+    StatusItem(code="mail", title=text("Email"), ok=text("A mail server is set."), find=find_mail_problems),
     StatusItem(code="backup", title=text("Backup"), ok=text("There is a recent backup."), find=find_old_backup),
     StatusItem(
         code="disk",

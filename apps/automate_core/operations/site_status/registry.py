@@ -64,7 +64,8 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class StatusItem:
-    """One thing that is checked: `title` and `ok` are marked texts; `ok` is shown when `find` yields nothing.
+    """One thing that is checked: `title` and `ok` are marked texts; `ok` is shown when `find` yields nothing, and may
+    be a function.
 
     `for_operators` shows it to people who may operate the site too, not to its administrators alone. Problems that
     the overview lists by itself, by the permissions for each object, are not `on_overview` a second time.
@@ -72,7 +73,7 @@ class StatusItem:
 
     code: str
     title: str
-    ok: str
+    ok: str | Callable[[], str]
     find: Callable[[], Iterable[Finding]]
     cache_seconds: float = 0
     for_operators: bool = False
@@ -90,6 +91,11 @@ class ItemState:
     def severity(self) -> str:
         """The worst severity; empty when nothing was found."""
         return self.findings[0].severity if self.findings else ""
+
+    @property
+    def ok(self) -> str:
+        """The text that is shown when nothing was found."""
+        return self.item.ok() if callable(self.item.ok) else self.item.ok
 
 
 _items: dict[str, StatusItem] = {}
