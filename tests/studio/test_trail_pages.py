@@ -10,10 +10,12 @@ from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
+from automate_core.models import Erasure
 from automate_governance import audit
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.people import origin
 from automate_governance.people.origin import unrecorded
+from automate_governance.permissions import SITE
 from tests.support.audit import without_append_only
 from tests.support.pages import Page
 
@@ -188,3 +190,14 @@ def test_the_link_to_a_history_does_not_read_as_part_of_the_name(auditor, entrie
     }
     assert f"History: User {colleague}" in names
     assert "colleague History" not in page.text
+
+
+def test_codes_and_digests_are_shown_in_words(auditor, owner):
+    audit.record(owner, "retention.changed", SITE(pk=0), changes={"succeeded": [30, 7]})
+    audit.record(owner, "run.retried", owner, changes={"start": "failed"})
+    audit.record(owner, "event.payload_viewed", owner, changes={"step": "~trigger"})
+    audit.record(None, "erasure.searched", Erasure(pk=owner.pk), facts={"digest": "abc"})
+    page = Page(auditor.get(LIST))
+    for shown in ("30 → 7", "start failed step", "step trigger", "keyed digest of the searched texts abc"):
+        assert shown in page.text
+    assert "Position 1 in the chain" in auditor.get(LIST).content.decode()
