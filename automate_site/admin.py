@@ -10,6 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission, User
+from django.db.models import Case, Value, When
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext
@@ -19,7 +20,7 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm
 
 from automate_core.navigation.http import current_person
-from automate_governance import roles
+from automate_governance import roles, sign_in
 from automate_governance.admin import AuditorReadMixin
 from automate_governance.admin_site import reverse
 from automate_governance.people import password_changes
@@ -162,8 +163,10 @@ class UserAdmin(HandOverMixin, SignInMixin, PeoplePage, DjangoUserAdmin, ModelAd
             password_changes.require_change(obj, by=current_person(request))
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Read the groups of all listed people at once."""
-        return super().get_queryset(request).prefetch_related("groups")
+        """Read the groups and locks of all listed people at once."""
+        locked = [person.pk for person in sign_in.locked_people()]
+        is_locked = Case(When(pk__in=locked, then=True), default=False) if locked else Value(False)
+        return super().get_queryset(request).annotate(is_locked=is_locked).prefetch_related("groups")
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         """Say so when a role has no effect, because the person cannot open the site."""
@@ -198,8 +201,9 @@ class UserAdmin(HandOverMixin, SignInMixin, PeoplePage, DjangoUserAdmin, ModelAd
 
     @admin.display(description=_("Last sign-in"), ordering="last_login")
     def signed_in_at(self, obj: Any) -> str:
-        """Time of the last sign-in."""
-        return format_exact(obj.last_login) or gettext("Never")
+        """Time of the last sign-in, and whether the next is locked."""
+        time = format_exact(obj.last_login) or gettext("Never")
+        return gettext("%(time)s (locked)") % {"time": time} if getattr(obj, "is_locked", False) else time
 
     @admin.display(description=_("Created"))
     def joined_at(self, obj: Any) -> str:

@@ -132,6 +132,7 @@ def test_a_card_is_tested_in_place(probe, probed, sign_in, owner):
     answer = sign_in(owner).post(test, {"as": "card"}, headers=HTMX)
     assert f'id="connection-{probed.pk}"' in answer.content.decode() and "Test failed" in words(answer)
     assert "bad credentials" in words(answer)
+    assert 'id="tabs"' in answer.content.decode() and "Failing 1" in words(answer)
 
 
 def test_it_is_tested_before_it_is_saved(probe, sign_in, owner):

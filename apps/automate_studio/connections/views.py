@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -131,8 +132,13 @@ def connection_test(request: HtmxRequest, pk: int) -> HttpResponse:
     connection.refresh_from_db()
     shown = {"panel": build_panel(request, connection), "trial": result, "at": timezone.localtime()}
     if request.htmx and request.POST.get("as") == "card":
-        [card] = connection_cards(request.user, [connection], timezone.now())
-        return TemplateResponse(request, "automate_studio/connections/card.html", {**shown, "card": card})
+        now = timezone.now()
+        [card] = connection_cards(request.user, [connection], now)
+        listed = QueryDict(urlsplit(request.htmx.current_url or "").query)  # what the list around the card shows
+        found = connection_page(request.user, listed, now)
+        return TemplateResponse(
+            request, "automate_studio/connections/tested_card.html", {**shown, "card": card, "found": found}
+        )
     if request.htmx:
         return TemplateResponse(request, "automate_studio/connections/health.html", shown)
     (messages.success if result.works else messages.error)(request, translated(result.message))

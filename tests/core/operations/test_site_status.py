@@ -129,8 +129,10 @@ def test_a_locked_account_is_listed_until_it_is_unlocked(admin):
     client.post(reverse("admin:login"), {"username": "forgetful", "password": "wrong"})
     [(severity, message, url)] = found("accounts")
     assert severity == "warning" and "forgetful" in message and str(person.pk) in url
+    listed = reverse("admin:auth_user_changelist")
+    assert page_of(admin, listed).text.count("(locked)") == 1
     sign_in.unlock(name="forgetful")
-    assert found("accounts") == []
+    assert found("accounts") == [] and "(locked)" not in page_of(admin, listed).text
 
 
 def test_an_item_that_fails_harms_no_other(admin, monkeypatch):
