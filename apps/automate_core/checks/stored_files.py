@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning
@@ -10,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS
 
 from automate_connectors.registry import find_action
 from automate_core.conf import setting
-from automate_core.definition.document import ActionStep, Definition, FormTrigger
+from automate_core.definition.document import ActionStep, Definition, DefinitionError, FormTrigger
 from automate_core.definition.parsing import parse
 from automate_core.definition.slots import walk
 from automate_core.models import Workflow
@@ -24,7 +25,7 @@ def check_file_steps() -> list[CheckMessage]:
         return []
     active = Workflow.objects.using(DEFAULT_DB_ALIAS).filter(status=Workflow.Status.ACTIVE, published__isnull=False)
     rows = active.order_by("slug").values_list("slug", "published__definition")
-    slugs = [slug for slug, document in rows.iterator(chunk_size=100) if any(_file_places(parse(document)))]
+    slugs = [slug for slug, document in rows.iterator(chunk_size=100) if _stores_files(document)]
     if not slugs:
         return []
     more = f" and {len(slugs) - 3} more" if len(slugs) > 3 else ""
@@ -35,6 +36,13 @@ def check_file_steps() -> list[CheckMessage]:
             id="automate_core.W076",
         )
     ]
+
+
+def _stores_files(document: Any) -> bool:
+    try:
+        return any(_file_places(parse(document)))
+    except DefinitionError:  # of an older or a newer version, which the checks of the command do not judge
+        return False
 
 
 def _file_places(definition: Definition) -> Iterator[str]:
