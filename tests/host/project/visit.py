@@ -240,7 +240,7 @@ def value(view: str, name: str, made: dict[str, Any]) -> Any:
         "pk": pk, "run_id": made["run"].pk, "action_id": made["action"].pk, "rule_id": made["rule"].pk,
         "erasure_id": Erasure.objects.get_or_create(requester="root", digest="0" * 64, texts=["Ada"])[0].pk,
         "event_id": Event.objects.get(source__endswith="github").pk, "wait_id": made["wait"].pk, "kind": "workflow",
-        "notification_id": made["sent"].pk if made["sent"] else uuid.uuid4(), "number": 1, "key": "hook", "code": "shop", "index": 0,
+        "notification_id": made["sent"].pk if made["sent"] else uuid.uuid4(), "number": 1, "call_id": 1, "key": "hook", "code": "shop", "index": 0,
         "path": "values", "reference": "0" * 48, "slug": slug, "language": "de", "name": "images/run.png" if view == "help_image" else "audit",
     }[name]  # fmt: skip
 
