@@ -11,11 +11,12 @@ from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_core import database
 from automate_core.api import emit
-from automate_core.authoring import workflows
+from automate_core.authoring import pausing, workflows
 from automate_core.definition import yaml_files
 from automate_core.events import run_rights, stops
 from automate_core.events.matching import RuleEngine
 from automate_core.models import ActiveTrigger, Event, ExecutionRun, OutboxJob, StepRun, Wait, Workflow, WorkflowVersion
+from automate_core.operations.offboarding import handover
 from automate_core.triggers import manual, model_signals
 from tests.support.walks import settle
 
@@ -299,27 +300,58 @@ def test_a_run_goes_no_further_once_the_account_is_closed(
     deliver()
     drain()
     run = ExecutionRun.objects.get()
-    assert (run.status, run.error["code"], run.error["step"]) == ("failed", "run_as_inactive", "again")
-    assert "The run-as user colleague is not active." in run.error["message"]
-    assert dict(run.steps.values_list("path", "status")) == {
-        "first": "succeeded", "call": "succeeded", "again": "failed",
-    }  # fmt: skip
+    assert run.status == "waiting"
+    assert dict(run.steps.values_list("path", "status")) == {"first": "succeeded", "call": "succeeded"}
     assert [path for path, *_ in sink.calls] == ["/x"]
+    sink.answer = lambda number, path: (200, {}, {})
+    User.objects.filter(pk=colleague.pk).update(is_active=True)
+    settle(drain)
+    run.refresh_from_db()
+    assert run.status == "succeeded" and run.steps.get(path="again").attempt == 1
+    assert [path for path, *_ in sink.calls] == ["/x", "/y"]
 
 
-def test_a_run_that_waited_goes_no_further(endpoint, grant, theirs, deliver, drain, colleague, later):
+def test_a_run_that_waited_goes_on_once_the_account_is_open_again(
+    endpoint, grant, theirs, deliver, drain, colleague, later
+):
     grant(endpoint)
-    theirs(WEBHOOK, WAITS)
+    made = theirs(WEBHOOK, WAITS)
     deliver()
     drain()
     assert ExecutionRun.objects.get().status == "waiting"
     User.objects.filter(pk=colleague.pk).update(is_active=False)
     later(3_700)
     settle(drain)
-    run = ExecutionRun.objects.get()
-    assert (run.status, run.error["code"]) == ("failed", "run_as_inactive")
-    assert dict(StepRun.objects.values_list("path", "status")) == {"pause": "cancelled"}, "nor is it caught"
+    assert ExecutionRun.objects.get().status == "waiting"
+    assert dict(StepRun.objects.values_list("path", "status")) == {"pause": "waiting"}, "it begins no further step"
+    assert Wait.objects.get(status="open").kind == "paused"
+    pausing.pause(made, by=colleague)
+    pausing.resume(made, by=colleague, backlog="discard")
+    assert ExecutionRun.objects.get().status == "waiting", "only new runs are discarded"
+    User.objects.filter(pk=colleague.pk).update(is_active=True)
+    settle(drain)
+    assert ExecutionRun.objects.get().status == "succeeded"
     assert not Wait.objects.filter(status="open").exists()
+
+
+def test_a_decision_counts_that_is_made_while_the_account_is_closed(
+    endpoint, grant, theirs, deliver, drain, colleague, stranger, admin, sign_in
+):
+    steps = "  - {key: ask, kind: approval, assignees: [stranger], timeout: 1h}\n" + KEEP
+    grant(endpoint)
+    theirs(WEBHOOK, steps)
+    deliver()
+    drain()
+    User.objects.filter(pk=colleague.pk).update(is_active=False)
+    task = reverse("studio:approval_page", args=[Wait.objects.get().pk])
+    said = sign_in(stranger).post(task, {"outcome": "approved"}, follow=True).content.decode()
+    assert "The run continues" not in said and "The run waits, because its workflow is stopped." in said
+    settle(drain)
+    assert ExecutionRun.objects.get().status == "waiting"
+    assert not handover.hand_over(colleague, admin, by=admin).left
+    settle(drain)
+    assert ExecutionRun.objects.get().status == "succeeded"
+    assert StepRun.objects.get(path="ask").output["outcome"] == "approved"
 
 
 def test_a_run_that_waited_goes_on_when_the_account_is_open_again(

@@ -2,7 +2,8 @@
 
 While a workflow is paused, events are accepted and matched, and each new run waits (a wait of kind `paused`). Runs
 that have started go on. `events.stops` decides whether a workflow starts its runs: one whose run-as user is not active
-does not either, and its runs wait in the same way.
+does not either, and its runs wait in the same way. So do its runs that have begun (a wait with `begun`), until their
+own run-as user is active.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from automate_core import database
 from automate_core.database import AutomateNow
 from automate_core.events import stops
 from automate_core.models import ExecutionRun, Wait, Workflow
@@ -34,15 +36,23 @@ _OPERATED = {"paused", "resumed"}
 
 DISCARDED = ("discarded", text("Cancelled: the runs that waited during a pause of the workflow were discarded."))
 
-_LEFT = f"""
-SELECT FROM automate_core_wait wait
+# A new run that an event started takes the published version; every other run keeps its own.
+_RELEASABLE = f"""
+FROM automate_core_wait wait
 JOIN automate_core_executionrun run ON run.id = wait.run_id
 JOIN automate_core_workflow workflow ON workflow.id = run.workflow_id
-WHERE wait.kind = 'paused' AND wait.status = 'open' AND {stops.starts_sql("workflow")}
+WHERE wait.kind = 'paused' AND wait.status = 'open' AND CASE
+    WHEN wait.data->'{stops.BEGUN}' IS NOT NULL THEN {stops.acts_sql("run.version_id")}
+    ELSE {stops.starts_sql("workflow")} AND (run.cause = 'trigger' OR {stops.acts_sql("run.version_id")}) END
 """
 
-#: SQL: whether `release` has something to do: a run waits for its workflow, which starts runs again.
-DUE = f"EXISTS ({_LEFT})"
+#: SQL: whether `release` has something to do: a run waits, and its workflow starts runs again or its user is active.
+DUE = f"EXISTS (SELECT {_RELEASABLE})"
+
+_NEXT = f"""
+SELECT wait.run_id {_RELEASABLE} AND (%(workflow)s::bigint IS NULL OR workflow.id = %(workflow)s)
+ORDER BY wait.run_id LIMIT {BATCH}
+"""
 
 
 class WorkflowStateError(Exception):
@@ -93,13 +103,12 @@ def restore(workflow: Workflow, by: Person) -> Workflow:
 
 
 def release(workflow: Workflow | None = None) -> float | None:
-    """Have runs that wait for their workflow do so no longer, once it starts runs: a hundred of them, the oldest first.
+    """Have runs that wait for their workflow or its run-as user do so no longer: a hundred of them, the oldest first.
 
     Gives 0 when there are more. Without a workflow: those of all, which also finds runs that were made while their
     workflow was being resumed.
     """
-    waits = _backlog(workflow).filter(run__workflow__in=Workflow.objects.filter(stops.STARTS))
-    run_ids = list(waits.order_by("run_id").values_list("run", flat=True)[:BATCH])
+    run_ids = [row.run_id for row in database.run(None, _NEXT, {"workflow": workflow.pk if workflow else None})]
     for run_id in run_ids:
         _go_on(run_id)
     return 0.0 if len(run_ids) == BATCH else None
@@ -107,10 +116,10 @@ def release(workflow: Workflow | None = None) -> float | None:
 
 @transaction.atomic
 def _go_on(run_id: uuid.UUID) -> None:
-    """Close a run's wait. One that a limit counts then waits for its turn.
+    """Close a run's wait. A new run that a limit counts then waits for its turn; one that had begun continues.
 
-    A run that an event started has done nothing yet: where the workflow was published with another run-as user because
-    the one of its version is not active, it runs the published version.
+    A new run that an event started has done nothing yet: where the workflow was published with another run-as user
+    because the one of its version is not active, it runs the published version.
     """
     run = resolution.lock_run(run_id)
     wait = Wait.objects.filter(run=run_id, kind=Wait.Kind.PAUSED, status=WaitStatus.OPEN).first()
@@ -118,6 +127,9 @@ def _go_on(run_id: uuid.UUID) -> None:
         return
     wait.status, wait.resolved_at = WaitStatus.RESOLVED, AutomateNow()
     wait.save(update_fields=["status", "resolved_at"])
+    if stops.BEGUN in (wait.data or {}):
+        resolution.wake_runs([run.pk])
+        return
     published = run.workflow.published
     if run.cause == ExecutionRun.Cause.TRIGGER and published is not None and not run.version.run_as.is_active:
         run.version = published
@@ -126,14 +138,12 @@ def _go_on(run_id: uuid.UUID) -> None:
 
 
 def _discard(workflow: Workflow) -> None:
-    while run_ids := list(_backlog(workflow).order_by("run_id").values_list("run", flat=True)[:BATCH]):
+    """Cancel the new runs of the workflow that wait; those that have begun are none of them."""
+    waits = Wait.objects.filter(kind=Wait.Kind.PAUSED, status=WaitStatus.OPEN, run__workflow=workflow)
+    backlog = waits.exclude(data__has_key=stops.BEGUN).order_by("run_id")
+    while run_ids := list(backlog.values_list("run", flat=True)[:BATCH]):
         for run_id in run_ids:
             cancel_run(run_id, code=DISCARDED[0], message=DISCARDED[1])
-
-
-def _backlog(workflow: Workflow | None) -> QuerySet[Wait]:
-    waits = Wait.objects.filter(kind=Wait.Kind.PAUSED, status=WaitStatus.OPEN)
-    return waits if workflow is None else waits.filter(run__workflow=workflow)
 
 
 def pausable(user: User, workflows: QuerySet[Workflow]) -> QuerySet[Workflow]:

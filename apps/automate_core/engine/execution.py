@@ -43,6 +43,7 @@ from automate_core.engine.run_walker import Walk
 from automate_core.engine.steps.waits import MAX_DEPTH
 from automate_core.engine.test_mode import apply_test_options
 from automate_core.engine.test_options import TestOptions
+from automate_core.events import stops
 from automate_core.events.matching import Match, RuleEngine, Undecided
 from automate_core.events.run_rights import inactive_error
 from automate_core.events.scope import event_scope, job_event_scope
@@ -169,6 +170,8 @@ class ExecutionEngine:
             return False, None
         begun = {c.run.version_id for c in self._unwritten if c.run and c.job.id in self._walks}
         inactive = self.rules.rights.inactive_versions(self.journal.connection, begun)
+        for checkpoint in self._unwritten:
+            self._hold_back(checkpoint, inactive)
         reach("journal.writing")
         results = self._write(self._unwritten)
         reach("journal.written")
@@ -289,10 +292,8 @@ class ExecutionEngine:
             return Checkpoint(job, JobDisposition.COMPLETE)
         if stored.record.status in FINAL_RUN_STATES:
             return Checkpoint(job, JobDisposition.COMPLETE, stored.record, _interrupt_running(stored))
-        if user := inactive.get(stored.record.version_id):
-            if stored.record.status == RunStatus.QUEUED and not stored.steps and user.published == user.id:
-                return _wait_for_active_user(job, stored.record)
-            return _fail_for_inactive_user(job, stored, user)
+        if stored.record.version_id in inactive:
+            return _wait_for_active_user(job, stored)
         return self._walk(job, stored.record, job_event_scope(job), stored)
 
     def _walk(self, job: ClaimedJob, run: RunRecord, event: dict[str, Any], stored: StoredRun | None) -> Checkpoint:
@@ -398,6 +399,23 @@ class ExecutionEngine:
         self._runnable.pop(job.id, None)
         self._walks.pop(job.id).close()
 
+    def _hold_back(self, checkpoint: Checkpoint, inactive: dict[int, Any]) -> None:
+        """Let a run wait whose run-as user is not active, in place of the effects that it is about to start.
+
+        Not while others of its effects are under way: those new ones fail before they begin.
+        """
+        walk = self._walks.get(checkpoint.job.id)
+        if walk is None or walk.cancelled or not walk.effects_to_start or walk.run.version_id not in inactive:
+            return
+        if walk.pending_effects - set(walk.effects_to_start):
+            return
+        held_back = {id(effect.step) for effect in walk.effects_to_start}
+        checkpoint.steps = [step for step in checkpoint.steps if id(step) not in held_back]
+        checkpoint.waits = [*checkpoint.waits, _wait_for_user(begun=True)]
+        checkpoint.disposition = JobDisposition.PARK
+        walk.drop_effects()
+        walk.run.park()
+
     def _start_effects(self, walk: Walk, user: Any) -> None:
         """Start the walk's new effects; when its run-as user is not active, each fails before it begins."""
         starting, walk.effects_to_start = walk.effects_to_start, []
@@ -431,25 +449,19 @@ def _interrupt_running(stored: StoredRun) -> list[StepRecord]:
     return running
 
 
-def _wait_for_active_user(job: ClaimedJob, run: RunRecord) -> Checkpoint:
-    """Let a run that has not begun wait, as those do that its workflow starts while its run-as user is not active."""
-    run.park()
-    return Checkpoint(job, JobDisposition.PARK, run, waits=[WaitRecord(path="", kind=Wait.Kind.PAUSED)])
+def _wait_for_active_user(job: ClaimedJob, stored: StoredRun) -> Checkpoint:
+    """Let a run wait whose run-as user is not active, as the new runs of its workflow do. What it has stays as it is.
+
+    The outcomes of its open waits are stored as they come, and count once it goes on.
+    """
+    if stored.record.status != RunStatus.WAITING:
+        stored.record.park()
+    wait = _wait_for_user(begun=bool(stored.steps))  # nothing, where it has that wait already
+    return Checkpoint(job, JobDisposition.PARK, stored.record, waits=[wait])
 
 
-def _fail_for_inactive_user(job: ClaimedJob, stored: StoredRun, user: Any) -> Checkpoint:
-    """Fail a run whose run-as user is not active: it begins no further step, not even one that catches errors."""
-    run, steps = stored.record, _interrupt_running(stored)
-    for step in stored.steps.values():
-        if step.status == StepStatus.WAITING:
-            step.cancel()
-            steps.append(step)
-    if run.status != RunStatus.RUNNING:
-        run.start()
-    run.slug = user.slug
-    run.fail(inactive_error(user))
-    cancelled_waits = [path for path, wait in stored.waits.items() if wait.is_open]
-    return Checkpoint(job, JobDisposition.COMPLETE, run, steps, cancelled_waits=cancelled_waits)
+def _wait_for_user(*, begun: bool) -> WaitRecord:
+    return WaitRecord(path="", kind=Wait.Kind.PAUSED, data={stops.BEGUN: True} if begun else None)
 
 
 def _new_run(job: ClaimedJob, event: dict[str, Any], match: Match) -> RunRecord:

@@ -170,6 +170,10 @@ class Walk:
     def cancel(self) -> None:
         """Begin nothing more, because the run has ended; outcomes of running effects are recorded as they come."""
         self.cancelled = True
+        self.drop_effects()
+
+    def drop_effects(self) -> None:
+        """Forget the effects that were requested and not started."""
         for effect in self.effects_to_start:
             self.scheduler.pending_effects.pop(effect, None)
         self.effects_to_start = []

@@ -19,20 +19,28 @@ from automate_core.models import ActiveTrigger, Wait, Workflow, WorkflowVersion
 from automate_core.states import WaitStatus
 from automate_plugins import ntext, text
 
+#: Key in the data of a wait `paused` of a run that had begun: it waits for its run-as user, and for no pause.
+BEGUN = "begun"
+
 #: Condition on `Workflow`: it has a published version whose new runs start at once.
 STARTS = Q(status=Workflow.Status.ACTIVE, published__run_as__is_active=True)
 
 
 def starts_sql(workflow: str) -> str:
     """STARTS as SQL, for the alias of a row of the workflows."""
+    return f"({workflow}.status = 'active' AND {acts_sql(f'{workflow}.published_id')})"
+
+
+def acts_sql(version: str) -> str:
+    """SQL: whether the run-as user of a version is active, for an expression of its key."""
     person: Any = WorkflowVersion._meta.get_field("run_as").related_model
     table, key, active = (
         connection.ops.quote_name(name)
         for name in (person._meta.db_table, person._meta.pk.column, person._meta.get_field("is_active").column)
     )
-    return f"""({workflow}.status = 'active' AND EXISTS (
-        SELECT FROM automate_core_workflowversion published JOIN {table} person ON person.{key} = published.run_as_id
-        WHERE published.id = {workflow}.published_id AND person.{active}))"""
+    return f"""EXISTS (
+        SELECT FROM automate_core_workflowversion version JOIN {table} person ON person.{key} = version.run_as_id
+        WHERE version.id = {version} AND person.{active})"""
 
 
 def must_wait(workflow_id: int) -> bool:

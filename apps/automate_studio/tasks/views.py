@@ -219,7 +219,11 @@ def _record_decision(request: HttpRequest, wait: Wait) -> HttpResponse:
     except approvals.NotOpenError as error:
         messages.error(request, translated(str(error)))
     else:
-        messages.success(request, _("Decision saved. The run continues."))
+        if wait.run.version.run_as.is_active:
+            messages.success(request, _("Decision saved. The run continues."))
+        else:
+            said = _("Decision saved. The run waits, because its workflow is stopped. You need not decide again.")
+            messages.warning(request, said)
     return HttpResponseSeeOther(reverse("studio:approval_list"))
 
 
