@@ -115,13 +115,18 @@ def test_a_run_that_was_queued_before_waits_too(workflow, deliver, drain, owner)
     assert again.status == "succeeded" and made.slug == "orders"
 
 
-def test_the_page_of_the_event_and_of_the_workflow_say_why(stopped, admin, sign_in):
+def test_the_page_of_the_event_and_of_the_workflow_say_why(stopped, owner, admin, sign_in):
     client = sign_in(admin)
     run = ExecutionRun.objects.first()
     event = Page(client.get(reverse("admin:automate_core_event_change", args=[run.event_id]))).text
-    assert "The run waits until the run-as user is active again." in event
-    page = Page(client.get(reverse("admin:automate_core_workflow_change", args=[stopped.pk]))).text
-    assert "Stopped: the run-as user owner is not active." in page and "7 runs wait" in page
+    assert "The run waits until the run-as user is active again or the work is handed over." in event
+    answer = client.get(reverse("admin:automate_core_workflow_change", args=[stopped.pk]))
+    page = Page(answer)
+    assert "Stopped: the run-as user owner is not active." in page.text and "7 runs wait" in page.text
+    assert "Hand over the work of the run-as user, or activate the account again." in page.text
+    assert "Workflow stopped" in page.text and "Workflow paused" not in page.text
+    assert "da-status-icon" in answer.content.decode().partition('id="workflow-state"')[2][:80]
+    assert reverse("studio:hand_over", args=[owner.pk]) in answer.content.decode()
 
 
 def test_it_stands_on_the_overview_in_the_list_in_metrics_and_in_the_site_status(

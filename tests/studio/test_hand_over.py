@@ -162,6 +162,7 @@ def test_deactivating_leads_to_what_is_still_held(held, leaver, admin, sign_in):
     sent = {"username": "leaver", "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00", "is_staff": "on"}
     asked = Page(client.post(page, sent))
     assert "Holidays" in asked.text and "Hand over first" in asked.text
+    assert "1 run in progress acts as this person." in asked.text and "1 open approval asks this person." in asked.text
     leaver.refresh_from_db()
     assert leaver.is_active, "the question has not been answered"
     answer = client.post(page, {**sent, "_deactivate": "1"})
@@ -171,6 +172,7 @@ def test_deactivating_leads_to_what_is_still_held(held, leaver, admin, sign_in):
 
 def test_the_page_previews_and_asks_again_when_something_stays(held, leaver, admin, sign_in):
     make_person("clerk")
+    assert "1 run continues as root." in Page(sign_in(admin).post(_page(leaver), {"to": "root"})).text
     client, form = sign_in(admin), {"to": "clerk", "deactivate": "1"}
     page = Page(client.post(_page(leaver), form))
     assert "Holidays still runs as leaver" in page.text and "Hand over the rest" in page.text
@@ -258,3 +260,23 @@ def test_a_handover_changes_neither_the_health_of_connections_nor_as_whom_runs_r
         text = Page(client.get(reverse("admin:automate_core_executionrun_change", args=[run.pk]))).text
         assert f"Ran as {name} Started" in text
     assert "colleague Ran as leaver until" in Page(client.get(reverse("studio:versions", args=[held.pk]))).text
+
+
+def test_the_last_approver_is_asked_for_before_a_deactivation_and_missed_after_it(workflow, stranger, admin, sign_in):
+    steps = "[{kind: approval, key: ask, assignees: [stranger], timeout: 1h}]"
+    both = "[{kind: approval, key: ask, assignees: [stranger, owner], timeout: 1h}]"
+    for name, asked in (("Claims", steps), ("Trips", both)):
+        workflow(f"name: {name}\nslug: {name.lower()}\ntriggers: [{{kind: event, event: go}}]\nsteps: {asked}\n")
+    client, page = sign_in(admin), reverse("admin:auth_user_change", args=[stranger.pk])
+    status, overview = reverse("studio:site_status"), reverse("admin:index")
+    missed = "No approver of ask is active"
+    assert missed not in Page(client.get(status)).text and missed not in Page(client.get(overview)).text
+    sent = {"username": "stranger", "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+    asked = Page(client.post(page, sent))
+    assert "Approvals without an approver" in asked.text and "Claims" in asked.text and "Trips" not in asked.text
+    assert client.post(page, {**sent, "_deactivate": "1"}).status_code == 302
+    stranger.refresh_from_db()
+    assert not stranger.is_active
+    for address in (status, overview):
+        shown = Page(client.get(address)).text
+        assert missed in shown and "Claims" in shown and "Trips" not in shown

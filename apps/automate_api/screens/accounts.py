@@ -31,7 +31,7 @@ from automate_api.tokens.service_accounts import (
 from automate_core.navigation.admin_pages import question_response, render_page
 from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_core.navigation.lists import build_list_page, list_query, page_slice
-from automate_core.operations.offboarding.holdings import workflows_to_stop
+from automate_core.operations.offboarding.holdings import open_runs, workflows_to_stop
 from automate_governance.admin_site import reverse
 from automate_governance.people import names
 from automate_governance.permissions import SITE, NotPermittedError, Person, can
@@ -135,6 +135,7 @@ def account_active(request: HttpRequest, pk: str) -> HttpResponse:
             user_of_account=user,
             back=back,
             workflows=list(workflows_to_stop(user).values_list("name", flat=True)),
+            open_runs=open_runs(user).count(),
         )
     active = request.POST.get("do") == "activate"
     change_active(user, active, by=by)

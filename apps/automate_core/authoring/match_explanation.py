@@ -339,7 +339,7 @@ def _run_reasons(run: ExecutionRun, wait: Wait | None, refusal: str = "") -> lis
     """Reasons why a started run did nothing, or nothing yet; `refusal` is why its trigger is stopped."""
     if wait is not None and wait.kind == Wait.Kind.PAUSED and run.workflow.status == Workflow.Status.ACTIVE:
         stopped = [text("The trigger is stopped: %(reason)s.", reason=refusal)] if refusal else []
-        return [*stopped, text("The run waits until the run-as user is active again.")]
+        return [*stopped, text("The run waits until the run-as user is active again or the work is handed over.")]
     if wait is not None and wait.kind == Wait.Kind.PAUSED:
         return [text("The run waits until the paused workflow is resumed.")]
     if wait is not None:

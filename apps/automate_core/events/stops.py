@@ -68,8 +68,10 @@ class WorkflowStop:
         if not self.keeps:
             return [*stopped, text("Events that it may not read start nothing. Replay them afterwards.")]
         waiting = ntext(
-            "Events are accepted, and %(count)s run waits. It starts when the run-as user is active again.",
-            "Events are accepted, and %(count)s runs wait. They start when the run-as user is active again.",
+            "Events are accepted, and %(count)s run waits. Hand over the work of the run-as user, or activate the"
+            " account again.",
+            "Events are accepted, and %(count)s runs wait. Hand over the work of the run-as user, or activate the"
+            " account again.",
             self.waiting,
         )
         return [*stopped, waiting]

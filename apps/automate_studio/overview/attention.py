@@ -30,6 +30,7 @@ from automate_core.models import (
 )
 from automate_core.operations import dead_jobs
 from automate_core.operations.offboarding import holdings
+from automate_core.operations.offboarding.lost_approvals import find_lost_approvals
 from automate_core.operations.site_status.registry import Severity, read_items, visible_items
 from automate_core.operations.statistics.period_figures import Counts, Workflows
 from automate_core.operations.statistics.periods import Period
@@ -120,6 +121,7 @@ def build_attention(
     first = [
         *_site_status_items(user, Severity.ERROR),
         *_stopped_workflow_items(workflows),
+        *_lost_approval_items(workflows),
         *_dead_job_items(user),
         *_pool_items(user),
         *_long_transaction_items(status),
@@ -295,6 +297,20 @@ def _stopped_workflow_items(workflows: Workflows) -> Iterator[AttentionItem]:
             state="failed",
             count=_("%(count)s waiting") % {"count": format_count(stop.waiting)} if stop.waiting else _("Stopped"),
             detail=" ".join(translated(sentence) for sentence in stop.sentences),
+            since="",
+        )
+
+
+def _lost_approval_items(workflows: Workflows) -> Iterator[AttentionItem]:
+    """Workflows with an approval that nobody can decide."""
+    found = Workflow.objects.all() if workflows is None else Workflow.objects.filter(pk__in=workflows)
+    for workflow, sentence in find_lost_approvals(found)[:SHOWN]:
+        yield AttentionItem(
+            name=workflow.name,
+            url=change_url(workflow),
+            state="failed",
+            count=_("No approver"),
+            detail=translated(sentence),
             since="",
         )
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import flatten_fieldsets
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext
@@ -16,6 +15,7 @@ from unfold.decorators import action
 
 from automate_core.models import Workflow
 from automate_core.operations.offboarding import holdings
+from automate_core.operations.offboarding.lost_approvals import find_lost_approvals
 from automate_governance.admin_site import reverse
 from automate_governance.people.role_giving import may_give_roles
 from automate_studio.people.hand_over import hand_over_url, object_url, remainder_views
@@ -48,10 +48,9 @@ class HandOverMixin:
         """Django's own page. Deactivating an account for which workflows run is confirmed first."""
         person = self.get_object(request, object_id) if object_id else None  # type: ignore[attr-defined]
         if person is not None and self._deactivates(request, person):
-            stopping = holdings.workflows_to_stop(person)
-            remainders = remainder_views(person)
-            if stopping or remainders:
-                return self._ask_deactivation(request, person, stopping, remainders)
+            effects = _deactivation_effects(person)
+            if any(effects.values()):
+                return self._ask_deactivation(request, person, effects)
         answer: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)  # type: ignore[misc]
         return answer
 
@@ -68,17 +67,14 @@ class HandOverMixin:
             and self.has_change_permission(request, person)  # type: ignore[attr-defined]
         )
 
-    def _ask_deactivation(
-        self, request: HttpRequest, person: Any, stopping: QuerySet[Workflow], remainders: list[dict[str, Any]]
-    ) -> HttpResponse:
+    def _ask_deactivation(self, request: HttpRequest, person: Any, effects: dict[str, Any]) -> HttpResponse:
         fields = [(name, value) for name, values in request.POST.lists() for value in values]
         return render_page(
             request,
             "automate_studio/people/deactivate.html",
             gettext("Deactivate %(person)s?") % {"person": person.get_username()},
             person=person,
-            workflows=[(workflow.name, object_url(workflow)) for workflow in stopping],
-            remainders=remainders,
+            **effects,
             fields=[field for field in fields if field[0] != "csrfmiddlewaretoken"],
             hand_over=hand_over_url(person) if request.user.is_superuser else "",
             back=request.get_full_path(),
@@ -129,6 +125,18 @@ class SignInMixin:
 
     def has_sign_in_page_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return may_give_roles(request.user)
+
+
+def _deactivation_effects(person: Any) -> dict[str, Any]:
+    """What happens when the account is deactivated, for `deactivate.html`; all of it is empty where nothing does."""
+    lost = [workflow for workflow, _sentence in find_lost_approvals(Workflow.objects.all(), person)]
+    return {
+        "workflows": [(workflow.name, object_url(workflow)) for workflow in holdings.workflows_to_stop(person)],
+        "open_runs": holdings.open_runs(person).count(),
+        "lost_approvals": [(workflow.name, object_url(workflow)) for workflow in lost],
+        "open_approvals": holdings.open_approvals(person).count(),
+        "remainders": remainder_views(person),
+    }
 
 
 _WHY_OF = _(

@@ -77,6 +77,7 @@ def _preview_view(preview: handover.Handover) -> dict[str, Any]:
         "more": max(len(preview.left) - SHOWN, 0),
         "cautions": [as_sentence(translated(line)) for line in preview.cautions[:SHOWN]],
         "is_deactivated": preview.is_deactivated,
+        "open_runs": preview.open_runs,
     }
 
 

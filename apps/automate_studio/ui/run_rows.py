@@ -44,6 +44,7 @@ _WAIT_REASONS = {
     Wait.Kind.POOL.value: text("Waiting for a pool"),
     Wait.Kind.REVIEW.value: text("Outcome unknown, waiting for a review"),
 }
+_STOPPED = text("Workflow stopped")  #: because of its run-as user, not by a pause
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +163,7 @@ def _open_waits(runs: list[uuid.UUID]) -> list[tuple[uuid.UUID, str, str, dt.dat
 def _run_row(run: ExecutionRun, definition: Definition, facts: _RunFacts, now: dt.datetime) -> RunRow:
     waits = run.status == ExecutionRun.Status.WAITING
     failed = _failure_reason(run, facts)
-    key, shown = failed or _stop_reason(run, definition, facts) or _wait_reason(facts, now)
+    key, shown = failed or _stop_reason(run, definition, facts) or _wait_reason(run, facts, now)
     if failed:
         shown = shown if facts.may_see else _("Hidden: View payloads permission required")
         shown = _("%(reason)s (retrying)") % {"reason": shown} if waits else shown
@@ -212,12 +213,13 @@ def _stop_reason(run: ExecutionRun, definition: Definition, facts: _RunFacts) ->
     return None
 
 
-def _wait_reason(facts: _RunFacts, now: dt.datetime) -> tuple[str, str]:
+def _wait_reason(run: ExecutionRun, facts: _RunFacts, now: dt.datetime) -> tuple[str, str]:
     """(step, wait in words)."""
     if facts.wait is None:
         return "", ""
     kind, path, due = facts.wait
-    reason = translated(_WAIT_REASONS[kind])
+    is_stopped = kind == Wait.Kind.PAUSED and run.workflow.status != Workflow.Status.PAUSED
+    reason = translated(_STOPPED if is_stopped else _WAIT_REASONS[kind])
     if due and due < now:
         late = format_duration((now - due).total_seconds())
         reason = _("%(reason)s, overdue by %(duration)s") % {"reason": reason, "duration": late}

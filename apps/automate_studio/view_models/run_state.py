@@ -108,7 +108,7 @@ def describe_wait(wait: WaitInfo) -> str:
         case "slot":
             words = _("Waiting for a concurrency slot")
         case "paused":
-            words = _("Waiting until the workflow is resumed")
+            words = _("Waiting while the workflow is paused or stopped")
         case _other:
             return ""
     return words % values

@@ -76,8 +76,8 @@ def missing_approvers(definition: Definition) -> Iterator[tuple[str, ApprovalSte
     Two queries, where any are named.
     """
     asked = [(place, step) for place, step in walk(definition.steps) if isinstance(step, ApprovalStep)]
-    names = {name for _, step in asked for name in step.assignees if _is_plain(name)}
-    groups = {name for _, step in asked for name in step.groups if _is_plain(name)}
+    names = {name for _, step in asked for name in step.assignees if is_plain(name)}
+    groups = {name for _, step in asked for name in step.groups if is_plain(name)}
     lost_names = names - assignees.find_users(names).keys() if names else set()
     lost_groups = groups - assignees.find_groups(groups).keys() if groups else set()
     for place, step in asked:
@@ -98,7 +98,8 @@ _FAILS = text("The step would fail.")
 _WHOLE_NAME = text("Type the whole username.")
 
 
-def _is_plain(name: object) -> bool:
+def is_plain(name: object) -> bool:
+    """Whether it is a name and no expression, so that it is known before the run."""
     return isinstance(name, str) and bool(name) and "{" not in name
 
 

@@ -32,7 +32,7 @@ class HandoverError(ValueError):
 class Handover:
     """The number of objects of each kind that were handed over, and a sentence for each that was not.
 
-    `phrases` name these numbers for people: "2 workflows".
+    `phrases` name these numbers for people: "2 workflows". `open_runs` are those in progress that go on as the other.
     """
 
     done: dict[str, int] = field(default_factory=dict)
@@ -40,6 +40,7 @@ class Handover:
     left: list[str] = field(default_factory=list)
     cautions: list[str] = field(default_factory=list)
     is_deactivated: bool = False
+    open_runs: int = 0
 
     @property
     def number(self) -> int:
@@ -176,6 +177,7 @@ def _hand_over_run_as(leaver: Person, to: Person, by: Person, result: Handover, 
         if problem := _run_as_problem(workflow, person, to):
             result.left.append(_kept_run_as(workflow, person, to, problem))
             continue
+        result.open_runs += holdings.open_runs(person).filter(workflow=workflow).count()
         WorkflowVersion.snapshots.filter(workflow=workflow, run_as=person).update(run_as=to)
         if workflow.run_as_id == person.pk:
             workflow.run_as = to

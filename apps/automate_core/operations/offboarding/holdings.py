@@ -11,7 +11,15 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from automate_connectors.stored.models import DeclaredConnectorDraft
 from automate_core import database
-from automate_core.models import DraftCommand, NotificationRule, Wait, WaitAssignee, Workflow, WorkflowVersion
+from automate_core.models import (
+    DraftCommand,
+    ExecutionRun,
+    NotificationRule,
+    Wait,
+    WaitAssignee,
+    Workflow,
+    WorkflowVersion,
+)
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_governance.governed import Governed
 from automate_governance.models import AuditEntry
@@ -125,6 +133,11 @@ def workflows_to_stop(person: Person) -> QuerySet[Workflow]:
     """The published workflows that stop when the account is deactivated."""
     published = [Workflow.Status.ACTIVE, Workflow.Status.PAUSED]
     return Workflow.objects.filter(published__run_as=person, status__in=published).order_by("name", "pk")
+
+
+def open_runs(person: Person) -> QuerySet[ExecutionRun]:
+    """The runs in progress that act as the person. They wait while the account is not active."""
+    return ExecutionRun.objects.filter(version__run_as=person).exclude(status__in=FINAL_RUN_STATES)
 
 
 def rules_naming(person: Person) -> QuerySet[NotificationRule]:

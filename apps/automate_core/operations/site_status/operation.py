@@ -14,6 +14,7 @@ from automate_core.models import Notification, Workflow
 from automate_core.operations import disks, health
 from automate_core.operations.notifications import texts
 from automate_core.operations.notifications.channels.mail import can_mail
+from automate_core.operations.offboarding.lost_approvals import find_lost_approvals
 from automate_core.operations.plugin_list import KINDS
 from automate_core.operations.site_status.registry import MOST, Finding, Severity, StatusItem
 from automate_governance.models import AuditEntry
@@ -43,6 +44,13 @@ def find_stopped_workflows() -> Iterator[Finding]:
     for stop in stopped[:MOST]:
         named = text("Workflow %(name)s:", name=stop.workflow.name)
         yield Finding.error(joined([named, *stop.sentences]), "admin:automate_core_workflow_change", stop.workflow.pk)
+
+
+def find_approvals_without_approvers() -> Iterator[Finding]:
+    """Published workflows with an approval that nobody can decide."""
+    for workflow, sentence in find_lost_approvals(Workflow.objects.all())[:MOST]:
+        named = text("Workflow %(name)s:", name=workflow.name)
+        yield Finding.error(joined([named, sentence]), "admin:automate_core_workflow_change", workflow.pk)
 
 
 def find_refusing_budgets() -> Iterator[Finding]:
@@ -155,6 +163,13 @@ ITEMS = (
         title=text("Stopped workflows"),
         ok=text("No published workflow is stopped."),
         find=find_stopped_workflows,
+        on_overview=False,
+    ),
+    StatusItem(
+        code="approvers",
+        title=text("Approvers"),
+        ok=text("Every published approval has an active approver."),
+        find=find_approvals_without_approvers,
         on_overview=False,
     ),
     StatusItem(
