@@ -18,10 +18,11 @@ from guardian.shortcuts import assign_perm, remove_perm
 from automate_connectors import health
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, Notification, NotificationRule, Occurrence, OutboxJob, Wait
-from automate_core.operations.notifications import rules, sender, texts
+from automate_core.operations.notifications import messages, rules, sender, texts
 from automate_core.operations.notifications.channels.slack import _slack_text
 from automate_core.operations.notifications.channels.webhook import webhook_payload
 from automate_core.operations.notifications.quiet_hours import after_quiet_hours
+from automate_core.operations.notifications.rule_values import Incident
 from automate_core.operations.notifications.rules import RuleValues
 from automate_core.states import TransitionError
 from automate_core.webhooks.schemes.registry import scheme_for
@@ -135,6 +136,28 @@ def test_only_the_first_failure_after_a_success_is_told(flow, owner, happen, not
     notify()
     assert Notification.objects.get(pk=late.pk).status == "dropped" and len(mailoutbox) == 1
     assert not Notification.objects.filter(facts__icontains=CANARY).exists()
+
+
+def test_an_owner_who_left_is_replaced_by_the_administrators(flow, owner, admin, happen, notify, mailoutbox):
+    """Of a failure before, whose message was still to be sent, and of one since."""
+    users = get_user_model().objects
+    happen("fail")
+    notify()
+    users.filter(pk=owner.pk).update(is_active=False)
+    users.filter(pk=admin.pk).update(email="")
+    soon()
+    notify()
+    left = Notification.objects.get(person=owner)
+    assert (left.status, left.error) == ("failed", "Nobody was reached: the account is not active.")
+    users.filter(pk=admin.pk).update(email="root@example.com")
+    Notification.objects.filter(pk=left.pk).update(status="waiting", attempts=0)
+    soon()
+    notify()
+    left.refresh_from_db()
+    assert (left.status, left.error) == ("dropped", "The account is not active. The administrators were told instead.")
+    assert [mail.to for mail in mailoutbox] == [["root@example.com"]]
+    since = Incident(key="k", fact={}, at=timezone.now(), workflow=flow, owner=users.get(pk=owner.pk))
+    assert [target.name for target in messages.incident_targets(left.rule, since)] == ["root@example.com"]
 
 
 @pytest.mark.extended

@@ -14,8 +14,8 @@ from django.db.models import F, Q
 
 from automate_core import database
 from automate_core.models import Notification
-from automate_core.operations.notifications import approval_mail
-from automate_core.operations.notifications.channels import delivery
+from automate_core.operations.notifications import approval_mail, messages
+from automate_core.operations.notifications.channels import delivery, mail
 from automate_core.operations.notifications.channels.contract import NotDeliveredError
 from automate_core.states import NOTIFICATION_EDGES, NotificationStatus, move
 from automate_governance.texts import kept_text
@@ -46,6 +46,9 @@ def attempt_delivery(notification: Notification) -> None:
     if reason:
         _settle(notification, NotificationStatus.DROPPED, **_reason(reason))
         return
+    if notification.person is not None and not notification.person.is_active:
+        _replace_inactive(notification)
+        return
     try:
         delivery.deliver(notification)
     except NotDeliveredError as error:
@@ -71,6 +74,29 @@ def _lease_next() -> Notification | None:
     return notification
 
 
+@transaction.atomic
+def _replace_inactive(notification: Notification) -> None:
+    """Send to the administrators what an owner should have had who left meanwhile. Of others, say that it is lost."""
+    rule, person = notification.rule, notification.person
+    was_owner = rule is not None and rule.to_owner and person not in rule.people.all()
+    targets = mail.administrators() if was_owner else []
+    if rule is None or not targets:
+        reason = text("Nobody was reached: the account is not active.")
+        _settle(notification, NotificationStatus.FAILED, **_reason(reason))
+        return
+    for target in targets:
+        Notification.objects.create(
+            **messages.target_columns(rule, target),
+            kind=notification.kind,
+            workflow=notification.workflow,
+            facts=notification.facts,
+            count=notification.count,
+            send_at=database.AutomateNow(),
+        )
+    reason = text("The account is not active. The administrators were told instead.")
+    _settle(notification, NotificationStatus.DROPPED, **_reason(reason))
+
+
 def _drop_reason(notification: Notification) -> str:
     """The reason to drop a message; empty when it is to be sent."""
     if notification.wait_id is not None:
@@ -79,8 +105,6 @@ def _drop_reason(notification: Notification) -> str:
         return text("The rule was removed.")
     if notification.kind != Notification.TEST and not notification.rule.is_on:
         return text("The rule is turned off.")
-    if notification.person is not None and not notification.person.is_active:
-        return text("The account is not active.")
     return ""
 
 

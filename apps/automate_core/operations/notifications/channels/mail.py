@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMultiAlternatives, mailers
 from django.core.validators import validate_email
@@ -73,14 +74,22 @@ def no_mail_message() -> str:
 
 def _addresses(rule: NotificationRule, incident: Incident) -> Iterator[Target]:
     people = [person for person in rule.people.all() if person.is_active and may_be_notified(person, rule.workflow)]
-    if rule.to_owner and incident.owner is not None and incident.owner.is_active:
+    instead: list[Target] = []
+    if rule.to_owner and incident.owner is not None:
         muted = incident.workflow is not None and rule.muted_for.filter(pk=incident.workflow.pk).exists()
-        people += [] if muted else [incident.owner]
+        people += [incident.owner] if incident.owner.is_active and not muted else []
+        instead = [] if incident.owner.is_active or muted else administrators()
     seen: set[str] = set()
-    for target in (*(Target(email_of(person), person) for person in people), *map(Target, rule.addresses)):
+    for target in (*(Target(email_of(person), person) for person in people), *instead, *map(Target, rule.addresses)):
         if target.name and target.name.lower() not in seen:
             seen.add(target.name.lower())
             yield target
+
+
+def administrators() -> list[Target]:
+    """The people who are told in place of an owner who left."""
+    people = get_user_model()._default_manager.filter(is_superuser=True, is_active=True).order_by("pk")
+    return [Target(email_of(person), person) for person in people[:MOST_ADDRESSES] if email_of(person)]
 
 
 def _mail_problems(rule: NotificationRule, values: RuleValues, people: list[Any]) -> Iterator[tuple[str, str]]:
