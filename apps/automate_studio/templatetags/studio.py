@@ -10,6 +10,7 @@ from typing import Any
 
 from django import template
 from django.contrib.auth.models import Group
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.middleware.csp import get_nonce
 from django.utils import timezone
 from django.utils.html import format_html
@@ -63,6 +64,12 @@ register.filter("short", short_id)
 register.filter("verb", permission_word)
 register.filter("translated", translated)
 register.filter("group_label", group_label)
+
+
+@register.filter
+def concern_fields(errors: Any) -> bool:
+    """Whether errors of a form are not of the whole form alone; those of a page with several forms always are."""
+    return bool(errors) and (not isinstance(errors, dict) or set(errors) != {NON_FIELD_ERRORS})
 
 
 @register.filter
