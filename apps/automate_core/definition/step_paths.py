@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from django.db.models import F, Func, TextField, Value
 
+START = "~trigger"  #: the path of the trigger where there is more to see of it; no step's key looks like it
+
 _ITEM = re.compile(r"\[(\d+)\]")
 _PART = re.compile(r"(?P<key>[^\[\]/]+)(?:\[(?P<index>\d+)\])?")
 

@@ -23,6 +23,7 @@ from automate_core.authoring.drafts.connector_triggers import CONNECTOR_KINDS
 from automate_core.authoring.drafts.errors import ConflictError, EditError, RefusedError
 from automate_core.authoring.drafts.fields import OF_STEP
 from automate_core.authoring.drafts.values import KIND_LABELS, Draft, TriggerNode
+from automate_core.definition.step_paths import START
 from automate_core.models import Workflow
 from automate_core.navigation.http import clean_text, current_person, parse_number
 from automate_governance.admin_site import reverse
@@ -59,7 +60,7 @@ from automate_studio.ui.json.editor import parse_json
 from automate_studio.ui.links import change_url
 from automate_studio.ui.request_params import get_editable_workflow, get_workflow_or_404
 from automate_studio.view_models.endpoint_info import build_endpoint_info as webhook_shown
-from automate_studio.view_models.step_tree import START, DraftMarks, ProblemMark, StepCard, StepTree, draft_tree
+from automate_studio.view_models.step_tree import DraftMarks, ProblemMark, StepCard, StepTree, draft_tree
 
 _CLIP = "automate_clip"
 _JSON = {"when", "config", "inputs", "set", "unset"}

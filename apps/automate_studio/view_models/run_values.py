@@ -6,12 +6,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from automate_core import artifacts
-from automate_core.definition.step_paths import key_of
+from automate_core.definition.step_paths import START, key_of
 from automate_core.models import ExecutionRun, StepRun
 from automate_core.states import StepStatus
 from automate_governance.admin_site import reverse
 from automate_studio.ui.json.tree import JsonTree
-from automate_studio.view_models.step_tree import START
 
 
 def run_value_tree(run: ExecutionRun, path: str, attempt: int, part: str, value: Any) -> JsonTree:

@@ -32,7 +32,7 @@ from automate_core.definition.document import (
     WebhookTrigger,
 )
 from automate_core.definition.slots import Slot, slots
-from automate_core.definition.step_paths import items_of, without_items
+from automate_core.definition.step_paths import START, items_of, without_items
 from automate_core.definition.stops import always_stops, step_always_stops
 from automate_core.queries.loop_items import Items
 from automate_governance.texts import translated
@@ -47,7 +47,6 @@ from automate_studio.view_models.step_card import TextPart, card_detail, card_no
 
 _BROKEN_OFF = {"cancelled", "interrupted"}
 _ENDED_STATES = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}
-START = "~trigger"  #: the path of the trigger where there is more to see of it; no step's key looks like it
 ONWARD = "~onward"  #: the way straight on from a step that holds steps for another end only
 NO_LINE = "no-line"  #: style of the connector after a step that ends the run
 

@@ -14,6 +14,7 @@ from automate_core.authoring import copies, workflows
 from automate_core.authoring.library import files
 from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import DefinitionError, Problem
+from automate_core.definition.step_paths import START
 from automate_core.models import Workflow
 from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_governance.admin_site import reverse
@@ -23,7 +24,6 @@ from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.links import change_url
 from automate_studio.ui.request_params import get_workflow_or_404
 from automate_studio.view_models.faulty_lines import faulty_lines
-from automate_studio.view_models.step_tree import START
 
 _MOST_FAULTS = 50
 _LONGEST_NAME = 200

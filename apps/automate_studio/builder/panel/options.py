@@ -21,6 +21,7 @@ from automate_core.authoring.drafts import rows
 from automate_core.authoring.drafts.connector_triggers import CONNECTOR_KINDS
 from automate_core.authoring.drafts.values import Draft, StepNode
 from automate_core.authoring.run_as import may_choose
+from automate_core.definition.step_paths import START
 from automate_core.models import Workflow
 from automate_core.navigation.http import current_person
 from automate_governance import sharing
@@ -34,7 +35,6 @@ from automate_studio.builder.panel.steps import SETTINGS, step_at, step_field_sp
 from automate_studio.builder.triggers.connector_form import find_described, input_specs
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.request_params import get_editable_workflow
-from automate_studio.view_models.step_tree import START
 
 type Options = Iterable[tuple[str, str]]
 _HELP = {"no_models": "connectors/models"}  #: pages of the help by the code of why there are no options

@@ -14,6 +14,7 @@ from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import KIND_LABELS, OWN_FIELDS, Draft, StepNode, ordered_triggers
 from automate_core.authoring.publishing.fixes import find_fixes
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
+from automate_core.definition.step_paths import START
 from automate_core.operations.notifications.channels.mail import can_mail, no_mail_message
 from automate_governance.permissions import User
 from automate_governance.texts import translated
@@ -36,7 +37,7 @@ from automate_studio.builder.panel.wait_fields import callback_expression
 from automate_studio.builder.triggers.trigger_form import build_setup
 from automate_studio.ui.fields import FieldMessage
 from automate_studio.ui.json.editor import write_text
-from automate_studio.view_models.step_tree import START, StepCard
+from automate_studio.view_models.step_tree import StepCard
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from automate_core.authoring.drafts.connector_triggers import CONNECTOR_KINDS
 from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.authoring.drafts.values import Draft, StepNode, TriggerNode
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
+from automate_core.definition.step_paths import START
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.builder.panel import setup, steps, wait_fields
@@ -24,7 +25,6 @@ from automate_studio.builder.panel.steps import path_of_step, step_field_specs
 from automate_studio.builder.triggers.connector_form import input_specs
 from automate_studio.ui.fields import FieldMessage
 from automate_studio.ui.formatting import as_sentence
-from automate_studio.view_models.step_tree import START
 
 #: Where the form has other fields than the document: by the kind and the name there, the name here and its own words.
 _ELSEWHERE = {

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from automate_connectors.models import Connection
 from automate_core.definition.document import ActionStep, BranchStep, ReplyStep, Step, WaitStep, WorkflowStep
 from automate_core.definition.slots import walk
-from automate_core.definition.step_paths import key_of
+from automate_core.definition.step_paths import START, key_of
 from automate_core.models import Event, ExecutionRun, RunLog, RunReply, StepRun, Wait
 from automate_core.runs.waits import approvals
 from automate_core.states import FINAL_RUN_STATES, StepStatus
@@ -39,7 +39,7 @@ from automate_studio.ui.json.tree import JsonTree
 from automate_studio.view_models.condition_lines import ConditionLine
 from automate_studio.view_models.run_data import StepHistory
 from automate_studio.view_models.run_values import run_value_tree, step_value_trees
-from automate_studio.view_models.step_tree import START, StepCard
+from automate_studio.view_models.step_tree import StepCard
 
 MOST_LOG_LINES = 500
 MOST_AUDITED = 100

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
+from automate_core.definition.step_paths import START
 from automate_core.ids import uuid7
 from automate_core.models import Event, ExecutionRun, WorkflowVersion
 from automate_core.navigation.http import HttpResponseSeeOther, current_person
@@ -34,7 +35,7 @@ from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.json.editor import parse_storable
 from automate_studio.ui.links import change_url
 from automate_studio.view_models.run_data import RunView
-from automate_studio.view_models.step_tree import START, StepCard
+from automate_studio.view_models.step_tree import StepCard
 
 MAX_EDITED = 200_000  #: characters of an input that is edited here
 

@@ -11,6 +11,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpRe
 from django.views.decorators.http import require_POST, require_safe
 
 from automate_core import artifacts
+from automate_core.definition.step_paths import START
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun
 from automate_core.navigation.http import parse_number
 from automate_governance import audit, payload_views
@@ -18,7 +19,6 @@ from automate_governance.permissions import can
 from automate_governance.texts import translated
 from automate_studio.ui.json.responses import json_file_response, json_rows_response
 from automate_studio.ui.request_params import get_run_or_404
-from automate_studio.view_models.step_tree import START
 
 OF_STEPS = {"input", "output", "details"}
 OF_EVENTS = {"payload", "headers"}

@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from automate_core.definition.step_paths import key_of
+from automate_core.definition.step_paths import START, key_of
 from automate_core.navigation.lists import query_string
 from automate_core.queries.step_names import StepNames, find_step_names
 from automate_governance import audit
@@ -27,7 +27,6 @@ from automate_studio.ui.audit.actions import action_label
 from automate_studio.ui.audit.filters import KINDS, AuditFilters
 from automate_studio.ui.formatting import format_exact, permission_word
 from automate_studio.ui.keyset_pages import KeysetPage, keyset_links
-from automate_studio.view_models.step_tree import START
 
 ON_A_PAGE = 50
 #: Names of recorded values; a model's own fields have theirs as well.
