@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 #: Texts that no one reads, or that are the same in every language, by file.
 NOT_FOR_PEOPLE = {
     # OpenAPI documents are in English
-    "apps/automate_api/v1/resources/runs.py": {"With wait: the reply of the run, of any status and type."},
+    "apps/automate_api/v1/resources/runs/runs.py": {"With wait: the reply of the run, of any status and type."},
     "apps/automate_studio/help/readers.py": {"Build workflows"},  # the name of a section, marked in help/pages.py
     "apps/automate_core/authoring/test_runs/workflow_part.py": {"An example of an error"},  # data
     "templates/automate_studio/builder/fields/secret.html": {"database:name"},

@@ -25,11 +25,6 @@ from automate_api.v1.resources import (
     event_replays,
     events,
     failures,
-    run_actions,
-    run_files,
-    run_steps,
-    run_stream,
-    runs,
     secrets,
     templates,
     tokens,
@@ -38,6 +33,11 @@ from automate_api.v1.resources import (
     webhooks,
     workflows,
 )
+from automate_api.v1.resources.runs import actions as run_actions
+from automate_api.v1.resources.runs import files as run_files
+from automate_api.v1.resources.runs import runs
+from automate_api.v1.resources.runs import steps as run_steps
+from automate_api.v1.resources.runs import stream as run_stream
 
 
 class AutomateAPI(NinjaAPI):

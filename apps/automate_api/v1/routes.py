@@ -10,7 +10,7 @@ from automate_api.v1.api import api
 from automate_api.v1.document import serve_document
 from automate_api.v1.front_door import front_door
 from automate_api.v1.replies import with_reply
-from automate_api.v1.resources.runs import start_run
+from automate_api.v1.resources.runs.runs import start_run
 
 _DOCUMENT = "openapi-json"
 

@@ -16,7 +16,7 @@ from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, check_list, read_page
 from automate_api.v1.problems import ProblemError
-from automate_api.v1.resources.runs import RunFilterQuery
+from automate_api.v1.resources.runs.runs import RunFilterQuery
 from automate_core.events.access import find_event_access
 from automate_core.models import BulkAction, Event, ExecutionRun
 from automate_core.operations import bulk

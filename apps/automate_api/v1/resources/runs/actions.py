@@ -13,7 +13,7 @@ from ninja import Field, Router
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.problems import ProblemError
-from automate_api.v1.resources.runs import Run, describe_run, find_run, get_run
+from automate_api.v1.resources.runs.runs import Run, describe_run, find_run, get_run
 from automate_core.definition.step_paths import key_of
 from automate_core.models import Wait
 from automate_core.operations.retention import pinning

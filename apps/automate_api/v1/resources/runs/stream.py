@@ -25,8 +25,8 @@ from automate_api.models import ApiToken
 from automate_api.tokens.use import narrowed
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.problems import ProblemError
-from automate_api.v1.resources.run_steps import attempts_of, describe_attempt, record_view
-from automate_api.v1.resources.runs import describe_pending, describe_run, find_run
+from automate_api.v1.resources.runs.runs import describe_pending, describe_run, find_run
+from automate_api.v1.resources.runs.steps import attempts_of, describe_attempt, record_view
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, RunLog
 from automate_core.queries.run_watch import HEARTBEAT_SECONDS, STREAM_SECONDS, hub

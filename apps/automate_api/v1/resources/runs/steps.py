@@ -12,7 +12,7 @@ from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, filter_given, read_page
-from automate_api.v1.resources.runs import RunError, check_payload, find_run, get_run
+from automate_api.v1.resources.runs.runs import RunError, check_payload, find_run, get_run
 from automate_core import artifacts
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun

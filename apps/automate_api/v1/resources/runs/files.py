@@ -12,8 +12,8 @@ from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, read_page
-from automate_api.v1.resources.run_steps import record_view
-from automate_api.v1.resources.runs import check_payload, find_run
+from automate_api.v1.resources.runs.runs import check_payload, find_run
+from automate_api.v1.resources.runs.steps import record_view
 from automate_core.files.downloads import download_file
 from automate_core.files.lineage import files_of_run
 from automate_core.models import ExecutionRun, StoredFile

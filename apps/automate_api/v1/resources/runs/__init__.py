@@ -1,0 +1,1 @@
+"""Runs: the lists and single runs, their steps, files and live stream, and what is done with them."""
