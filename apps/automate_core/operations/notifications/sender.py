@@ -81,7 +81,7 @@ def _replace_inactive(notification: Notification) -> None:
     was_owner = rule is not None and rule.to_owner and person not in rule.people.all()
     targets = mail.administrators() if was_owner else []
     if rule is None or not targets:
-        reason = text("Nobody was reached: the account is not active.")
+        reason = text("No one was reached: the account is not active.")
         _settle(notification, NotificationStatus.FAILED, **_reason(reason))
         return
     for target in targets:
@@ -93,7 +93,7 @@ def _replace_inactive(notification: Notification) -> None:
             count=notification.count,
             send_at=database.AutomateNow(),
         )
-    reason = text("The account is not active. The administrators were told instead.")
+    reason = text("The account is not active. The administrators were notified instead.")
     _settle(notification, NotificationStatus.DROPPED, **_reason(reason))
 
 
