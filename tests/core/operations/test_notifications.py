@@ -154,7 +154,10 @@ def test_an_owner_who_left_is_replaced_by_the_administrators(flow, owner, admin,
     soon()
     notify()
     left.refresh_from_db()
-    assert (left.status, left.error) == ("dropped", "The account is not active. The administrators were notified instead.")
+    assert (left.status, left.error) == (
+        "dropped",
+        "The account is not active. The administrators were notified instead.",
+    )
     assert [mail.to for mail in mailoutbox] == [["root@example.com"]]
     since = Incident(key="k", fact={}, at=timezone.now(), workflow=flow, owner=users.get(pk=owner.pk))
     assert [target.name for target in messages.incident_targets(left.rule, since)] == ["root@example.com"]
