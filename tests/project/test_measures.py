@@ -22,7 +22,7 @@ REACHED = {
     "files that make a dispatch job": 1,
     "files that build the event scope": 1,
 }
-FILES_OF_A_DELIVERY = 125  # a few more or less, by what the maintenance does meanwhile; three are of the audit trail
+FILES_OF_A_DELIVERY = 131  # a few more or less, by what the maintenance does meanwhile; the page says who it ran as
 NOTHING = "{name: Nothing, slug: nothing, triggers: [{endpoint: github}], steps: [{kind: stop, key: done}]}"
 
 
