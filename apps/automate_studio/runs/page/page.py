@@ -271,7 +271,8 @@ def _load_waits(run: ExecutionRun, frames: list[str]) -> list[tuple[str, WaitInf
 def _approver_names(waits: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
     """Names of assigned people and groups by approval."""
     names: dict[uuid.UUID, list[str]] = {}
-    for each in WaitAssignee.objects.filter(wait__in=waits).select_related("user", "group").order_by("id"):
+    asked = WaitAssignee.objects.filter(wait__in=waits, excluded=False)
+    for each in asked.select_related("user", "group").order_by("id"):
         name = display_name(each.user) if each.user else group_label(str(each.group))
         names.setdefault(each.wait_id, []).append(name)
     return names
