@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from automate_api.mcp.callers import call_in_thread
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, Workflow
 from automate_governance.models import AuditEntry
@@ -29,7 +30,8 @@ def build(api, owner, on_site):
             results = []
             async with site.client(plain) as client:
                 for step in steps:
-                    name, arguments = step(results[-1].structured_content) if callable(step) else step
+                    made = await call_in_thread(step, results[-1].structured_content) if callable(step) else step
+                name, arguments = made
                     results.append(await client.call_tool(name, arguments))
             return results
 
