@@ -31,7 +31,7 @@ def build(api, owner, on_site):
             async with site.client(plain) as client:
                 for step in steps:
                     made = await call_in_thread(step, results[-1].structured_content) if callable(step) else step
-                name, arguments = made
+                    name, arguments = made
                     results.append(await client.call_tool(name, arguments))
             return results
 
