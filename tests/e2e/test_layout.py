@@ -213,7 +213,9 @@ def test_nothing_that_has_gone_takes_a_click(builder, shot):
 
     page.locator("#card-look").focus()
     page.keyboard.press("Control+d")
-    page.locator("#card-look_2").click()
+    with page.expect_response(lambda answer: "look_2" in answer.url):
+        page.locator("#card-look_2").click()
+    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-settling, .htmx-swapping')")
     page.get_by_role("button", name="Insert data").first.click()
     expect(page.locator("#picker footer")).to_be_visible()
     expect(page.locator(".da-toast")).to_be_visible()
