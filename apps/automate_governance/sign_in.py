@@ -10,10 +10,7 @@ whether an account exists.
 from __future__ import annotations
 
 import datetime as dt
-import math
-import time
 import unicodedata
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +30,7 @@ from automate_governance import audit
 from automate_governance.models import AuditEntry, SignInCount
 from automate_governance.people import origin
 from automate_governance.people.names import active_people, username_field
+from automate_governance.people.rates import Pace, network_of
 from automate_governance.permissions import SITE
 
 TRIES = 5  # of an account from one address; ten times as many from all addresses
@@ -41,7 +39,6 @@ PACE_BURST, PACE_SECONDS = (
     20,
     1.0,
 )  # passwords of one address that a process checks at once; then one in so many seconds
-MOST_PACED = 10_000  # addresses
 SPAN = dt.timedelta(minutes=15)
 MOST_ROWS = 100_000
 MOST_LOCKED = 1_000
@@ -175,23 +172,13 @@ def _count_attempt(name: str, address: str) -> Attempt:
             audit.record(AnonymousUser(), "user.locked", user or SITE(pk=0))
         cursor.execute(_DELETE_EXPIRED, {"oldest": row - MOST_ROWS})
     locked = max((seconds for (tried, seconds), most in limits if tried > most), default=0)
-    if not locked and (wait := _pace(address)):
+    paced = {"cost": PACE_SECONDS, "span": PACE_BURST * PACE_SECONDS}
+    if not locked and (wait := _pace.pass_or_wait(network_of(address), **paced)):
         return Attempt(account, wait, is_flood, is_paced=True)
     return Attempt(account, locked, is_flood)
 
 
-_due: OrderedDict[str, float] = OrderedDict()  # when an address would be even again
-
-
-def _pace(address: str) -> int:
-    """Whole seconds until a password from the address may be checked; 0 for now (GCRA: one number an address)."""
-    now = time.monotonic()
-    due = max(_due.pop(address, now), now) + PACE_SECONDS
-    excess = due - now - PACE_BURST * PACE_SECONDS
-    _due[address] = due if excess <= 0 else due - PACE_SECONDS
-    if len(_due) > MOST_PACED:
-        _due.popitem(last=False)
-    return max(math.ceil(excess), 0)
+_pace = Pace[str]()
 
 
 def _increment(cursor: Any, account: str, address: str) -> tuple[int, int, int]:

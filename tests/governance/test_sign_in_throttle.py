@@ -23,7 +23,7 @@ HERE, THERE = "192.0.2.1", "198.51.100.7"
 @pytest.fixture(autouse=True)
 def _three_tries(settings):
     settings.AUTOMATE_SIGN_IN_TRIES = 3
-    sign_in._due.clear()
+    sign_in._pace.clear()
 
 
 def _try(name, password="wrong", address=HERE):  # noqa: S107

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO
 
+from django.db.models import QuerySet
+
 from automate_connectors.adapters.base import ConnectorError
 from automate_core import artifacts
 from automate_core.conf import setting
@@ -91,6 +93,13 @@ def find_file(value: Any) -> StoredFile:
     if stored is None:
         raise _missing(str(value["name"]))
     return stored
+
+
+def delete_files(files: QuerySet[StoredFile]) -> int:
+    """Delete stored files with their content. The content goes before the commit, as that of large values."""
+    names = list(files.values_list("file", flat=True))
+    artifacts.remove(names)
+    return StoredFile.objects.filter(file__in=names).delete()[0]
 
 
 def open_stored(stored: StoredFile) -> BinaryIO:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Q, QuerySet, Sum
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_core import artifacts
 from automate_core.conf import setting
 from automate_core.database import AutomateNow
-from automate_core.files.store import FileOwner, value_of
+from automate_core.files.store import FileOwner, delete_files, value_of
 from automate_core.models import StoredFile
 from automate_plugins import text
 from automate_plugins.files import FILE_KEY, FileValue, is_file
@@ -38,7 +37,7 @@ def make_room(owner: FileOwner, size: int) -> None:
     Raises ConnectorError (`uploads_full`) when `size` bytes more are more than the form's or the site's quota.
     """
     waiting = StoredFile.objects.filter(page__isnull=False)
-    delete_uploads(waiting.filter(Q(page=owner.page) | _expired()))
+    _delete_some(waiting.filter(Q(page=owner.page) | _expired()))
     answer = int(setting("AUTOMATE_FORM_FILE_BYTES"))
     of_form = waiting.filter(workflow_id__in=[owner.workflow_id])
     for rows, most in ((of_form, FORM_ANSWERS), (waiting, SITE_ANSWERS)):
@@ -63,16 +62,12 @@ def accept_uploads(
 
 
 def delete_expired_uploads() -> int:
-    """Delete the files of answers that nobody finished."""
-    return delete_uploads(StoredFile.objects.filter(_expired(), page__isnull=False))
+    """Delete the files of answers that were never finished."""
+    return _delete_some(StoredFile.objects.filter(_expired(), page__isnull=False))
 
 
-def delete_uploads(files: QuerySet[StoredFile]) -> int:
-    """Delete some of these files with their content."""
-    found: Iterable[tuple[str, str]] = files.values_list("pk", "file")[:_MOST_DELETED]
-    rows = dict(found)
-    artifacts.remove(list(rows.values()))
-    return StoredFile.objects.filter(pk__in=rows, page__isnull=False).delete()[0]
+def _delete_some(files: QuerySet[StoredFile]) -> int:
+    return delete_files(files.order_by("pk")[:_MOST_DELETED])
 
 
 def _expired() -> Q:

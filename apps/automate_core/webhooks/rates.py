@@ -8,25 +8,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
-from ipaddress import AddressValueError, IPv6Address
 
 from automate_core.conf import setting
+from automate_governance.people.rates import Pace, network_of
 
 type Source = tuple[str, str]  # the slug as it was asked for, and where from
 
 
-class RateLimiter:
-    """At most so many deliveries a minute for each source, also in one burst (GCRA: one number a source).
-
-    It remembers the most recent sources. Threads may lose a count to each other, never more.
-    """
-
-    MOST = 10_000
+class RateLimiter(Pace[Source]):
+    """At most so many deliveries a minute for each source, also in one burst."""
 
     def __init__(self, name: str) -> None:
+        super().__init__()
         self._setting = name
-        self._due: OrderedDict[Source, float] = OrderedDict()  # when the source would be even again
         self._cost = 0.0  # the seconds that one passage takes of the minute
         self._read_again = 0.0
 
@@ -35,27 +29,19 @@ class RateLimiter:
         now = time.monotonic()
         if now >= self._read_again:
             self._read_setting(now)
-        if not self._cost:
-            return 0
-        due = max(self._due.pop(source, now), now) + self._cost
-        excess = due - now - 60
-        passes = excess <= 1e-6
-        self._due[source] = due if passes else due - self._cost
-        if len(self._due) > self.MOST:
-            self._due.popitem(last=False)
-        return 0 if passes else max(math.ceil(excess), 1)
+        return self.pass_or_wait(source, cost=self._cost, span=60) if self._cost else 0
 
     def left(self, source: Source) -> tuple[int, int, int]:
         """(the limit a minute, how many may pass now, seconds until all of them may); 0 for no limit."""
         if not self._cost:
             return 0, 0, 0
-        ahead = max(self._due.get(source, 0.0) - time.monotonic(), 0.0)
+        ahead = self.seconds_ahead(source)
         limit = round(60 / self._cost)
         return limit, max(min(limit, int((60 - ahead) / self._cost + 1e-6)), 0), math.ceil(ahead)
 
     def clear(self) -> None:
         """Forget all sources, and the setting."""
-        self._due.clear()
+        super().clear()
         self._read_again = 0.0
 
     def _read_setting(self, now: float) -> None:
@@ -72,10 +58,5 @@ all_answers = RateLimiter("AUTOMATE_FORM_TOTAL_RATE")  #: to one form, `source(s
 
 
 def source(slug: str, address: str) -> Source:
-    """The source that a limit counts for: of an IPv6 address its /64 network, since a host has all of it to itself."""
-    if ":" in address:
-        try:
-            address = str(int(IPv6Address(address.partition("%")[0])) >> 64)
-        except AddressValueError:
-            address = address[:100]
-    return slug[:100], address
+    """The source that a limit counts for."""
+    return slug[:100], network_of(address)

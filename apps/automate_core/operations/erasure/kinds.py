@@ -12,6 +12,7 @@ from typing import Any
 from django.db.models import Model
 
 from automate_core import models
+from automate_core.files.store import delete_files
 from automate_core.models import DraftCommand, Erasure, StoredFile
 from automate_core.operations.erasure import units
 from automate_core.operations.erasure.kept_kinds import KEPT_KINDS
@@ -39,7 +40,7 @@ def emptied(model: type[Model], **values: Any) -> Eraser:
 def _erase_files(erasure: Erasure, texts: SearchedTexts, keys: Sequence[str]) -> ErasedKeys:
     files = StoredFile.objects.select_for_update().filter(pk__in=keys)
     in_use = frozenset(file.pk for file in files if units.is_used_file(file))
-    return ErasedKeys(Counter(files=units.delete_files(files.exclude(pk__in=in_use))), in_use)
+    return ErasedKeys(Counter(files=delete_files(files.exclude(pk__in=in_use))), in_use)
 
 
 def _erase_entries(erasure: Erasure, texts: SearchedTexts, keys: Sequence[str]) -> ErasedKeys:

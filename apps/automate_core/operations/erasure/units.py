@@ -13,7 +13,8 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from automate_core import artifacts, database
-from automate_core.files.lineage import find_family, find_lineage, find_referenced
+from automate_core.files.lineage import Lineage, find_family, find_lineage, find_referenced
+from automate_core.files.store import delete_files
 from automate_core.models import Erasure, ErasureItem, Event, ExecutionRun, StepRun, StoredFile
 from automate_core.operations.erasure.sources import ErasedKeys
 from automate_core.operations.erasure.texts import SearchedTexts
@@ -217,9 +218,9 @@ def _documents_of(free: _Unit) -> list[str]:
 
 
 def _files_of(free: _Unit) -> QuerySet[StoredFile]:
-    """The files of these events and runs, and those of their families that only they refer to."""
+    """The files of these events and runs, and those of runs they called or started that only they refer to."""
     own = Q(run__in=free.run_ids) | Q(event__in=free.units)
-    family = {each for run in free.run_ids for each in find_family(find_lineage(run=run))} - set(free.run_ids)
+    family = set(find_family(Lineage(frozenset(free.run_ids), frozenset(free.units)))) - set(free.run_ids)
     others = ExecutionRun.objects.filter(pk__in=family, erasure=None)
     related = StoredFile.objects.filter(run__in=family).exclude(own)
     references = list(related.values_list("pk", flat=True))
@@ -232,10 +233,3 @@ def is_used_file(stored: StoredFile) -> bool:
     """Whether a run that its data comes from or goes to has not ended."""
     family = find_family(find_lineage(run=stored.run_id, event=stored.event_id))
     return ExecutionRun.objects.filter(pk__in=family).exclude(status__in=FINAL_RUN_STATES).exists()
-
-
-def delete_files(files: QuerySet[StoredFile]) -> int:
-    """Delete stored files with their content. The content goes before the commit, as that of large values."""
-    names = list(files.values_list("file", flat=True))
-    artifacts.remove(names)
-    return StoredFile.objects.filter(file__in=names).delete()[0]
