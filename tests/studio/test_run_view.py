@@ -28,7 +28,7 @@ steps:
   - kind: parallel
     key: both
     arms:
-      - {{key: people, name: People, steps: [{{kind: approval, key: ask, groups: [Finance], timeout: 2h, message: 'Say {{{{ event.payload.number }}}}'}}]}}
+      - {{key: people, name: People, steps: [{{kind: approval, key: ask, groups: [Finance], excluded: [colleague], timeout: 2h, message: 'Say {{{{ event.payload.number }}}}'}}]}}
       - {{key: time, name: Time, steps: [{{kind: wait, key: pause, duration: 1h}}]}}
       - {{key: call, name: Call, steps: [{{kind: wait, key: answer, callback: true, timeout: 3h}}]}}
       - {{key: http, name: HTTP, steps: [{{key: send, action: http.request, inputs: {{method: POST, url: '{url}/x'}}, retry: {{attempts: 3, base: 900}}}}]}}
