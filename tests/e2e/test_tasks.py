@@ -63,12 +63,12 @@ def test_deciding_on_a_phone_and_saying_who_is_told(workflow, deliver, browser, 
     expect(reason).to_be_focused()
     assert Wait.objects.filter(status="open").count() == 2, "Enter in a field decides nothing"
     press(phone, approve)
-    expect(phone.get_by_role("status").filter(has_text="Decision saved. The run continues.")).to_be_visible()
+    expect(phone.get_by_role("status").filter(has_text="Decision saved.")).to_be_visible()
     look(phone)
     expect(phone.get_by_role("link", name="dana claims")).to_have_count(1)
     press(phone, phone.get_by_role("link", name="dana claims"))
     press(phone, phone.get_by_role("button", name="Reject"))  # which takes no reason
-    expect(phone.get_by_role("status").filter(has_text="Decision saved. The run continues.")).to_be_visible()
+    expect(phone.get_by_role("status").filter(has_text="Decision saved.")).to_be_visible()
     wait_for(lambda: ExecutionRun.objects.filter(status="succeeded").count() == 2)
     press(phone, phone.get_by_role("link", name="Decided by me"))
     expect(phone.get_by_role("link", name="dana claims")).to_have_count(2)

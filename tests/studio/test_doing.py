@@ -188,7 +188,7 @@ def test_an_approval_is_found_shown_and_decided(waiting, sign_in, helper, drain)
     answer = client.post(url, {"outcome": "approved", "form-note": "late", "form-sure": "on"})
     assert (answer.status_code, answer["Location"]) == (303, reverse("studio:approval_list"))
     after = Page(client.get(answer["Location"])).text
-    assert "Decision saved. The run continues." in after and "No tasks for you" in after
+    assert "Decision saved." in after and "No tasks for you" in after
     drain()
     run = ExecutionRun.objects.get()
     assert (run.status, run.steps.get(path="pay").output) == ("succeeded", {"note": "late"})

@@ -220,7 +220,7 @@ def _record_decision(request: HttpRequest, wait: Wait) -> HttpResponse:
         messages.error(request, translated(str(error)))
     else:
         if wait.run.version.run_as.is_active:
-            messages.success(request, _("Decision saved. The run continues."))
+            messages.success(request, _("Decision saved."))
         else:
             said = _("Decision saved. The run waits, because its workflow is stopped. You need not decide again.")
             messages.warning(request, said)

@@ -89,7 +89,7 @@ def run_decide(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpRespon
         given = posted_answers(request.POST, (wait.data or {}).get("form", []))
         remark = posted_remark(request.POST)
         approvals.decide_approval(wait, by=by, outcome=request.POST.get("outcome", ""), form=given, remark=remark)
-        return _("Decision saved. The run continues shortly.")
+        return _("Decision saved.")
 
     return _apply_to_wait(request, get_run_or_404(request, run_id), path, act)
 
