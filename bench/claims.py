@@ -11,9 +11,10 @@ from pathlib import Path
 import django
 
 
-def main(path: Path) -> None:
+def main(path: Path, sign: Path) -> None:
     django.setup()
     from automate_core.outbox.store import ClaimedJob
+    from automate_core.worker.liveness import SignsOfLife
     from automate_core.worker.worker import Worker
 
     claims: list[tuple[float, float]] = []
@@ -25,11 +26,11 @@ def main(path: Path) -> None:
             claims.append((at, (time.perf_counter() - began) * 1000))
             return jobs
 
-    worker = TimedWorker()
+    worker = TimedWorker(signs=SignsOfLife(sign))
     signal.signal(signal.SIGTERM, lambda number, frame: worker.stop())
     worker.run()
     path.write_text(json.dumps(claims))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

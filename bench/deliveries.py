@@ -78,6 +78,7 @@ def after_start(on: Stage, runs: int) -> Iterator[dict[str, object]]:
 def finish_ms(on: Stage) -> list[float]:
     """Of each delivery, web and worker being there."""
     warm_up(on)
+    wait_until_idle(on)  # else what a start takes would delay the first deliveries
     return paced_ms(on, PACED_SECONDS)
 
 
@@ -101,7 +102,7 @@ def memory(on: Stage, runs: int) -> Iterator[dict[str, object]]:
     for _ in range(runs):
         with on.web() as web, on.worker() as worker:
             on.load("pure", connections=1, count=20)
-            time.sleep(1)
+            wait_until_idle(on)
             values.append(sum(rss_mb(process.pid) for process in (web, worker)))
         clear(on)
     yield figure("rss_mb_idle", "MB, web and worker", values)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import psycopg
 
-from bench.measure import clear, figure, percentile
+from bench.measure import clear, figure, percentile, wait_until_idle
 from bench.stage import Stage
 
 COMPLETED_JOBS = 1_000_000
@@ -45,6 +45,7 @@ def _claims(on: Stage, seconds: float, last: float = 0) -> list[float]:
     """The milliseconds of each claim of a worker under load for a time, or in the last part of it."""
     with on.web(), on.timed_worker() as path:
         on.load("pure", connections=1, count=200)  # warm
+        wait_until_idle(on)
         began = time.time()
         on.load("pure", rate=CLAIM_RATE, seconds=seconds)
         ended = time.time()

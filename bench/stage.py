@@ -179,10 +179,20 @@ class Stage:
 
     @contextlib.contextmanager
     def worker(self) -> Iterator[subprocess.Popen[bytes]]:
-        with contextlib.ExitStack() as stack:
-            started = [stack.enter_context(self.started("automate_worker")) for _ in range(self.workers)]
-            time.sleep(2 * self.workers)  # they start on two cores
+        with self.several_workers(self.workers) as started:
             yield started[0]
+
+    @contextlib.contextmanager
+    def several_workers(self, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+        """That many workers, from the moment that the main loop of each reports itself alive."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder, contextlib.ExitStack() as stack:
+            signs = [Path(folder) / str(number) for number in range(count)]
+            started = [
+                stack.enter_context(self.started("automate_worker", "--alive-file", str(sign))) for sign in signs
+            ]
+            for process, sign in zip(started, signs, strict=True):
+                self._wait_for_sign(process, sign)
+            yield started
 
     @contextlib.contextmanager
     def ready_worker(self) -> Iterator[None]:
@@ -211,9 +221,10 @@ class Stage:
     @contextlib.contextmanager
     def timed_worker(self) -> Iterator[Path]:
         """A worker that writes, once it has ended, when each claim began and how long it took into that file."""
-        path = self.folder / "claims.json"
-        with self._process([sys.executable, "-m", "bench.claims", str(path)]):
-            time.sleep(2)
+        path, sign = self.folder / "claims.json", self.folder / "claims.alive"
+        sign.unlink(missing_ok=True)
+        with self._process([sys.executable, "-m", "bench.claims", str(path), str(sign)]) as process:
+            self._wait_for_sign(process, sign)
             yield path
 
     @contextlib.contextmanager
@@ -246,6 +257,13 @@ class Stage:
         finally:
             process.terminate()
             process.wait(30)
+
+    def _wait_for_sign(self, process: subprocess.Popen[bytes], sign: Path) -> None:
+        until = time.monotonic() + 90
+        while not sign.exists():
+            if process.poll() is not None or time.monotonic() >= until:
+                raise RuntimeError("the worker did not start")
+            time.sleep(0.02)
 
     def _wait_for(self, port: int) -> None:
         until = time.monotonic() + 90

@@ -90,8 +90,8 @@ def _per_run(before: Spent, after: Spent, count: int) -> Spent:
 @contextlib.contextmanager
 def several(on: Stage, count: int) -> Iterator[list[int]]:
     """That many worker processes; their ids."""
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(on.started("automate_worker")).pid for _ in range(count)]
+    with on.several_workers(count) as started:
+        yield [process.pid for process in started]
 
 
 @contextlib.contextmanager
