@@ -14,6 +14,7 @@ from automate_core.models import NotificationRule, StepRun, Wait
 from automate_core.operations.notifications import detectors
 from automate_core.operations.site_status import registry
 from automate_core.operations.telemetry.metrics.readings import read_all
+from automate_core.runs.waits.decisions import decision_digest
 from automate_governance import audit
 from automate_governance.audit import chain, verification
 from automate_governance.models import AuditEntry, AuditVerification
@@ -159,6 +160,11 @@ def test_a_decision_that_was_altered_is_noticed(workflow, owner, sign_in, drain)
     assert list(audit.verify()) == []
     says = [f"the approval ask_1 of the run {wait.run_id} is not what was decided (entry {entry.pk})"]
     kept = Wait.objects.values("data", "outcome").get()
+    unsalted = {name: value for name, value in kept["data"].items() if name != "digest_salt"}
+    assert entry.changes["digest"] == decision_digest(kept["data"], kept["outcome"])
+    assert entry.changes["digest"] != decision_digest(unsalted, kept["outcome"]), (
+        "short texts cannot be guessed from it"
+    )
     Wait.objects.update(data={**kept["data"], "message": "Refund 1,250?"})
     assert list(audit.verify()) == says
     Wait.objects.update(data=kept["data"])

@@ -155,8 +155,8 @@ def decide_approval(
     filled = form_validation.check_answers(
         data.get("form", []), form or {}, complete=outcome == approving_outcome(wait)
     )
-    wait.decided_by = by
-    wait.save(update_fields=["decided_by"])
+    wait.decided_by, wait.data = by, decisions.salted(data)
+    wait.save(update_fields=["decided_by", "data"])
     _answer(wait, run, by, outcome=outcome, form=filled, remark=remark)
     wait.refresh_from_db(fields=["data", "outcome"])  # the digest is over the values as they are stored
     changes = {"form": filled, **({"reason": remark} if remark else {})}

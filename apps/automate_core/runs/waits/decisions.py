@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
 from automate_governance import audit
 
+_SALT = "digest_salt"  # beside what was shown, and erased with it: then the digest tells nothing about a short text
+
+
+def salted(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of a wait with a salt for the digest of its decision."""
+    return {**data, _SALT: secrets.token_hex(16)}
+
 
 def decision_digest(data: Mapping[str, Any], outcome: Mapping[str, Any]) -> str:
-    """SHA-256 of the message, the details and the decision of a wait, as they are stored."""
+    """Salted SHA-256 of the message, the details and the decision of a wait, as they are stored.
+
+    Waits that an older version decided have no salt.
+    """
     shown = {name: data.get(name) for name in ("message", "context")}
     decided = {name: outcome.get(name) for name in ("outcome", "form", "by")}
-    return hashlib.sha256(audit.canonical_text(shown | decided).encode()).hexdigest()
+    return hashlib.sha256((data.get(_SALT, "") + audit.canonical_text(shown | decided)).encode()).hexdigest()
 
 
 def shown_values(data: Mapping[str, Any]) -> dict[str, Any]:
