@@ -82,9 +82,9 @@ def finish_ms(on: Stage) -> list[float]:
     return paced_ms(on, PACED_SECONDS)
 
 
-def paced_ms(on: Stage, seconds: float) -> list[float]:
-    """Of each of 30 deliveries a second."""
-    sent = on.load("pure", rate=30, seconds=seconds)["sent"]
+def paced_ms(on: Stage, seconds: float, *, rate: int = 30) -> list[float]:
+    """Of each of so many deliveries a second."""
+    sent = on.load("pure", rate=rate, seconds=seconds)["sent"]
     wait_until_idle(on)
     with psycopg.connect(on.cluster.url) as connection:
         ended = dict(
