@@ -36,7 +36,7 @@ REQUESTS = (
 
 
 def flood(on: Stage, runs: int) -> Iterator[dict[str, object]]:
-    """A delivery a second, idle and beside the flood, with the worker in the web process, without limits of deliveries."""
+    """A delivery a second, idle and beside the flood. The worker is in the web process; deliveries have no limit."""
     path = on.folder / "public.yaml"
     path.write_text(FORM)
     on.manage("automate_import", str(path), "--publish")
