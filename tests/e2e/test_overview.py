@@ -25,7 +25,7 @@ def test_looking_and_acting(signed_in, site, owner, faults, shot):
     page = signed_in
     page.goto(f"{site}/admin/")
     page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
-    runs = page.get_by_role("link", name=re.compile("^Runs "))
+    runs = page.get_by_role("link", name=re.compile("^Ended runs "))
     expect(runs).to_contain_text("16")
     expect(page.get_by_role("img", name=re.compile("^Runs per hour: 12 succeeded, 4 failed"))).to_be_visible()
 

@@ -41,7 +41,7 @@ def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, fault
     expect(page.get_by_role("link", name="Remove filter Status is Failed")).to_be_visible()
     expect(rows).to_have_count(20)
     assert page.url.endswith("?status=failed")
-    expect(page.get_by_text("The other side <b>answered</b> 503").first).to_be_visible()
+    expect(rows.first.get_by_role("cell", name="Check The other side <b>answered</b> 503", exact=True)).to_be_visible()
 
     brush = page.locator("[data-brush]")  # the histogram by keyboard, then by pointer
     brush.focus()

@@ -59,8 +59,11 @@ def step(key):
     return Step.objects.get(key=key)
 
 
+MISSING = "missing"  # what is not set, or not any more
+
+
 def stored(key, name, value):
-    wait_for(lambda: step(key).inputs.get(name, "missing") == value)
+    wait_for(lambda: step(key).inputs.get(name, MISSING) == value)
 
 
 @pytest.mark.extended
@@ -73,14 +76,16 @@ def test_what_was_emptied_takes_a_new_value(opened, faults):
     stored("values", "title", "New")
     count = page.get_by_role("textbox", name="count", exact=True)
     count.fill("")
-    stored("values", "count", None)
+    stored("values", "count", MISSING)  # a number that is emptied is not set
     count.fill("7")
     stored("values", "count", 7)
     switch = page.get_by_role("group", name="count: value or expression")
     switch.get_by_role("button", name="Expression").click()
+    page.keyboard.type("{{ event.payload.number }}")
+    stored("values", "count", "{{ event.payload.number }}")
     page.keyboard.press("Control+a")
     page.keyboard.press("Delete")
-    stored("values", "count", None)
+    stored("values", "count", MISSING)
     page.keyboard.type("{{ event.payload.number }}")
     stored("values", "count", "{{ event.payload.number }}")
     page.evaluate(HOLD_REQUESTS)
@@ -129,9 +134,15 @@ def test_a_value_stays_when_it_is_switched_to_an_expression_and_back(opened, fau
     page = opened("values")
     count, switch = page.locator("[name='inputs.count']"), page.get_by_role("group", name="count: value or expression")
     count.fill("0.07")
-    stored("values", "count", 0.07)
-    switch.get_by_role("button", name="Expression").click()
+    switch.get_by_role("button", name="Expression").click()  # before it is stored
+    expect(switch.get_by_role("button", name="Expression")).to_have_attribute("aria-pressed", "true")
+    expect(count).to_have_value("")  # data that is inserted comes in the place of a number
+    expect(page.locator("#saved")).to_have_text("Saved")
+    assert step("values").inputs["count"] == 0.07
+    switch.get_by_role("button", name="Value").click()
     expect(count).to_have_value("0.07")
+    switch.get_by_role("button", name="Expression").click()
+    expect(count).to_have_value("")
     count.fill("0.11")
     switch.get_by_role("button", name="Value").click()
     expect(count).to_have_value("0.11")
@@ -169,6 +180,10 @@ def test_a_value_stays_when_it_is_switched_to_an_expression_and_back(opened, fau
     tags_switch.get_by_role("button", name="Value").click()
     expect(tags.locator("[name='inputs.tags::item']")).to_have_value("b")
     assert step("values").inputs == {**kept, "tags": ["b"]}
+    tags.locator("[data-row-remove]").click()
+    expect(tags.locator("[data-row]")).to_have_count(0)
+    tags_switch.get_by_role("button", name="Expression").click()  # a list without rows is switched as well
+    expect(page.locator("[name='inputs.tags']")).to_be_focused()
 
     # an expression does not tell the type of the value: it is chosen
     page, switch = opened("values"), page.get_by_role("group", name="count: value or expression")
@@ -311,7 +326,8 @@ def test_data_is_put_into_a_field_that_takes_any_json(opened, faults):
 def test_data_is_put_into_json(opened, faults, shot):
     came_to("github", type="issues", payload={"mail": "ada@example.com", "number": 7})
     page = opened("ask")
-    page.get_by_text("More options").click()
+    page.get_by_label("Method", exact=True).select_option("POST")
+    page.get_by_label("Body", exact=True).select_option("JSON")
     body = page.locator("[data-field='inputs.json'] .cm-content")
     body.click()
     page.keyboard.type('{"number": {number')

@@ -1,5 +1,5 @@
-/* The switch between a value and an expression in its place. What is there goes along, in both directions; switching
-   alone stores nothing. */
+/* The switch between a value and an expression in its place. What is there goes along, in both directions, but for a
+   number into an expression: data that is inserted would stand before it. Switching alone stores nothing. */
 import { choose, flush, selected } from "./commands.js";
 
 const inspector = document.getElementById("inspector");
@@ -31,16 +31,16 @@ export const switchTo = async (button) => {
   const field = button.closest(".da-field");
   const control = field.querySelector(".da-control");
   const template = field.querySelector(":scope > template[data-other]");
+  const isNumber = controlIn(control)?.inputMode === "decimal"; // a list without rows has no control
+  const goesAlong = () => isLiteral(text) && !isNumber;
   let text = null;
   while (text !== textIn(control)) { // what is typed meanwhile goes along too
     text = textIn(control);
-    if (!isLiteral(text) || isRows(template.content)) await flush(); // the other control does not post what was typed in this one
+    if (!goesAlong() || isRows(template.content)) await flush(); // the other control does not post what was typed in this one
     if (isPressed() || !field.isConnected) return;
   }
   if (isLiteral(text) && isRows(template.content)) { choose(selected, { focus: true, field: controlIn(control).id }); return; } // drawn as it was read
-  const isNumber = controlIn(control).inputMode === "decimal"; // data that is inserted comes in its place
-  const goesAlong = isLiteral(text) && !isNumber;
-  if (goesAlong || isNumber || (text && button.dataset.mode === "value" && !isRows(template.content))) put(template.content, goesAlong ? text : "");
+  if (goesAlong() || isNumber || (text && button.dataset.mode === "value" && !isRows(template.content))) put(template.content, goesAlong() ? text : "");
   const shown = [...control.childNodes];
   control.replaceChildren(template.content);
   template.content.replaceChildren(...shown);
