@@ -13,6 +13,7 @@ from automate_core.runs.waits import approvals
 from automate_governance.models import StoredSecret
 from tests.support.axe import violations
 from tests.support.browser import watch
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -97,7 +98,7 @@ def test_six_questions_of_an_auditor(paid, stranger, page, site, faults, shot):
     shot(page, "audit-trail")
     page.set_viewport_size({"width": 390, "height": 900})
     changes = page.locator(".da-trail tbody tr").filter(has_text="1850").locator(".column-changes")
-    expect(changes).to_be_visible()  # the list may still be on its way into the page
-    assert changes.bounding_box()["width"] > 300, "a narrow window gives the values its width"
+    # the list may still be on its way into the page; a narrow window gives the values its width
+    wait_for(lambda: (changes.bounding_box() or {"width": 0})["width"] > 300)
     shot(page, "audit-trail-390")
     assert violations(page) == [] and faults(page) == []

@@ -66,6 +66,7 @@ def test_rows_expressions_and_values_of_ones_own(opened, faults, shot):
     page.keyboard.press("Control+a")
     page.keyboard.type("{{ event.payload.method }}")
     wait_for(lambda: inputs("ask").get("method") == "{{ event.payload.method }}")
+    page.get_by_label("Body", exact=True).select_option(label="JSON")  # any method may have a body
     body = page.get_by_role("textbox", name="JSON body")
     body.focus()
     shadows = body.evaluate(

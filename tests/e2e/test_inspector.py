@@ -93,7 +93,7 @@ def test_a_run_is_looked_through_and_run_again_by_keys(workflow, sink, deliver, 
     expect(page.get_by_text("Ask is waiting for you")).to_be_hidden()
 
     page.get_by_role("button", name="Re-run").press("Enter")
-    dialog.get_by_text("Edited").click()
+    dialog.get_by_text("Changed input").click()
     edited = dialog.get_by_role("textbox")
     expect(edited).to_have_value(f'{{\n  "id": {BIG}\n}}')
     edited.fill("{'id': 1}")

@@ -134,11 +134,13 @@ def test_four_steps_with_a_branch_take_at_most_120_keys(signed_in, site, workflo
 
     made = Workflow.objects.get(slug="expenses")
     steps = {step.key: (step.kind, step.inputs or step.settings) for step in Step.objects.filter(workflow=made)}
-    assert set(steps) == {"log", "branch", "approval", "log_2"}
+    stops = {"stop", "stop_2"}  # the approval came with them: a rejection and a timeout end the run
+    assert set(steps) == {"log", "branch", "approval", *stops, "log_2"}
     [arm] = steps["branch"][1]["arms"]
     assert arm["when"] == {">": [{"var": "event.payload.amount"}, 500]}
     assert steps["approval"][1]["assignees"] == ["owner"]
-    assert Trigger.objects.get(workflow=made).config["inputs"] == [{"name": "amount", "kind": "number"}]
+    asked = Trigger.objects.get(workflow=made).config["inputs"]  # the label gave the name
+    assert asked == [{"name": "amount", "label": "amount", "kind": "number"}]
     assert faults(page) == []
     assert keys.navigated + keys.typed <= MOST, (keys.navigated, keys.typed)
 
