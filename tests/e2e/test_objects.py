@@ -167,11 +167,18 @@ def test_a_webhook_is_created_and_its_secret_shown_once(things, signed_in, site,
     form = page.locator(".da-object-form")
     form.get_by_label("Sender").select_option(label="Slack")
     expect(form.get_by_text("In Slack, open the app")).to_be_visible()
+    form.get_by_label("Secret: new value").fill("pasted")
+    form.get_by_label("Sender").select_option(label="HMAC")
+    expect(form.get_by_label("Secret: new value")).to_have_value("pasted")  # what was written keeps its way
+    form.get_by_label("Secret: new value").fill("")
+    form.get_by_label("Sender").select_option(label="Slack")
     form.get_by_label("Sender").select_option(label="Unsigned")
     expect(form.get_by_text("Anyone who knows the URL")).to_be_visible()
     expect(form.get_by_label("Secret: new value")).to_be_hidden()
     form.get_by_label("Sender").select_option(label="HMAC")
     expect(form.get_by_label("Algorithm")).to_be_visible()
+    way = form.get_by_label("Secret: how it is given")
+    expect(way).to_have_value("none:")  # Slack gives its own secret; HMAC is back at one that is generated
     form.get_by_role("textbox", name="Name required").fill("orders")
     form.get_by_role("button", name="Save").click()
     expect(page.get_by_role("button", name="Copy secret")).to_be_visible(timeout=30_000)

@@ -16,17 +16,29 @@ document.addEventListener("change", (event) => {
   }
 });
 
-// An option that is not offered any more gives way to the first one that is.
+// An option that is not offered any more gives way to the first one that is, and has its place back when it is offered
+// again: unless another one was chosen, or something was written for the one in its place.
 const offer = (option) => {
   option.disabled = option.hidden;
   const select = option.closest("select");
-  if (!option.selected || !option.disabled) return;
-  const first = [...select.options].find((each) => each.value && holdsAll(select.form, each));
-  if (!first) return;
-  first.disabled = first.hidden = false;
-  select.value = first.value;
+  if (option.selected && option.disabled) {
+    const first = [...select.options].find((each) => each.value && holdsAll(select.form, each));
+    if (!first) return;
+    option.dataset.gaveWayTo = first.value;
+    choose(select, first);
+  } else if (!option.disabled && "gaveWayTo" in option.dataset && !isWrittenFor(select)) {
+    const { gaveWayTo } = option.dataset;
+    delete option.dataset.gaveWayTo;
+    if (select.value === gaveWayTo) choose(select, option);
+  }
+};
+const choose = (select, option) => {
+  option.disabled = option.hidden = false;
+  select.value = option.value;
   select.dispatchEvent(new Event("change", { bubbles: true }));
 };
+const isWrittenFor = ({ form, name, value }) =>
+  [...form.querySelectorAll(`[data-when~="${CSS.escape(name)}=${CSS.escape(value)}"] :is(input, textarea)`)].some((field) => field.value);
 
 // A short name follows the name until somebody writes it.
 const slug = (text) => text.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 90);
