@@ -29,14 +29,14 @@ CONTENT = {
         Ended Late Later by finance employee ada manager currency category travel Trade fair in Lyon payments USD
         POST edited automate core dev env Ctrl Enter Shift Ask database workflow published Added Hook cdef example com Write refuse careful risky caught both
         Nightly import of the stock warehouse Imports Old
-        Builders Operators Auditors Connection admins data log set http request email models webhook succeeded failed revoked api apitoken
+        Viewers Builders Operators Auditors Connection admins data log set http request email models webhook succeeded failed revoked api apitoken
         """
     )
 }
 #: Scopes and prefixes of tokens, records as they are kept, hexadecimal digits, and what plug-ins of ours say to
 #: administrators in English.
 _TOKENS = r"(.* )?dat_\w{8}(_…)?|(title: )?\w+:\w+(, \w+:\w+)*"
-_NO_TEXT = re.compile(_TOKENS + r'|\{".*|\W*[0-9a-f]{8}\W*|(Reaches|Reads) .*', re.DOTALL)
+_NO_TEXT = re.compile(_TOKENS + r'|\{".*|\W*([0-9a-f]{8}|[0-9a-f]{64})\W*|(Reaches|Reads) .*', re.DOTALL)
 
 
 def sign_in(page: Page) -> None:
