@@ -136,13 +136,20 @@ def host(
     (made / "urls.py").write_text((urls or printed("`urls.py`")) + BOOM)
     (made / "asgi.py").write_text(printed("`asgi.py`"))
     (made / "wsgi.py").write_text(printed("`wsgi.py`"))
+    with fresh_database(name) as url:
+        yield Host(tmp_path, python, url)
+
+
+@contextlib.contextmanager
+def fresh_database(name: str) -> Iterator[str]:
+    """The URL of an empty database, which goes with the block."""
     server, _, query = os.environ["DATABASE_URL"].partition("?")
     base = server.rpartition("/")[0]
     with psycopg.connect(f"{base}/postgres?{query}", autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "host_{name}"')
         connection.execute(f'CREATE DATABASE "host_{name}"')
         try:
-            yield Host(tmp_path, python, f"{base}/host_{name}?{query}")
+            yield f"{base}/host_{name}?{query}"
         finally:
             connection.execute(f'DROP DATABASE "host_{name}" WITH (FORCE)')
 

@@ -36,11 +36,20 @@ def run(*command: Any, cwd: Path = ROOT, fails: bool = False, **variables: str) 
 
 
 def uv(*command: Any) -> None:
-    """From what setting up left in uv's cache; what is not there any more is fetched."""
+    """From what setting up left in uv's cache; what is not there any more is fetched. Skips without uv."""
+    if UV is None:
+        pytest.skip("uv is needed to build the wheel; `make test` finds or installs it")
     try:
         run(UV, *command, UV_OFFLINE="1")
     except AssertionError:
         run(UV, *command)
+
+
+def built_wheel(source: Path, folder: Path) -> Path:
+    """The wheel of the files in `source`, made in that folder."""
+    uv("build", "--quiet", "--wheel", "--out-dir", folder, source)
+    [wheel] = folder.glob("*.whl")
+    return wheel
 
 
 @pytest.fixture(scope="session")
@@ -49,8 +58,6 @@ def wheel_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     All processes of one test run share it.
     """
-    if UV is None:
-        pytest.skip("uv is needed to build the wheel; `make test` finds or installs it")
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "wheel"
     folder.mkdir(exist_ok=True)
@@ -58,8 +65,7 @@ def wheel_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "done").exists():
-            uv("build", "--quiet", "--wheel", "--out-dir", folder, ROOT)
-            [wheel] = folder.glob("*.whl")
+            wheel = built_wheel(ROOT, folder)
             uv("venv", "--quiet", "--python", sys.executable, "--clear", folder / "venv")
             pins = ROOT / "requirements.txt"
             uv("pip", "install", "--quiet", "--python", python, "--constraint", pins, f"{wheel}[api]", SHOP, "uvicorn")

@@ -1,0 +1,174 @@
+"""A project made with a released version is upgraded by the commands of docs/upgrading.md, with a run that waits."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.conftest import ROOT
+from tests.host.host import OWN, Host, fresh_database
+from tests.support.wheel import built_wheel, run, uv
+
+pytestmark = pytest.mark.process
+
+#: The commit of each released version, and the settings that its docs/in-your-project.md told to add.
+RELEASES = {
+    "0.1.0": (
+        "2c7b808dddc0988c8d8f18581814a663384cdd76",
+        """
+INSTALLED_APPS = [
+    "automate_studio", "unfold", *INSTALLED_APPS, "django_htmx", "guardian", "pgtrigger",
+    "automate_governance", "automate_connectors", "automate_llm", "automate_core",
+]
+MIDDLEWARE += [
+    "django_htmx.middleware.HtmxMiddleware",
+    "automate_studio.middleware.SignInAgainMiddleware",
+    "automate_studio.middleware.CompressBuilderMiddleware",
+    "automate_governance.middleware.RedactAnswersMiddleware",
+]
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "guardian.backends.ObjectPermissionBackend",
+]
+ANONYMOUS_USER_NAME = None
+LOGIN_URL = "admin:login"
+AUTOMATE_SITE_URL = "https://example.com"
+AUTOMATE_SECRETS_KEYS = [os.environ["AUTOMATE_SECRETS_KEY"]]
+""",
+    ),
+}
+
+URLS = """
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("hooks/", include("automate_core.urls")),
+    path("admin/automate/", include("automate_studio.urls")),
+    path("admin/", admin.site.urls),
+]
+"""
+TRACKER = "import logging\n\n\nclass Tracker(logging.NullHandler):\n    pass\n"
+
+#: What the changelog says to add before the upgrade.
+ADDED = {"0.1.0": '\nAUTOMATE_EVENT_TYPES = {"order.paid": "auth.view_user"}\n'}
+
+MAIL = '\nMAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}}\n'
+ROUTED = '\nDATABASE_ROUTERS = ["routers.{}"]\nDATABASES["second"] = {{**DATABASES["default"]}}\n'
+ROUTERS = """
+class Own:
+    apps = ["sales"]
+
+    def db_for_read(self, model, **hints):
+        return "second" if model._meta.app_label in self.apps else None
+
+    db_for_write = db_for_read
+
+
+class Elsewhere(Own):
+    apps = ["automate_governance"]
+"""
+ASK = """
+name: Ask
+slug: ask
+triggers: [{kind: event, event: order.paid}]
+steps:
+  - {key: values, action: data.set, inputs: {values: {order: '{{ event.payload.order }}'}}}
+  - {key: ask, kind: approval, assignees: [ada], timeout: 1d, message: May it be?}
+  - {key: after, action: data.set, inputs: {values: {order: '{{ steps.values.output.values.order }}'}}}
+"""
+EMIT = """
+from django.db import transaction
+from automate_core.triggers import emit
+with transaction.atomic():
+    emit("order.paid", {"order": 17}, key="17")
+"""
+DECIDE = """
+from django.contrib.auth import get_user_model
+from automate_core.api import decide
+from automate_core.models import ExecutionRun
+ada = get_user_model().objects.get(username="ada")
+decide(ExecutionRun.objects.get(workflow__slug="ask").pk, "ask", "approved", by=ada)
+"""
+EMIT_AGAIN = EMIT.replace("automate_core.triggers", "automate_core.api").replace("17", "18")
+
+
+def test_every_released_version_is_upgraded():
+    listed = re.findall(r"^## ([\d.]+)(?!.*unreleased)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert set(listed) == set(RELEASES)
+
+
+def checked_out(commit: str, folder: Path) -> Path:
+    """The files of a commit, in that folder. Skips where there is no history, or only its end."""
+    shallow = subprocess.run(
+        ["git", "rev-parse", "--is-shallow-repository"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if shallow.stdout.strip() != "false":
+        pytest.skip("the files are no clone with a whole history: there is no earlier version")
+    folder.mkdir()
+    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True)
+    subprocess.run(["tar", "-x"], cwd=folder, input=archive.stdout, check=True)
+    return folder
+
+
+def installed(python: Path, source: Path, folder: Path) -> None:
+    """Put the wheel of those files into the environment, with the packages that this version pins."""
+    wheel = built_wheel(source, folder)
+    uv("pip", "install", "--quiet", "--python", python, "--constraint", source / "requirements.txt", wheel)
+
+
+def statuses(url: str) -> list[str]:
+    with psycopg.connect(url) as connection:
+        return [row[0] for row in connection.execute("SELECT status FROM automate_core_executionrun ORDER BY id")]
+
+
+@pytest.mark.extended
+@pytest.mark.timeout(1_800)  # two builds, two installations, and all migrations one by one
+@pytest.mark.parametrize("version", RELEASES)
+def test_a_project_is_upgraded(version, tmp_path):
+    commit, settings_of_then = RELEASES[version]
+    old = checked_out(commit, tmp_path / "old")
+    python = tmp_path / "venv" / "bin" / "python"
+    uv("venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
+    installed(python, old, tmp_path / "old-wheel")
+
+    project = tmp_path / "project"
+    project.mkdir()
+    run(python, "-m", "django", "startproject", "example", project)
+    settings = project / "example" / "settings.py"
+    settings.write_text(settings.read_text() + OWN + MAIL + settings_of_then)
+    (project / "example" / "urls.py").write_text(URLS)
+    for name, text in {"tracker.py": TRACKER, "routers.py": ROUTERS, "ask.yaml": ASK}.items():
+        (project / name).write_text(text)
+
+    with fresh_database("upgraded") as url:
+        made = Host(project, python, url)
+        made.manage("migrate", "--verbosity", "0")
+        made.manage("createsuperuser", "--noinput", "--username", "ada", "--email", "ada@example.com")
+        made.manage("automate_import", "--publish", "ask.yaml")
+        made.manage("shell", "-c", EMIT)
+        made.manage("automate_worker", "--drain")
+        assert statuses(url) == ["waiting"]
+
+        installed(python, ROOT, tmp_path / "new-wheel")
+        text = settings.read_text() + ADDED[version]
+        settings.write_text(text + ROUTED.format("Elsewhere"))
+        said = made.manage("check", "--database", "default", fails=True)
+        assert "automate_core.E036" in said and "Traceback" not in said
+        settings.write_text(text + ROUTED.format("Own"))
+        for command in (["check", "--deploy"], ["migrate", "--plan"], ["check", "--database", "default"]):
+            made.manage(*command)  # on the tables of then
+        made.manage("migrate", "--verbosity", "0")
+        for command in (["migrate", "--check"], ["check", "--database", "default"], ["check"]):
+            made.manage(*command)
+        assert statuses(url) == ["waiting"], "an upgrade touches no run"
+
+        made.manage("shell", "-c", DECIDE)
+        made.manage("shell", "-c", EMIT_AGAIN)
+        made.manage("automate_worker", "--drain")
+        assert statuses(url) == ["succeeded", "waiting"]
