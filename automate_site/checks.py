@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning
 
+from automate_governance.documentation import doc
 from automate_site import environment
 from automate_site.variables import OTHERS, PREFIXES, VARIABLES
 
@@ -57,7 +58,7 @@ def _unknown_variables() -> Iterator[CheckMessage]:
     for name in sorted(os.environ):
         if name.startswith("AUTOMATE_") and not name.startswith(PREFIXES) and name not in VARIABLES | OTHERS:
             alike = difflib.get_close_matches(name, VARIABLES, n=1)
-            hint = f"Did you mean {alike[0]}?" if alike else "docs/settings.md lists the variables."
+            hint = f"Did you mean {alike[0]}?" if alike else f"{doc('settings')} lists the variables."
             yield Warning(f"{name} is not a variable of the site.", hint=hint, id="automate_site.W005")
 
 

@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error
 
 from automate_egress import HttpSession, Network
 from automate_egress.policy import WEB_PORTS, ascii_host, is_listed_host, is_proxy_url, split_host
+from automate_governance.documentation import doc
 
 INTERNAL = "internal"  #: the hosts of AUTOMATE_EGRESS_ALLOW
 TRACEPARENT_HOSTS = (INTERNAL,)
@@ -93,7 +94,7 @@ def _internal_hosts() -> tuple[str, ...]:
 
 def check_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """E011 to E013: settings of the reachable hosts, ports and proxy are invalid."""
-    return [Error(message, hint="See docs/settings.md.", id=id_) for id_, message in _invalid_settings()]
+    return [Error(message, hint=f"See {doc('settings')}.", id=id_) for id_, message in _invalid_settings()]
 
 
 def _listed(name: str) -> Iterable[Any]:

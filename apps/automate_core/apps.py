@@ -10,6 +10,7 @@ from django.db.models.signals import post_migrate, pre_delete
 from django.utils.translation import gettext_lazy as _
 
 from automate_governance import app_config
+from automate_governance.documentation import doc
 
 
 class AutomateCoreConfig(app_config.AutomateAppConfig):
@@ -81,7 +82,7 @@ def _templates_can_be_read(app_configs: Any, **_: Any) -> list[CheckMessage]:
 
     if files.are_all_built_in():
         return []
-    hint = "docs/workflow-templates.md describes the file; all other templates are offered."
+    hint = f"{doc('workflow-templates')} describes the file; all other templates are offered."
     return [
         Warning(f"{fault.path}: {fault.reason}", hint=hint, id="automate_core.W001") for fault in files.rejected_files()
     ]

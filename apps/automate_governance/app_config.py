@@ -8,6 +8,8 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
 
+from automate_governance.documentation import doc
+
 #: Without these no model can be imported, so that no system check would ever run.
 REQUIRED = (
     "django.contrib.admin",
@@ -32,7 +34,7 @@ class AutomateAppConfig(AppConfig):
         installed = {config.name for config in self.apps.app_configs.values()} if self.apps else set()
         if missing := [name for name in REQUIRED if name not in installed]:
             raise ImproperlyConfigured(
-                f"Automate needs {', '.join(missing)} in INSTALLED_APPS: docs/in-your-project.md lists all apps."
+                f"Automate needs {', '.join(missing)} in INSTALLED_APPS: {doc('in-your-project')} lists all apps."
                 " (automate_core.E010)"
             )
         super().import_models()

@@ -12,6 +12,7 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Count
 
 from automate_governance.database_checks import asks_database
+from automate_governance.documentation import doc
 from automate_governance.models import StoredSecret
 from automate_governance.secrets.keyring import keyring
 from automate_governance.secrets.resolver import backends
@@ -73,7 +74,7 @@ def check_vault_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
     try:
         VaultSettings.read()
     except ImproperlyConfigured as error:
-        return [Error(f"{error}.", hint="docs/secrets.md lists its members.", id="automate_governance.E004")]
+        return [Error(f"{error}.", hint=f"{doc('secrets')} lists its members.", id="automate_governance.E004")]
     return []
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
+from automate_governance.documentation import doc
+
 FILE = "connector.yaml"
 
 
@@ -26,7 +28,7 @@ def check_folder(app_configs: Any, **_: Any) -> list[CheckMessage]:
     return [
         Error(
             f"AUTOMATE_CONNECTORS_DIR must name a folder (got {str(given)!r}).",
-            hint=f"It holds a folder for each connector, with a {FILE}. See docs/declared-connectors.md.",
+            hint=f"It holds a folder for each connector, with a {FILE}. See {doc('declared-connectors')}.",
             id="automate_connectors.E015",
         )
     ]

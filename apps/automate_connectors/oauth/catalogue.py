@@ -22,6 +22,7 @@ from django.core.checks import CheckMessage, Error
 
 from automate_connectors.oauth.addresses import Parameter, placeholders, url_problem
 from automate_connectors.oauth.error_codes import KNOWN_CODES
+from automate_governance.documentation import doc
 from automate_plugins import text
 
 log = logging.getLogger(__name__)
@@ -151,7 +152,7 @@ def check_providers(app_configs: Any, **_: Any) -> list[CheckMessage]:
         if path:
             read_providers(Path(path))
     except CatalogueError as error:
-        hint = "docs/connectors/oauth-providers.md describes the file."
+        hint = f"{doc('connectors/oauth-providers')} describes the file."
         return [Error(f"{SETTING}: {error}.", hint=hint, id="automate_connectors.E014")]
     return []
 

@@ -11,6 +11,7 @@ from django.contrib.staticfiles import finders
 from django.core.checks import CheckMessage, Error
 
 from automate_governance.app_config import REQUIRED
+from automate_governance.documentation import doc
 
 _APPS = (
     *REQUIRED,
@@ -26,7 +27,7 @@ _PROCESSORS = (
     "django.contrib.auth.context_processors.auth",
     "django.contrib.messages.context_processors.messages",
 )
-_DOCS = "docs/in-your-project.md shows"
+_DOCS = f"{doc('in-your-project')} shows"
 
 
 def check_apps(app_configs: Any, **_: Any) -> list[CheckMessage]:

@@ -13,6 +13,7 @@ from automate_core.expressions.plugin_filters import expression_filters
 from automate_core.operations.notifications.channels.registry import channels
 from automate_core.operations.plugin_list import unplaced
 from automate_core.webhooks.schemes.registry import signature_schemes
+from automate_governance.documentation import doc
 from automate_plugins.checks import warnings
 from automate_plugins.registry import Registry
 
@@ -36,5 +37,5 @@ def check_pools(app_configs: Any, **_: Any) -> list[CheckMessage]:
     try:
         declared_pools()
     except PoolError as error:
-        return [Error(str(error), hint="docs/operating.md describes pools.", id="automate_core.E090")]
+        return [Error(str(error), hint=f"{doc('operating')} describes pools.", id="automate_core.E090")]
     return []

@@ -11,6 +11,8 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.utils.csp import CSP
 from django.utils.module_loading import import_string  # noqa: TID251 - names in the project's own settings
 
+from automate_governance.documentation import doc
+
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 PEOPLE = "django.contrib.auth.middleware.AuthenticationMiddleware"
@@ -23,7 +25,7 @@ POLICY = "django.middleware.csp.ContentSecurityPolicyMiddleware"
 
 _ORDER = ((SESSIONS, PEOPLE), (SESSIONS, MESSAGES), (COMPRESS, REDACT))  # the first before the second
 _NEEDED = (SESSIONS, CSRF, PEOPLE, MESSAGES, HTMX, SIGN_IN, COMPRESS, REDACT)
-_HINT = "docs/in-your-project.md shows the order."
+_HINT = f"{doc('in-your-project')} shows the order."
 
 
 def check_middleware(app_configs: Any, **_: Any) -> list[CheckMessage]:
@@ -66,7 +68,7 @@ def check_content_policy(app_configs: Any, **_: Any) -> list[CheckMessage]:
         lacking.append(f"{CSP.NONCE} in script-src, for the import map of hashed static files")
     if not lacking:
         return []
-    hint = "docs/in-your-project.md prints a policy that fits, under Content security policy."
+    hint = f"{doc('in-your-project')} prints a policy that fits, under Content security policy."
     return [Error(f"SECURE_CSP lacks {', '.join(lacking)}.", hint=hint, id="automate_core.E043")]
 
 

@@ -15,6 +15,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.db import DEFAULT_DB_ALIAS
 
 from automate_core.conf import setting
+from automate_governance.documentation import doc
 
 _RUN_WORKERS = 'Run `manage.py automate_worker` beside the web server, and set AUTOMATE_WORKER = "off".'
 
@@ -26,7 +27,7 @@ def check_asgi(app_configs: Any, **_: Any) -> list[CheckMessage]:
         return []
     path = named or f"{settings.ROOT_URLCONF.partition('.')[0]}.asgi.application"
     module, _dot, name = path.rpartition(".")
-    hint = f"Write asgi.py as in docs/in-your-project.md. Without ASGI: {_RUN_WORKERS}"
+    hint = f"Write asgi.py as in {doc('in-your-project')}. Without ASGI: {_RUN_WORKERS}"
     if (tree := _source(module)) is None or name not in _names(tree):
         return [Error(f"There is no ASGI application {path}.", hint=hint, id="automate_core.E050")]
     if not _is_managed() or any(each.module == "automate_core.asgi" for each in _imports(tree)):

@@ -10,6 +10,7 @@ from django.conf import global_settings, settings
 from django.core.checks import CheckMessage, Warning
 
 from automate_core.checks.setting_values import RULES
+from automate_governance.documentation import doc
 
 _PREFIX = "AUTOMATE_"
 _ALIKE = 0.9  # of names without the prefix: a typo in the prefix itself
@@ -22,7 +23,7 @@ def check_names(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """W010: a setting with our prefix, or nearly so, that is none of ours."""
     found: list[CheckMessage] = []
     for name, alike in _unknown():
-        hint = f"Did you mean {alike}?" if alike else "docs/settings.md lists all settings."
+        hint = f"Did you mean {alike}?" if alike else f"{doc('settings')} lists all settings."
         found.append(Warning(f"{name} is not a setting of Automate.", hint=hint, id="automate_core.W010"))
     return found
 

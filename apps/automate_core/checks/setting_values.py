@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error
 from automate_core.conf import DEFAULTS
 from automate_core.proxies import read_networks
 from automate_core.tracing.collector import is_web_url
+from automate_governance.documentation import doc
 
 
 class Rule(NamedTuple):
@@ -164,7 +165,7 @@ def check_values(app_configs: Any, **_: Any) -> list[CheckMessage]:
     return [
         Error(
             f"{name} must be {RULES[name].wants}.",
-            hint="docs/settings.md describes it.",
+            hint=f"{doc('settings')} describes it.",
             id="automate_core.E080",
         )
         for name, value in given.items()

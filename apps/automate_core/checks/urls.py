@@ -13,10 +13,11 @@ from django.http.request import validate_host
 from django.urls import NoReverseMatch, Resolver404, get_resolver, resolve
 
 from automate_governance.admin_site import admin_site, reverse
+from automate_governance.documentation import doc
 
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 _MOST_NAMES = 5
-_DOCS = "docs/in-your-project.md shows urls.py."
+_DOCS = f"{doc('in-your-project')} shows urls.py."
 
 
 def check_site_url(app_configs: Any, **_: Any) -> list[CheckMessage]:
@@ -116,7 +117,7 @@ def check_model_admins(app_configs: Any, **_: Any) -> list[CheckMessage]:
         return []
     more = f" and {len(found) - _MOST_NAMES} more" if len(found) > _MOST_NAMES else ""
     message = f"The ModelAdmin of {', '.join(found[:_MOST_NAMES])}{more} is not Unfold's: its pages lack buttons."
-    hint = "Subclass unfold.admin.ModelAdmin, as docs/in-your-project.md shows under Your own model pages."
+    hint = f"Subclass unfold.admin.ModelAdmin, as {doc('in-your-project')} shows under Your own model pages."
     return [Warning(message, hint=hint, id="automate_core.W061")]
 
 

@@ -20,15 +20,11 @@ from django.utils.translation import get_language, override
 from markdown.extensions.toc import TocExtension, slugify
 from markdown.treeprocessors import Treeprocessor
 
-import automate_studio
+from automate_governance.documentation import FOLDER, PLACES
 from automate_governance.texts import translated
 from automate_plugins import text
 
-_PACKAGE = Path(automate_studio.__file__).parent
-#: In the wheel, or in a checkout.
-_PLACES = (_PACKAGE, _PACKAGE.parents[1])
-FOLDER = next((place / "docs" for place in _PLACES if (place / "docs").is_dir()), _PACKAGE / "docs")
-CONFIG = next((place / "zensical.toml" for place in _PLACES if (place / "zensical.toml").is_file()), None)
+CONFIG = next((place / "zensical.toml" for place in PLACES if (place / "zensical.toml").is_file()), None)
 IMAGES = frozenset({".png", ".svg", ".webp"})
 START, SETTINGS = "index", "settings"
 TRANSLATIONS = Path(__file__).with_name("translations")

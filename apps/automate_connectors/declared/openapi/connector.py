@@ -71,7 +71,7 @@ def write(document: Mapping[str, Any], source: str) -> str:
     """Return the text of a `connector.yaml`. `source` is the name of the OpenAPI document."""
     yaml, out = new_yaml(), io.StringIO()
     yaml.dump({name: value for name, value in document.items() if value not in ([], {}, "")}, out)
-    head = f"# Made from {source}. Check names, effects and pages: docs/declared-connectors.md.\n"
+    head = f"# Made from {source}. Check names, effects and pages: see Declared connectors in the Help.\n"
     return head + out.getvalue()
 
 
