@@ -45,6 +45,7 @@ def test_requests_say_who_asks_and_carry_the_token(signed_in, sink):
     assert headers["authorization"] == f"Bearer {TOKEN}"
     assert headers["user-agent"].startswith("automate/")
     assert "idempotency-key" not in headers
+    assert headers["accept-language"] == "en", "messages of the server stand beside the program's own"
 
 
 def test_the_token_of_the_environment_wins(signed_in, sink):

@@ -72,6 +72,11 @@ def test_import_is_all_or_nothing_per_file(admin, endpoint, simple, tmp_path):
     assert list(Workflow.objects.values_list("slug", flat=True)) == ["simple"]
 
 
+@pytest.mark.parametrize("options", [{"publish": True}, {"owner": "root"}])
+def test_a_check_of_files_imports_nothing(options, simple):
+    assert refused("automate_import", simple, check=True, **options).startswith("--check imports nothing")
+
+
 def test_one_may_not_replace_another_persons_workflow(workflow, simple, stranger):
     workflow(SIMPLE)
     assert "stranger needs the Change permission for the workflow simple" in refused(

@@ -47,6 +47,7 @@ class Transport:
         self._session = requests.Session()
         self._session.auth = BearerAuth(token) if token else None
         self._session.headers["User-Agent"] = user_agent()
+        self._session.headers["Accept-Language"] = "en"  # the answers' messages stand beside our own words
         self._session.trust_env = not (
             is_plain(server) and is_local(server)
         )  # no proxy between this machine and itself

@@ -6,13 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import translation
+
+from automate_governance.commands import EnglishCommand
 
 PREFIX = "/api/v1/"  #: of the paths in the document
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = "Write the OpenAPI 3.1 document of the API to FILE, or to standard output for -."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -7,20 +7,21 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.models import Group
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from automate_api.models import START, ApiToken
 from automate_api.tokens import issuing, scopes, service_accounts
 from automate_core.expressions import durations
 from automate_core.management import lookups
 from automate_core.models import Workflow
+from automate_governance.commands import EnglishCommand
 from automate_governance.people.names import people_named
 from automate_governance.permissions import Person
 
 _REFUSED = (issuing.TokenError, scopes.UnknownScopeError, service_accounts.AccountError)
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "Create an API token of USER and print it alone on the last line; it is not shown again. "
         "--rotate, --revoke and --list manage the tokens that USER has. "

@@ -6,18 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from automate_connectors import docs
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.oauth.catalogue import own_providers
 from automate_connectors.registry import connectors
+from automate_governance.commands import EnglishCommand
 from automate_plugins.registry import PluginNotFoundError
 
 OURS = "django-automate"
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "Write a page for each connector, or for the given ones, from its description and its fixtures. "
         "Exit code 0 when done, 1 when --check finds a missing or outdated page, 2 when it fails."

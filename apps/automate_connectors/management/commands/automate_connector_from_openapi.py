@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from automate_connectors.declared.checks import faults
 from automate_connectors.declared.openapi.actions import listing
@@ -13,9 +13,10 @@ from automate_connectors.declared.openapi.connector import connector_of, write
 from automate_connectors.declared.openapi.reader import MAX_BYTES, Api
 from automate_connectors.declared.parsing import FaultyDocumentError, parse
 from automate_connectors.declared.yaml_files import DocumentError, read_file
+from automate_governance.commands import EnglishCommand
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "Write a connector.yaml with the chosen operations of an OpenAPI document (3.0 or 3.1, JSON or YAML), or list"
         " its operations. Exit code 0 when done, 2 when it fails."

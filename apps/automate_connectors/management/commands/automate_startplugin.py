@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from automate_connectors import scaffolding
+from automate_governance.commands import EnglishCommand
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = "Create a package for a plug-in, with passing tests. Exit code 2 when it cannot be created."
     requires_system_checks = []
 

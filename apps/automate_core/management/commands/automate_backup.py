@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
@@ -14,13 +14,14 @@ from automate_core.operations.backup import archive
 from automate_core.operations.backup.errors import BackupError
 from automate_core.operations.backup.passphrase import new_passphrase
 from automate_governance import audit
+from automate_governance.commands import EnglishCommand
 from automate_governance.models import SitePermission
 
 _NAME = "automate-%Y-%m-%dT%H%M%SZ.automate"  #: of an archive in a folder; in the order of time
 _NAMED = re.compile(r"automate-\d{4}-\d\d-\d\dT\d{6}Z\.automate")
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "Write the whole database, the keys and the stored files to TARGET. The site can be running or stopped. "
         "Exit code 2 when the backup cannot be written."

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from automate_core.management import lookups
 from automate_core.models import ExecutionRun, OutboxJob
 from automate_core.operations import dead_jobs
 from automate_core.runs.control import ControlError
+from automate_governance.commands import EnglishCommand
 from automate_governance.permissions import NotPermittedError
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = "List dead jobs that were not requeued yet, or requeue them. Exit code 1 when some were refused."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from automate_core.expressions import durations
 from automate_core.management import lookups
 from automate_core.models import WebhookEndpoint
 from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes.registry import SCHEMES, SchemeError
+from automate_governance.commands import EnglishCommand
 from automate_governance.people import origin
 from automate_governance.permissions import NotPermittedError
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "Create or update the webhook endpoint /hooks/SLUG/. Its secret is read from a file or an environment variable "
         "and stored encrypted. With --rotate, the current secret stays valid for a while."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 
 from automate_core.artifacts import ArtifactError
@@ -16,12 +16,13 @@ from automate_core.operations.erasure.erasing import ErasureError
 from automate_core.operations.erasure.texts import InvalidTextsError, parse_texts
 from automate_core.operations.retention.pruning import Pace
 from automate_core.states import ErasureStatus
+from automate_governance.commands import EnglishCommand
 
 MOST_LISTED = 10  #: keys of a kind
 TELL_SECONDS = 2.0
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "Find events, runs, files and other data that hold one of the texts as whole words, and with --yes erase them. "
         "Exit code 0 when done, 1 when the database or the storage failed, 2 for invalid input. An erasure that was "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from automate_core.management import lookups
@@ -12,12 +12,13 @@ from automate_core.models import Event
 from automate_core.operations import bulk_replay
 from automate_core.operations.bulk_replay import ReplaySelection
 from automate_core.queries.event_search import SINCE, SearchError
+from automate_governance.commands import EnglishCommand
 from automate_governance.permissions import Person
 
 _FILTERS = {"q": "search", "source": "source", "type": "type", "since": "since", "until": "until"}
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "Replay events that started no run. Select them by id or by filters. Each starts the workflows that match it"
         " now and that the acting user may run. Exit code 1 when some were refused."

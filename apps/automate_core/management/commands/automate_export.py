@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from automate_core.authoring import workflows
 from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.management import lookups
 from automate_governance import audit
+from automate_governance.commands import EnglishCommand
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = "Write the draft of a workflow as YAML to standard output. automate_import reads it back."
 
     def add_arguments(self, parser: CommandParser) -> None:

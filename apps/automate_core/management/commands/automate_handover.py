@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from automate_core.management import lookups
 from automate_core.operations.offboarding import handover, holdings
+from automate_governance.commands import EnglishCommand
 from automate_governance.permissions import NotPermittedError, Person
 
 MOST = 20  #: objects of a kind that a dry run names
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "Hand over the open approvals, workflows, connections, webhooks, secrets and run-as versions of a person, all "
         "or nothing. Exit code 1 when something stays with the person, 2 when nothing was handed over."

@@ -7,13 +7,14 @@ import sys
 from typing import Any
 
 import psycopg
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.mail.reading import MessageError
 from automate_core.conf import setting
 from automate_core.triggers.mail import REFUSALS, Receipt, UnknownAddressError, receive_message
+from automate_governance.commands import EnglishCommand
 from automate_governance.redaction.redactor import redact_text
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 EX_DATAERR, EX_NOUSER, EX_TEMPFAIL = 65, 67, 75
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "Read a message from standard input, as a mail server passes it, and store it as an event of the workflow with "
         "the address. Exit code 0 when the message was accepted (even if it starts nothing), 65 when the input is not "

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from automate_core.operations.plugin_list import list_plugins
+from automate_governance.commands import EnglishCommand
 from automate_governance.redaction.redactor import redact
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = "List the installed plug-ins of all kinds, and why one is not used."
     requires_system_checks = []
 

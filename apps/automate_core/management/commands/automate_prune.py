@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 
 from automate_core import database
@@ -19,13 +19,14 @@ from automate_core.models import Pruning, Workflow
 from automate_core.operations.retention import pruning
 from automate_core.operations.retention.describe import describe_counts
 from automate_governance import audit
+from automate_governance.commands import EnglishCommand
 from automate_governance.permissions import SITE
 
 TELL_SECONDS = 2.0
 INTERRUPTED = 130
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "Delete expired runs, events and jobs in small batches. An interrupted pruning continues where it stopped. "
         "Exit code 0 when done, 130 when interrupted, 1 when the database failed."

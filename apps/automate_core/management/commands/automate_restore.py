@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from automate_core.operations.backup import archive, keys, report, restore
 from automate_core.operations.backup.errors import BackupError
 from automate_core.operations.backup.passphrase import known_passphrase
+from automate_governance.commands import EnglishCommand
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "Restore an archive of automate_backup into an empty database and an empty storage. Reports which runs "
         "continue, which attempts are in doubt and which callback URLs are invalid. Exit code 2 when it fails."

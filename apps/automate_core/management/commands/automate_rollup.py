@@ -5,15 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from automate_core.models import ExecutionRun
 from automate_core.operations.statistics import rollup
 from automate_governance import audit
+from automate_governance.commands import EnglishCommand
 from automate_governance.permissions import SITE
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "Count ended runs that no worker has counted yet. With --rebuild, recount the stored runs since --since. "
         "Choose a day since which no runs were deleted: counts of earlier days stay."

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -17,10 +17,11 @@ from automate_core.models import ExecutionRun
 from automate_core.runs import control
 from automate_core.runs.tail import describe_run
 from automate_core.states import RunStatus
+from automate_governance.commands import EnglishCommand
 from automate_governance.permissions import Person
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "List, cancel or re-run runs, or retry a waiting step now or skip it. Select runs by id or by filters. "
         "Exit code 1 when some were refused."

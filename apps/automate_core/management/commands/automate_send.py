@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from automate_core.management import lookups
 from automate_core.models import ExecutionRun
@@ -15,10 +15,11 @@ from automate_core.states import RunStatus
 from automate_core.webhooks.schemes.registry import SchemeError
 from automate_core.webhooks.test_delivery import DeliveryResult, send_test_delivery
 from automate_egress import EgressConnectionError, EgressError
+from automate_governance.commands import EnglishCommand
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "Sign a file with the secret of the endpoint, send it to the running site, and print status and trace id. "
         "Exit code 0 when accepted (with --wait: when every run succeeded), 1 when not, 2 when it could not be sent."

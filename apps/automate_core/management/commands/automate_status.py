@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from automate_core.operations.site_status.registry import ItemState, Severity, read_items
+from automate_governance.commands import EnglishCommand
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = "List what needs doing on this site, as the page Site status does. Exit code 1 when there is an error."
     requires_system_checks = []
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from automate_core.operations import uninstall
+from automate_governance.commands import EnglishCommand
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "List the data of Automate in the database and in its storage; with --yes, delete it. Then remove Automate's "
         "apps from the settings. Exit code 1 when runs have not ended, workers are running or webhooks are registered."

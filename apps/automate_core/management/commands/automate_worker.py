@@ -12,18 +12,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
+from django.utils import translation
 
 from automate_core.outbox.status import QueueStatus, as_json, read_status
 from automate_core.worker.early_stop import exit_well_on_sigterm
 from automate_core.worker.liveness import SignsOfLife
 from automate_core.worker.worker import QuarantineWorker, Worker
 from automate_governance import startup
+from automate_governance.commands import EnglishCommand
 from automate_governance.people import origin
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "Run a worker until it is stopped. SIGTERM or Ctrl-C lets it finish its current work; a second one returns the "
         "work to the queue and exits; a third exits at once. With --status, print the state of the queue; exit code 1 "
@@ -87,7 +90,8 @@ def _run(worker: Worker) -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, urge)
     gc.freeze()  # the code stays: looking through it for garbage would stop the worker for a tenth of a second
-    with origin.process_origin(origin.Source.WORKER):
+    # What it does is in the site's language, as without a command: only its own words are English.
+    with translation.override(settings.LANGUAGE_CODE), origin.process_origin(origin.Source.WORKER):
         worker.run()
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from automate_core.authoring import pausing
 from automate_core.management import lookups
+from automate_governance.commands import EnglishCommand
 from automate_governance.permissions import NotPermittedError
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = "Pause, resume, archive or restore a workflow. Exit code 2 when it fails."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from automate_governance.commands import EnglishCommand
 from automate_governance.generate_key import new_key
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "Print a new key for AUTOMATE_SECRETS_KEYS. Put it first to encrypt with it, and keep the old keys to decrypt."
     )

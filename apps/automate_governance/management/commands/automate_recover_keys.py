@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from automate_governance.commands import EnglishCommand
 from automate_governance.secrets import recovery
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "List the stored secrets whose key is not configured, and where they are used. With --accept-loss, mark them "
         "as lost: the site starts without them, and each value must be entered again. Exit code 1 when some are "

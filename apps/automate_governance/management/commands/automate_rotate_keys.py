@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from automate_governance.commands import EnglishCommand
 from automate_governance.secrets import rotation
 from automate_governance.secrets.keyring import keyring
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = (
         "Re-encrypt the data keys of all stored secrets with the first key of AUTOMATE_SECRETS_KEYS. Values do not "
         "change. The command can be stopped and run again. Exit code 1 when some could not be re-encrypted."

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from automate_governance import sign_in
+from automate_governance.commands import EnglishCommand
 from automate_governance.people import names
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     help = "Delete the failed sign-ins of an account or of a network address. Audited."
 
     def add_arguments(self, parser: CommandParser) -> None:
