@@ -7,11 +7,13 @@ import uuid
 
 import pytest
 from django.urls import reverse
+from django.utils.translation import override
 from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
 from automate_core.authoring import workflows
 from automate_core.definition import yaml_files
+from automate_core.definition.step_names import shown_name
 from automate_core.models import ExecutionRun, WebhookEndpoint
 from automate_governance.models import StoredSecret
 from tests.support.matrix import representatives
@@ -180,3 +182,13 @@ def test_missing_pages_are_ours(settings, sign_in, owner, path):
     assert answer.status_code == 404
     page = answer.content.decode()
     assert "error.css" in page and re.findall(r"<script(?! src=.)", page) == []  # no script in the page itself
+
+
+def test_names_that_people_typed_are_not_translated():
+    with override("de"):
+        assert [shown_name(name) for name in ("Rejected", "Send request", "Approval", "Reject")] == [
+            "Rejected",
+            "Send request",
+            "Genehmigung",
+            "Ablehnen",
+        ]

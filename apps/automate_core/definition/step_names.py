@@ -23,7 +23,7 @@ def title_of_key(key: str) -> str:
 
 def shown_name(name: str) -> str:
     """A name of a step or an outcome as people read it: a default one in the active language, their own as it is."""
-    return translated(_DEFAULT_NAMES.get(name, name))
+    return translated(_DEFAULT_NAMES[name]) if name in _DEFAULT_NAMES else name
 
 
 def step_name(definition: Definition | None, path: str) -> str:
