@@ -313,7 +313,7 @@ def _changed_command(request: HttpRequest, draft: Draft, path: str) -> tuple[dic
     all_unset: list[str] = []
     all_errors: dict[str, str] = {}
     drawn = posted_kinds(request.POST)
-    for specs, present, prefix in step_field_specs(node, request.user, drawn):
+    for specs, present, prefix in step_field_specs(node, request.user, drawn, request.POST.get("content_type", "")):
         found, unset, errors = changed_fields(specs, present, request.POST, prefix)
         all_found |= found
         all_unset += unset

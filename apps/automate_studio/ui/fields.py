@@ -20,12 +20,36 @@ _CONTROLS = "automate_studio/ui/controls/{}.html"
 
 
 @dataclass(frozen=True)
+class Proposal:
+    """A value to take with a click in place of the one in a control, and the label of its button."""
+
+    label: str
+    value: str
+
+
+class ProposedError(ValueError):
+    """A value that is no value of its field, with what it may mean instead."""
+
+    def __init__(self, reason: str, proposals: tuple[Proposal, ...]) -> None:
+        super().__init__(reason)
+        self.proposals = proposals
+
+
+class FieldRefusal(str):
+    """Why a field was not stored, with what may be meant instead."""
+
+    __slots__ = ("proposals",)
+    proposals: tuple[Proposal, ...]
+
+
+@dataclass(frozen=True)
 class FieldMessage:
     """An error or a warning at a field. A `missing` value is requested before it is an error."""
 
     text: str
     level: Literal["error", "warning"] = "error"
     missing: bool = False
+    proposals: tuple[Proposal, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

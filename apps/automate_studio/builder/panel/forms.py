@@ -24,7 +24,7 @@ from automate_studio.builder.panel.field_messages import concerns_field, message
 from automate_studio.builder.panel.mapping_records import mapping_records
 from automate_studio.builder.panel.schema_table import schema_records, schema_rest, with_schema_columns
 from automate_studio.ui.fields import CellMessage, FieldMessage
-from automate_studio.ui.json.editor import write_text
+from automate_studio.ui.json.editor import write_text, write_value
 
 _K = FieldKind
 _TEMPLATES = "automate_studio/builder/fields"
@@ -381,7 +381,9 @@ def _literal_view(drawn: FieldView, value: Any) -> FieldView:
         return replace(drawn, widget=widget, rows=rows)
     if spec.kind in {_K.LIST, _K.MAPPING, _K.JSON}:
         widget = "area" if spec.language == "text" else "json"
-        return replace(drawn, widget=widget, text="" if value is None else write_text(value))
+        is_text = widget == "area" or isinstance(spec, FreeInput)
+        write = write_text if is_text else write_value
+        return replace(drawn, widget=widget, text="" if value is None else write(value))
     widget = _PLAIN[spec.kind]
     text = "" if value is None else value if isinstance(value, str) else write_text(value)
     if widget == "text":

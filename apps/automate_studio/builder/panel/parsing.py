@@ -18,8 +18,10 @@ from automate_studio.builder.panel.forms import MISSING, ROWS, FieldGroup, FreeI
 from automate_studio.builder.panel.mapping_records import mapping_from_records
 from automate_studio.builder.panel.schema_table import schema_from_records, with_schema_columns
 from automate_studio.builder.panel.steps import DRAWN, kind_of_value
+from automate_studio.ui.fields import FieldRefusal, ProposedError
 from automate_studio.ui.formatting import ended
-from automate_studio.ui.json.editor import parse_json, read_text
+from automate_studio.ui.json.bare_expressions import check_mixed
+from automate_studio.ui.json.editor import parse_json, read_text, read_value
 
 _K = FieldKind
 _YES, _NO = {"true", "yes", "on"}, {"false", "no", "off"}
@@ -44,7 +46,9 @@ def changed_fields(
         try:
             given = _parse_field(spec, name, posted, value)
         except ValueError as error:
-            errors[name] = _("Not saved: %(problem)s") % {"problem": ended(translated(str(error)))}
+            refusal = FieldRefusal(_("Not saved: %(problem)s") % {"problem": ended(translated(str(error)))})
+            refusal.proposals = error.proposals if isinstance(error, ProposedError) else ()
+            errors[name] = refusal
             continue
         if given is MISSING:
             unset += [name] if value is not MISSING else []
@@ -126,6 +130,8 @@ def _parse_entries(name: str, posted: Mapping[str, list[str]]) -> dict[str, Any]
 def parse_entry(kind: str, text: str) -> Any:
     """Value of a mapping's entry; text in braces is an expression, whatever its type. Raises ValueError."""
     plain = text.strip()
+    if kind == "json" and plain.startswith("{{"):
+        check_mixed(plain)
     if kind in {"text", "expression"} or plain.startswith(("{{", "{%")):
         return text
     if kind == "json":
@@ -183,6 +189,8 @@ def _parse_cell(column: FieldSpec, text: str) -> Any:
         return text == "true"
     if column.kind is _K.LIST:
         return [part.strip() for part in text.split(",") if part.strip()] or MISSING
+    if column.kind is _K.JSON and text.strip():
+        return read_text(text)  # a cell has one line, and a text in it no quotes
     return parse_one(column, text)
 
 
@@ -193,14 +201,18 @@ def parse_one(spec: FieldSpec, text: str) -> Any:
     if isinstance(spec, FreeInput) and spec.kind in {_K.NUMBER, _K.BOOLEAN}:
         return parse_entry(spec.kind.value, text)
     match spec.kind:
-        case _K.JSON:
+        case _K.JSON if isinstance(spec, FreeInput) or spec.language == "text":
             return read_text(text)
+        case _K.JSON:
+            return read_value(text)
         case _K.BOOLEAN if text.strip().lower() in _YES | _NO:
             return text.strip().lower() in _YES
         case _K.LIST if "{{" not in text and not text.lstrip().startswith("["):
             return [line.strip() for line in text.splitlines() if line.strip()]
         case _K.LIST | _K.MAPPING if not text.lstrip().startswith(("{{", "{%")):
             return parse_json(text)
+        case _K.LIST | _K.MAPPING:
+            check_mixed(text, of_list=spec.kind is _K.LIST)
         case _K.NUMBER if "{" not in text:
             return _parse_number(text.strip())
         case _K.INTEGER if "{" not in text:

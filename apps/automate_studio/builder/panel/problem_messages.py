@@ -63,7 +63,9 @@ def messages_by_field(
         before = found.setdefault(name, said)
         if before is not said and before.level == said.level:
             found[name] = FieldMessage(f"{before.text} {said.text}", said.level, before.missing and said.missing)
-    return found | {name: FieldMessage(reason) for name, reason in refused.items()}
+    return found | {
+        name: FieldMessage(reason, proposals=getattr(reason, "proposals", ())) for name, reason in refused.items()
+    }
 
 
 def form_messages(problems: Iterable[DraftProblem], has: Callable[[str], bool], kind: str = "") -> list[FieldMessage]:

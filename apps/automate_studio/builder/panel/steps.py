@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from automate_connectors.models import Connection
 from automate_connectors.registry import find_action
 from automate_core.authoring.drafts.values import Draft, StepNode
+from automate_core.definition.reply_rules import CONTENT_TYPES, is_json_type
 from automate_governance.permissions import User, permitted
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec, with_choices_made
@@ -45,12 +46,16 @@ def path_of_step(draft: Draft, key: str) -> str:
 
 
 def step_field_specs(
-    node: StepNode, user: User | None = None, drawn: Mapping[str, FieldKind] | None = None
+    node: StepNode,
+    user: User | None = None,
+    drawn: Mapping[str, FieldKind] | None = None,
+    content_type: str = "",
 ) -> Iterator[tuple[tuple[FieldSpec, ...], dict[str, Any], str]]:
     """(fields, current values, name prefix) of a step: inputs, fields of its kind, policy, notes.
 
     Without a `user` no connections are offered, which costs no query. `drawn` are the kinds of free inputs as the
-    form shows them, kept while a person types, whatever is stored meanwhile.
+    form shows them, kept while a person types, whatever is stored meanwhile. `content_type` is the posted one of a
+    reply.
     """
     base = {"name": node.name, "notes": node.notes}
     yield (builder_fields.NAME,), base, ""
@@ -66,10 +71,19 @@ def step_field_specs(
     if node.kind == "wait":
         yield wait_fields.wait_specs(node.settings), wait_fields.wait_values(node.settings), ""
     else:
-        yield builder_fields.STEP_FIELDS[node.kind], node.settings, ""
+        yield _kind_specs(node, content_type), node.settings, ""
     if node.kind == "action":
         yield with_pool_choice(builder_fields.POLICY_FIELDS, node.policy.get(FIELD)), node.policy, ""
     yield (builder_fields.NOTES,), base, ""
+
+
+def _kind_specs(node: StepNode, content_type: str) -> tuple[FieldSpec, ...]:
+    """Fields of the step's kind; the body of a reply is text where its content type is."""
+    specs = builder_fields.STEP_FIELDS[node.kind]
+    kept = str(node.settings.get("content_type", CONTENT_TYPES[0]))
+    if node.kind != "reply" or is_json_type(content_type or kept):
+        return specs
+    return tuple(replace(spec, language="text") if spec.name == "body" else spec for spec in specs)
 
 
 def takes_connection(node: StepNode) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from automate_core.authoring.drafts import insertion
@@ -12,6 +13,7 @@ from automate_governance.numbers import decimal_sign
 from automate_plugins import text
 from automate_plugins.texts import marked
 from automate_plugins.typed_values import POINT, is_twofold, json_number, number_question
+from automate_studio.ui.json.bare_expressions import check_mixed, check_unquoted
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z")
 _ADVICE = {
@@ -34,6 +36,7 @@ def parse_json(given: str) -> Any:
     try:
         return json.loads(given, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
+        check_unquoted(error)
         advice = text("line %(line)s: %(advice)s", line=error.lineno, advice=marked(_syntax_advice(error)))
         raise ValueError(advice) from error
     except RecursionError as error:
@@ -63,11 +66,23 @@ def read_text(given: str) -> Any:
     return given
 
 
-def write_text(value: Any, *, indent: int | None = 2) -> str:
-    """Editable text of a value, which `read_text` reads back; `indent` None puts it on one line."""
+def read_value(given: str) -> Any:
+    """`read_text` for JSON fields, where a text that mixes expressions with more needs quotes."""
+    if given.lstrip()[:1] not in {"[", "{", '"'} or _is_expression(given.lstrip()):
+        check_mixed(given)
+    return read_text(given)
+
+
+def write_value(value: Any) -> str:
+    """Editable text of a value, which `read_value` reads back."""
+    return write_text(value, read=read_value)
+
+
+def write_text(value: Any, *, indent: int | None = 2, read: Callable[[str], Any] = read_text) -> str:
+    """Editable text of a value, which `read` reads back; `indent` None puts it on one line."""
     if isinstance(value, str):
         try:
-            if read_text(value) == value:
+            if read(value) == value:
                 return value
         except ValueError:
             pass  # it only looks like JSON: in quotes it is a text
