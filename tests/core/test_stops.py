@@ -10,7 +10,7 @@ from django.urls import reverse
 from automate_core.authoring import pausing, workflows
 from automate_core.database import now
 from automate_core.events import run_rights
-from automate_core.models import ExecutionRun, Notification, NotificationRule, Wait, Workflow
+from automate_core.models import ExecutionRun, Notification, NotificationRule, Wait, Workflow, WorkflowVersion
 from automate_core.operations.notifications import rules
 from automate_core.operations.notifications.rule_values import RuleValues
 from automate_core.operations.offboarding import handover
@@ -149,6 +149,16 @@ def test_it_stands_on_the_overview_in_the_list_in_metrics_and_in_the_site_status
     assert "the run-as user owner is not active" not in Page(client.get(overview)).text
     assert "the run-as user owner is not active" not in Page(client.get(listed)).text
     assert metric() == ["automate_workflows_stopped 0.0"]
+
+
+def test_the_list_has_a_tab_of_them(stopped, workflow, admin, sign_in):
+    other = workflow("{name: Other, slug: other, steps: [{key: keep, action: data.set}]}")
+    WorkflowVersion.objects.filter(workflow=other).update(run_as=admin)
+    client, address = sign_in(admin), reverse("admin:automate_core_workflow_changelist")
+    for tab, shown, hidden in (("stopped", stopped, other), ("active", other, stopped)):
+        page = Page(client.get(address, {"show": tab}))
+        assert f"workflow-{shown.pk}" in page.ids and f"workflow-{hidden.pk}" not in page.ids
+        assert "Published 1" in page.text and "Stopped 1" in page.text
 
 
 def test_a_rule_notifies_of_it_once(stopped, workflow, owner, admin, notify):

@@ -122,7 +122,7 @@ def test_searching_filtering_and_the_tabs(mine, owner, colleague):
         assert mine.names(query) == found, query
     page = mine.get()
     assert re.findall(r'<a href="[^"]*"[^>]*>(\w+)<span class="count">(\d+)</span>', tidy(page.content.decode())) == [
-        ("All", "4"), ("Published", "2"), ("Drafts", "1"), ("Paused", "1"), ("Archived", "1"),
+        ("All", "4"), ("Published", "2"), ("Stopped", "0"), ("Drafts", "1"), ("Paused", "1"), ("Archived", "1"),
     ]  # fmt: skip
     options = [tag["value"] for name, tag in Page(page).tags if name == "option"]
     assert {"billing", "eu", "gone", "colleague", "owner", "schedule"} <= set(options)

@@ -53,9 +53,11 @@ _BY_FIELD = {
 }
 _FIRST = {"last": "-last", "p95": "-p95"}  #: newest and slowest first, before the other way round
 
+_STOPPED = "stopped"  #: the tab of published workflows that start nothing (`events.stops`)
 _TABS = {
     "": text("All"),
     Workflow.Status.ACTIVE.value: text("Published"),
+    _STOPPED: text("Stopped"),
     Workflow.Status.DRAFT.value: text("Drafts"),
     Workflow.Status.PAUSED.value: text("Paused"),
     Workflow.Status.ARCHIVED.value: text("Archived"),
@@ -119,12 +121,15 @@ def workflow_page(user: User, query: Query, now: dt.datetime) -> WorkflowPage:
     known = permitted(user, "view", Workflow.objects.all())
     kept = list_query(query, _TABS, "owner", "tag", "trigger", "sort", known=_KNOWN, size=ON_A_PAGE)
     found = _filter_workflows(known, kept)
+    stopped = stops.stopped_workflows(found)
     counts = dict(found.order_by().values_list("status").annotate(Count("pk")))
     counts[""] = sum(count for status, count in counts.items() if status != Workflow.Status.ARCHIVED)
-    found = found.filter(status=kept.tab) if kept.tab else found.exclude(status=Workflow.Status.ARCHIVED)
+    counts[_STOPPED] = len(stopped)
+    counts[Workflow.Status.ACTIVE] = counts.get(Workflow.Status.ACTIVE, 0) - len(stopped)
+    found = _filter_tab(found, kept.tab, stopped)
     rows = _page_rows(found, kept.values.get("sort", "name"), page_slice(kept, counts.get(kept.tab, 0)).start)
     page = build_list_page(
-        kept, _workflow_rows(rows, user, now), counts, tabs=_TABS, filters=_filter_choices(known, kept)
+        kept, _workflow_rows(rows, user, now, stopped), counts, tabs=_TABS, filters=_filter_choices(known, kept)
     )
     return WorkflowPage(
         **vars(page),
@@ -134,6 +139,15 @@ def workflow_page(user: User, query: Query, now: dt.datetime) -> WorkflowPage:
 
 
 # --- what is asked for ------------------------------------------------------------------------------------------------
+
+
+def _filter_tab(found: QuerySet[Workflow], tab: str, stopped: Iterable[int]) -> QuerySet[Workflow]:
+    """The workflows of a tab: those that are stopped have their own, and are not among the published ones."""
+    if not tab:
+        return found.exclude(status=Workflow.Status.ARCHIVED)
+    if tab == _STOPPED:
+        return found.filter(pk__in=stopped)
+    return found.filter(status=tab).exclude(pk__in=stopped)
 
 
 def _filter_workflows(found: QuerySet[Workflow], kept: ListQuery) -> QuerySet[Workflow]:
@@ -181,12 +195,13 @@ def _page_rows(found: QuerySet[Workflow], sort: str, start: int) -> list[Workflo
     return [by_key[key] for key in shown if key in by_key]
 
 
-def _workflow_rows(rows: list[Workflow], user: User, now: dt.datetime) -> list[WorkflowRow]:
+def _workflow_rows(
+    rows: list[Workflow], user: User, now: dt.datetime, stopped: dict[int, stops.WorkflowStop]
+) -> list[WorkflowRow]:
     if not rows:
         return []
     latest = read_latest_runs([row.pk for row in rows])
     facts = _row_facts(user, latest)
-    stopped = stops.stopped_workflows(Workflow.objects.filter(pk__in=latest))
     return [_workflow_row(row, latest[row.pk], now, stopped.get(row.pk), **facts[row.pk]) for row in rows]
 
 
