@@ -1,4 +1,5 @@
-"""Functions for the host project's own code: start workflows, watch runs, publish events, decide approvals.
+"""Functions for the host project's own code: start workflows, watch, list, cancel and re-run runs, publish events,
+decide approvals.
 
 from automate_core.api import emit
 
@@ -13,10 +14,12 @@ permissions. All functions are synchronous; from coroutines, call them by `asgir
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
-from collections.abc import Mapping
-from typing import Any, overload
+from collections.abc import Collection, Mapping
+from typing import Any, Literal, overload
 
+import msgspec
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
@@ -27,11 +30,20 @@ from automate_core.definition.step_paths import key_of
 from automate_core.events.event_types import SOURCE
 from automate_core.files.lineage import find_family, find_lineage
 from automate_core.models import Event, Wait, Workflow
+from automate_core.operations import host_runs
 from automate_core.operations.health import health, live, ready
 from automate_core.operations.telemetry.metrics.view import metrics
 from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
 from automate_core.runs import description, lookup, tail
-from automate_core.runs.description import RunDescription, RunError, RunNotFoundError
+from automate_core.runs.control import (
+    AlreadyRerunError,
+    ControlError,
+    EndedError,
+    NoSuchStepError,
+    NotEndedError,
+    UnknownOutcomeError,
+)
+from automate_core.runs.description import RunDescription, RunError, RunNotFoundError, RunSummary
 from automate_core.runs.waits import approvals
 from automate_core.runs.waits.approvals import NotOpenError, OutcomeError
 from automate_core.states import RunStatus
@@ -42,9 +54,14 @@ from automate_governance.permissions import NotPermittedError, Person
 from automate_plugins import text
 
 __all__ = [
+    "AlreadyRerunError",
     "AnswersError",
     "ArtifactError",
+    "ControlError",
+    "EndedError",
     "IngestResult",
+    "NoSuchStepError",
+    "NotEndedError",
     "NotOpenError",
     "NotPermittedError",
     "NotStartableError",
@@ -53,18 +70,25 @@ __all__ = [
     "RunError",
     "RunNotFoundError",
     "RunStatus",
+    "RunSummary",
+    "UnknownOutcomeError",
     "WaitInTransactionError",
+    "cancel",
     "decide",
     "emit",
     "health",
     "live",
     "metrics",
     "ready",
+    "rerun",
     "run",
+    "runs",
     "start",
 ]
 
 MAX_KEY_LENGTH = 150  #: characters of an idempotency key
+MAX_REASON_LENGTH = 100  #: characters of the reason of a cancellation
+MAX_RUNS = 1_000  #: runs of one list
 MAX_TYPE_LENGTH = 200  #: characters of an event's type
 
 
@@ -190,6 +214,108 @@ def run(identifier: uuid.UUID | str) -> RunDescription:
     return description.describe_run(identifier)
 
 
+def runs(
+    workflow: str = "",
+    *,
+    status: RunStatus | str | Collection[RunStatus | str] = (),
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    before: uuid.UUID | str | None = None,
+    by: Person | None = None,
+    limit: int = 100,
+) -> list[RunSummary]:
+    """List runs, newest first, without their outputs, tests, and starts that no worker has taken yet.
+
+    `workflow` is a slug, `status` one or several of RunStatus; `since` and `until` limit when the runs were created.
+    The next page is `before` the id of the last run. `by` is the person for whom they are listed: those that this
+    person may view, and the messages of their errors where the person may view payloads. Without one, it is the host's
+    own code.
+
+    Raises ValueError for an unknown status, a naive time, an id that is none, and a limit that is not from 1 to
+    MAX_RUNS, and TypeError for arguments of another type.
+    """
+    _check_text("workflow", workflow)
+    for name, moment in (("since", since), ("until", until)):
+        _check_moment(name, moment)
+    if by is not None:
+        _check_person(by)
+    if not isinstance(limit, int) or isinstance(limit, bool):
+        raise TypeError(f"limit must be a whole number, not {type(limit).__name__}")
+    if not 1 <= limit <= MAX_RUNS:
+        raise ValueError(f"limit must be from 1 to {MAX_RUNS}")
+    if before is not None:
+        _check_identifier(before)
+        before = uuid.UUID(str(before))
+    chosen = [RunStatus(each) for each in ([status] if isinstance(status, str) else status)]
+    return host_runs.list_runs(workflow, statuses=chosen, since=since, until=until, before=before, by=by, limit=limit)
+
+
+def cancel(run: uuid.UUID | str, *, by: Person | None = None, reason: str = "") -> RunDescription:
+    """Cancel a run and its sub-runs, also before a worker has taken it: no further step starts. Audited.
+
+    `run` is a run id, or a trace id for the first run of it. `by` is the person who cancels it and needs the permission
+    to run the workflow; without one, it is the host's own code. `reason` is shown with the run. It belongs to the
+    caller's transaction. A worker finishes the attempts in progress. Returns the run as it is then.
+
+    Raises RunNotFoundError, NotPermittedError, EndedError for a run that has ended, ControlError for an emitted event
+    that no worker has taken, TypeError for arguments of another type, and ValueError for a reason that cannot be
+    stored or is longer than MAX_REASON_LENGTH characters.
+    """
+    _check_identifier(run)
+    _check_text("reason", reason)
+    if len(reason.strip()) > MAX_REASON_LENGTH:
+        raise ValueError(f"reason must have at most {MAX_REASON_LENGTH} characters")
+    if by is not None:
+        _check_person(by)
+    return description.describe_run(host_runs.cancel_run(run, by=by, reason=reason.strip()))
+
+
+def rerun(
+    run: uuid.UUID | str,
+    *,
+    by: Person | None = None,
+    from_step: str | None = None,
+    version: Literal["original", "newest"] = "original",
+    payload: Any = msgspec.UNSET,
+    variables: Mapping[str, Any] | None = None,
+    again: bool = False,
+    unknown: bool = False,
+) -> RunDescription:
+    """Start a new run from an ended one, with the data of the steps before the first one, and its trace id. Audited.
+
+    `run` is a run id, or a trace id for the first run of it. `by` is the person who re-runs it and needs the permission
+    to run the workflow; without one, it is the host's own code. `from_step` is `start`, `failed` or the path of a step;
+    by default the failed one, and the beginning after a success. `payload` replaces the payload of the event, also by
+    None, `variables` replaces variables of the workflow. `again` allows it for a run whose re-run succeeded or has not
+    ended, `unknown` where the outcome of a step is unknown: both may repeat effects.
+
+    Returns the new run; it begins after the commit. Raises RunNotFoundError, NotPermittedError, NotEndedError,
+    AlreadyRerunError, UnknownOutcomeError, NoSuchStepError, ControlError for any other reason, TypeError for arguments
+    of another type and values that JSON cannot hold, and ValueError for an unknown version or a text that cannot be
+    stored.
+    """
+    _check_identifier(run)
+    if by is not None:
+        _check_person(by)
+    if from_step is not None:
+        _check_text("from_step", from_step)
+    if version not in {"original", "newest"}:
+        raise ValueError("version must be original or newest")
+    if payload is not msgspec.UNSET:
+        payload = plain_values(payload)
+    made = host_runs.rerun_run(
+        run,
+        start=from_step,
+        by=by,
+        version=version,
+        payload=payload,
+        variables=_plain_payload("variables", {} if variables is None else variables),
+        again=again,
+        unknown=unknown,
+    )
+    return description.describe_run(made)
+
+
 def decide(
     run: uuid.UUID | str,
     step: str,
@@ -254,6 +380,16 @@ def _check_person(by: object) -> None:
     """Raise TypeError for what is no user, such as a user name."""
     if not isinstance(by, AbstractBaseUser | AnonymousUser):
         raise TypeError(f"by must be a user, not {type(by).__name__}")
+
+
+def _check_moment(name: str, moment: object) -> None:
+    """Raise TypeError for what is no time, ValueError for one without a time zone."""
+    if moment is None:
+        return
+    if not isinstance(moment, dt.datetime):
+        raise TypeError(f"{name} must be a datetime, not {type(moment).__name__}")
+    if moment.utcoffset() is None:
+        raise ValueError(f"{name} needs a time zone")
 
 
 def _check_identifier(identifier: object) -> None:

@@ -79,13 +79,16 @@ class NoSuchStepError(ControlError):
 
 
 @transaction.atomic
-def cancel(run: ExecutionRun, *, by: Person, reason: str = "") -> ExecutionRun:
+def cancel(run: ExecutionRun, *, by: Person | None, reason: str = "") -> ExecutionRun:
     """Cancel a run and its sub-runs: none of their steps starts after the commit.
 
-    A worker finishes the attempts in progress and records them. Raises NotPermittedError, EndedError.
+    A worker finishes the attempts in progress and records them. `by` None is the host's own code, which needs no
+    permission. Raises NotPermittedError, EndedError.
     """
-    _check_may_run(by, run.workflow)
-    if reason:
+    check_may_run(by, run.workflow)
+    if by is None:
+        message = text("Cancelled by code: %(reason)s", reason=reason) if reason else text("Cancelled by code.")
+    elif reason:
         message = text("Cancelled by %(person)s: %(reason)s", person=by.get_username(), reason=reason)
     else:
         message = text("Cancelled by %(person)s.", person=by.get_username())
@@ -110,7 +113,7 @@ def cancel(run: ExecutionRun, *, by: Person, reason: str = "") -> ExecutionRun:
 def rerun(
     run: ExecutionRun,
     *,
-    by: Person,
+    by: Person | None,
     start: str = "failed",
     version: Version = "original",
     payload: Any = msgspec.UNSET,
@@ -130,11 +133,11 @@ def rerun(
     rejects one whose re-run succeeded or has not ended, and `unknown=False` one with a step whose outcome is unknown.
 
     A step in doubt before which nothing is repeated sends the idempotency key of the attempt that it repeats, if its
-    input is the same.
+    input is the same. `by` None is the host's own code, which needs no permission.
 
     Raises NotPermittedError, NotEndedError, AlreadyRerunError, UnknownOutcomeError, NoSuchStepError, ControlError.
     """
-    _check_may_run(by, run.workflow)
+    check_may_run(by, run.workflow)
     _hold(run)
     if request is not None and (earlier := run.retries.filter(request=request).first()):
         return earlier
@@ -507,6 +510,7 @@ def _unknown_variable(name: str, known: Collection[str]) -> str:
     return text("There is no variable %(missing)s. Variables: %(names)s.", missing=repr(name), names=", ".join(known))
 
 
-def _check_may_run(by: Person, workflow: Workflow) -> None:
-    if not can(by, "run", workflow):
+def check_may_run(by: Person | None, workflow: Workflow) -> None:
+    """Raise NotPermittedError when the person may not run the workflow. None is the host's own code."""
+    if by is not None and not can(by, "run", workflow):
         raise NotPermittedError(may_not_run(by, workflow.slug))

@@ -12,14 +12,14 @@ from automate_core.models import ExecutionRun, OutboxJob, Workflow
 from automate_core.runs import control
 from automate_core.runs.lookup import REJECTED, PendingStart
 from automate_core.states import JobStatus
-from automate_governance.permissions import NotPermittedError, Person, can
+from automate_governance.permissions import Person
 
 
 class _TakenError(Exception):
     """A worker has processed the start."""
 
 
-def cancel_run_or_start(found: ExecutionRun | PendingStart, *, by: Person, reason: str = "") -> ExecutionRun:
+def cancel_run_or_start(found: ExecutionRun | PendingStart, *, by: Person | None, reason: str = "") -> ExecutionRun:
     """Cancel a run with its sub-runs, or a start that no worker has taken. Audited.
 
     A cancelled start becomes a cancelled run without steps, whatever a worker does at that moment: the lock on its job
@@ -28,8 +28,8 @@ def cancel_run_or_start(found: ExecutionRun | PendingStart, *, by: Person, reaso
     if isinstance(found, ExecutionRun):
         return control.cancel(found, by=by, reason=reason)
     workflow = Workflow.objects.select_related("published").filter(slug=found.workflow).first()
-    if workflow is not None and not can(by, "run", workflow):
-        raise NotPermittedError(control.may_not_run(by, workflow.slug))
+    if workflow is not None:
+        control.check_may_run(by, workflow)
     with contextlib.suppress(_TakenError), transaction.atomic():
         return control.cancel(_create_run(found, workflow), by=by, reason=reason)
     run = ExecutionRun.objects.select_related("workflow").filter(pk=found.event.pk).first()
