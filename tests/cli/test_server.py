@@ -98,6 +98,33 @@ def test_outputs_are_shown_to_whoever_may_view_them(signed_in, workflow, owner, 
     assert shown["status"] == "succeeded" and "outputs" not in shown
 
 
+CALLS = """
+name: Calls
+slug: calls
+triggers: [{kind: manual, key: go}]
+steps:
+  - {key: fetch, action: http.request, inputs: {method: GET, url: 'https://127.0.0.1/x'}}
+  - {key: ask, kind: approval, assignees: [owner], timeout: 2d, outcomes: [{key: approved, name: Yes}, {key: rejected, name: No}]}
+  - {key: say, action: data.set, inputs: {n: '{{ event.payload.n }}', got: '{{ steps.fetch.output }}', did: '{{ steps.ask.output.outcome }}'}}
+"""
+
+
+def test_a_draft_is_tested(signed_in, workflow, owner, home, site):
+    workflow(CALLS, publish=False)
+    cli = signed_in(owner, "workflow:view", "workflow:change", "workflow:view_payload", at=site)
+    shown = cli("workflows", "test", "calls", "--mock", "say:=1", "--timeout", "50")
+    assert shown.code == 0 and "WOULD HAPPEN" in shown.out and "https://127.0.0.1/x" in shown.out, shown
+    (home / "work" / "mocks.json").write_text('{"fetch": {"total": 5}}')
+    given = ("--data", "n:=7", "--mocks", "mocks.json", "--outcome", "ask=rejected", "--timeout", "50", "--json")
+    tested = cli("workflows", "test", "calls", *given).json()
+    assert tested["outputs"]["say"] == {"n": 7, "got": {"total": 5}, "did": "rejected"}
+    assert tested["status"] == "succeeded" and tested["steps"][-1]["output"] == tested["outputs"]["say"]
+    wrong = cli("workflows", "test", "calls", "--mock", "nobody:=1")
+    assert wrong.code == 2 and "'nobody'" in wrong.err
+    assert cli("workflows", "test", "calls", "--outcome", "ask:=1").code == 2
+    assert signed_in(owner, "workflow:view", at=site)("workflows", "test", "calls").code == 3
+
+
 def test_a_missing_scope_is_named(signed_in, workflow, owner):
     workflow(GREET)
     refused = signed_in(owner, "workflow:view")("runs", "start", "greet", "--input", "who=Ada")

@@ -310,6 +310,14 @@ OPERATIONS: dict[str, Operation] = {
     ),
     # connections
     "validate_draft": Operation(method="POST", path="workflows/{slug}/draft/validate", scopes=("workflow:view",)),
+    "test_draft": Operation(
+        method="POST",
+        path="workflows/{slug}/draft/test",
+        scopes=("workflow:view", "workflow:change", "workflow:view_payload"),
+        ok=201,
+        colleague=403,
+        viewer=403,
+    ),
     "list_versions": Operation(method="GET", path="workflows/{slug}/versions", scopes=("workflow:view",)),
     "read_version": Operation(method="GET", path="workflows/{slug}/versions/{number}", scopes=("workflow:view",)),
     "restore_version": Operation(

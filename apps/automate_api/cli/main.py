@@ -8,7 +8,17 @@ from typing import NoReturn
 
 import click
 
-from automate_api.cli.commands import approvals, completion, connections, events, runs, sign_in, tokens, workflows
+from automate_api.cli.commands import (
+    approvals,
+    completion,
+    connections,
+    draft_tests,  # noqa: F401 - adds its command to `workflows`
+    events,
+    runs,
+    sign_in,
+    tokens,
+    workflows,
+)
 from automate_api.cli.errors import BAD_INPUT, BROKEN_PIPE, FAILED, INTERRUPTED, CommandFailedError
 from automate_api.cli.invocation import ApiGroup, Invocation, common_options
 from automate_api.cli.output import colours_wanted, print_error

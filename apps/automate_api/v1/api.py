@@ -20,6 +20,7 @@ from automate_api.v1.resources import (
     audit,
     bulk,
     connections,
+    draft_tests,
     drafts,
     erasures,
     event_replays,
@@ -69,6 +70,7 @@ def build_api() -> AutomateAPI:
         api.add_decorator(decorator, mode="view")
     api.add_router("", workflows.router, tags=["Workflows"])
     api.add_router("", drafts.router, tags=["Workflows"])
+    api.add_router("", draft_tests.router, tags=["Workflows"])
     api.add_router("", versions.router, tags=["Workflows"])
     api.add_router("", templates.router, tags=["Templates"])
     api.add_router("", connections.router, tags=["Connections"])

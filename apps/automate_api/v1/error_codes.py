@@ -42,6 +42,7 @@ NARROWER = frozenset(
         "no_waiting_step",
         "not_delegable",
         "not_startable",
+        "not_testable",
         "nothing_to_do",
         "query_timeout",
         "run_not_taken",

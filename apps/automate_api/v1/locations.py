@@ -35,6 +35,7 @@ LOCATIONS: dict[str, tuple[str, str, str]] = {
     "rerun_run": _RUN,
     "send_event": _EVENT,
     "start_run": _RUN,
+    "test_draft": _RUN,
 }
 
 

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from automate_api.cli.client import Client
 from automate_api.cli.commands.completion import complete_workflows
-from automate_api.cli.errors import RejectedError, one_line
-from automate_api.cli.follow import FINAL, follow
 from automate_api.cli.inputs import read_filters, read_inputs
 from automate_api.cli.invocation import ApiGroup, invocation
 from automate_api.cli.output import (
     Column,
-    clock_time,
     error_text,
     named,
     print_json,
-    print_json_line,
     print_object,
     print_table,
-    status_text,
     time_column,
 )
 from automate_api.cli.servers import path_of
+from automate_api.cli.watching import TIMEOUT, print_line, read_outputs, watch
 
 STATUSES = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
 PERIODS = ("1h", "24h", "7d", "30d")
-TIMEOUT = "Stop waiting after this number of seconds, with exit code 1. The run continues."
 
 
 @click.group(cls=ApiGroup)
@@ -98,7 +92,7 @@ def show(run: str, steps: bool, outputs: bool) -> None:
     client = call.client()
     found = client.get(path_of("runs", run))
     listed = client.items(path_of("runs", run, "steps")) if steps else []
-    data = _outputs(client, run) if outputs else {}
+    data = read_outputs(client, run) if outputs else {}
     if call.as_json:
         return print_json({**found, **data, **({"steps": listed} if steps else {})})
     waits = found.pop("waits", [])
@@ -131,7 +125,7 @@ def show(run: str, steps: bool, outputs: bool) -> None:
 def tail(context: click.Context, run: str, timeout: float | None) -> None:
     """Follow a run until it ends. The exit code is 0 if it succeeded, else 1."""
     call = invocation()
-    context.exit(_watch(call.client(), run, timeout, quiet=False))
+    context.exit(watch(call.client(), run, timeout, quiet=False))
 
 
 @runs.command
@@ -178,52 +172,5 @@ def _report_started(
         call.report(started, str(started["id"]))
         return
     if not call.as_json:
-        _print_line("", started["id"], started["status"], "")
-    context.exit(_watch(client, started["id"], timeout, quiet=call.as_json))
-
-
-def _watch(client: Client, run: str, timeout: float | None, *, quiet: bool) -> int:
-    """Follow a run, and give the exit code that tells its outcome; `quiet` prints the run alone, at its end."""
-    as_json, status = invocation().as_json, ""
-    for event in follow(client, run, timeout=timeout):
-        data = json.loads(event.data)
-        if quiet:
-            continue
-        if as_json:
-            print_json_line({"event": event.name, "data": data})
-        elif event.name != "run":
-            _print_event(event.name, data)
-        elif data["status"] not in {status, *FINAL}:
-            status = data["status"]
-            _print_line("", run, status, "")
-    found = client.get(path_of("runs", run))
-    if quiet:
-        print_json({**found, **_outputs(client, run)})
-    elif not as_json:
-        _print_line("", run, found["status"], error_text(found.get("error")))
-    return 0 if found["status"] == "succeeded" else 1
-
-
-def _outputs(client: Client, run: str) -> dict[str, Any]:
-    """`outputs` of a run by its steps; nothing for people who may not view payloads."""
-    try:
-        return {"outputs": client.get(path_of("runs", run, "outputs"))["outputs"]}
-    except RejectedError as error:
-        if error.status != 403:
-            raise
-        return {}
-
-
-def _print_event(name: str, data: dict[str, Any]) -> None:
-    """One line about a step, or of its log."""
-    if name == "step":
-        attempt = f"attempt {data['attempt']}" if data.get("attempt", 1) > 1 else ""
-        error = error_text({**(data.get("error") or {}), "step": None})
-        time = data.get("finished_at") or data.get("started_at")
-        _print_line(time, data["path"], data["status"], "  ".join(filter(None, [attempt, error])))
-    elif name == "log":
-        _print_line(data.get("at"), data["path"], data["level"], data["message"])
-
-
-def _print_line(time: Any, what: str, status: str, text: str) -> None:
-    click.echo("  ".join(filter(None, [clock_time(time), one_line(what), status_text(status), one_line(text)])))
+        print_line("", started["id"], started["status"], "")
+    context.exit(watch(client, started["id"], timeout, quiet=call.as_json))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -18,25 +17,22 @@ from automate_api.mcp.tools.tool import (
     Hints,
     Pending,
     Tool,
-    ToolError,
     ToolResult,
     get_run,
     get_workflow,
     read_run_id,
 )
 from automate_core import artifacts
-from automate_core.authoring.drafts import rows
 from automate_core.authoring.test_runs import start
 from automate_core.authoring.test_runs.decisions import Decision
 from automate_core.authoring.test_runs.start import NotTestableError, Request
 from automate_core.definition.step_paths import key_of
-from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun, Workflow
+from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun
 from automate_core.states import FINAL_RUN_STATES, StepStatus
 from automate_governance import payload_views
 from automate_governance.permissions import can
 from automate_governance.redaction.redactor import redact
 from automate_governance.texts import error_message, translated
-from automate_plugins import text
 
 MOST_STEPS = 200
 MOST_ATTEMPTS = 5
@@ -45,7 +41,6 @@ MOST_LINES = 50
 
 def _dry_run(caller: Caller, arguments: Arguments) -> ToolResult | Pending:
     workflow = get_workflow(caller, arguments["workflow"])
-    _check_outcomes(workflow, arguments.get("outcomes", {}))
     asked = Request(
         mode="dry",
         scope="whole",
@@ -59,13 +54,6 @@ def _dry_run(caller: Caller, arguments: Arguments) -> ToolResult | Pending:
         content = {"problems": describe_problems(error.problems)}
         return ToolResult(content=content, message=translated(str(error)), is_error=True)
     return Pending(run=run.pk, read=_read_dry_run)
-
-
-def _check_outcomes(workflow: Workflow, outcomes: Mapping[str, str]) -> None:
-    """Raise ToolError for an outcome of a step that is no approval."""
-    approvals = {key for key, node in rows.load_draft(workflow).steps.items() if node.kind == "approval"}
-    for key in outcomes.keys() - approvals:
-        raise ToolError(translated(text("%(key)s is no approval of this draft.", key=repr(key))))
 
 
 def _read_dry_run(caller: Caller, run_id: uuid.UUID) -> tuple[ToolResult, bool]:

@@ -204,6 +204,9 @@ def _part(definition: Definition, request: Request) -> WorkflowPart:
         raise NotTestableError(text("There is no step to test yet. Add one."))
     for key in sorted(request.mocks.keys() - part.keys):
         raise NotTestableError(text("There is no step %(key)s to mock in this test.", key=repr(key)))
+    approvals = {each.key for each in decisions.find_approvals(definition.steps)}
+    for key in sorted(request.decisions.keys() - approvals):
+        raise NotTestableError(text("%(key)s is no approval of this draft.", key=repr(key)))
     return part
 
 
