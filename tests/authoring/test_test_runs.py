@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group, Permission
 from django.core import mail
 
 from automate_connectors.models import Connection
+from automate_core import api
 from automate_core.authoring import workflows
 from automate_core.authoring.test_runs import results, samples
 from automate_core.authoring.test_runs import start as starting
@@ -15,6 +16,7 @@ from automate_core.authoring.test_runs.start import NotTestableError, Request
 from automate_core.definition import yaml_files
 from automate_core.models import Event, ExecutionRun, RunLog, StepRun, StepSample, Wait, WorkflowVersion
 from automate_core.runs import control
+from automate_core.runs.waits.callbacks import receive_callback
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
 from tests.support.workflows import ASKS_THE_OWNER, GROUPS_ARE_WRITABLE, STORY
@@ -200,3 +202,63 @@ def test_what_is_in_the_way_is_told(story, owner, admin):
     ):
         with pytest.raises(NotTestableError):
             starting.start_test(story, request, by=owner)
+
+
+ORDER = """
+name: Orders
+slug: orders
+triggers: [{kind: manual}]
+steps:
+  - {key: send, action: data.set, inputs: {url: '{{ callbacks.hear }}'}}
+  - kind: wait
+    key: hear
+    callback: true
+    timeout: 1h
+  - kind: branch
+    key: check
+    arms:
+      - {key: big, when: {'==': [{var: steps.hear.output.payload.state.code}, ok]}, steps: []}
+    otherwise:
+      - {key: note, action: data.set, inputs: {first: '{{ steps.hear.output.payload.lines[1].sku }}'}}
+  - {kind: for_each, key: each, items: '{{ steps.hear.output.payload.rows }}', steps: [{key: one, action: data.set, inputs: {n: '{{ item.n }}'}}]}
+  - {key: last, action: data.set, inputs: {number: '{{ steps.hear.output.payload.number }}'}}
+"""
+
+
+def _orders(owner):
+    return workflows.save_definition(yaml_files.read_workflow(ORDER), owner=owner)
+
+
+@pytest.mark.parametrize("mode", ["dry", "preview"])
+def test_a_wait_for_a_callback_gives_an_example_of_what_other_steps_read(owner, drain, mode):
+    story = _orders(owner)
+    for scope, step in (("whole", ""), ("whole", ""), ("step", "last"), ("to", "last")):
+        run = starting.start_test(story, Request(mode=mode, scope=scope, step=step, payload={}), by=owner)
+        drain()
+        run.refresh_from_db()
+        assert (run.status, run.error) == ("succeeded", None), (scope, run.error)
+        assert steps(run)["last"].output == {"number": "example"}
+    assert run.version.test["assumed"] == ["hear"] and steps(run)["check/note"].output == {"first": "example"}
+    assert "example" in results.result_in_run(run, "hear").logs[0] and not Wait.objects.exists()
+
+
+def test_a_wait_for_a_callback_gives_what_came_in_an_earlier_run(owner, drain):
+    story = _orders(owner)
+    workflows.publish(story, author=owner)
+    api.start("orders", {})
+    drain()
+    came = {"state": {"code": "ok"}, "rows": [{"n": 1}], "number": "PO-7"}
+    assert receive_callback(ExecutionRun.objects.get().pk, "hear", came).status == 202
+    drain()
+    for _ in range(2):
+        api.start("orders", {})
+        drain()
+    assert Wait.objects.filter(status="open").count() == 2, "newer runs still wait"
+    run = starting.start_test(story, Request(mode="dry", scope="whole", payload={}), by=owner)
+    drain()
+    run.refresh_from_db()
+    assert steps(run)["last"].output == {"number": "PO-7"} and run.version.test["assumed"] == []
+    mocks = {"hear": {"outcome": "received", "payload": came | {"number": "PO-8"}}}
+    run = starting.start_test(story, Request(mode="dry", scope="whole", payload={}, mocks=mocks), by=owner)
+    drain()
+    assert steps(run)["last"].output == {"number": "PO-8"}

@@ -309,3 +309,30 @@ def test_declared_fields_of_a_model_step_are_chosen_before_any_call(workflow, si
     assert page.all(data_insert="{{ steps.read.output.data.severity }}")
     names = {found.get("data-value") for _, found in bench.panel("route").tags}
     assert {"steps.read.output.data.severity", "steps.read.output.data.place.city", "steps.read.output.usage"} <= names
+
+
+HEARS = """
+name: Hears
+slug: hears
+triggers: [{kind: manual}]
+steps:
+  - {key: send, action: data.set, inputs: {url: '{{ callbacks.hear }}'}}
+  - {kind: wait, key: hear, name: Supplier, callback: true, timeout: 1h}
+  - {key: last, action: data.set, inputs: {number: '{{ steps.hear.output.payload.number }}'}}
+"""
+
+
+def test_the_payload_of_a_callback_is_assumed_or_given_in_the_form(workflow, sign_in, owner, drain):
+    bench = Bench(sign_in(owner), workflow(HEARS, publish=False))
+    bench.test(payload="{}")
+    drain()
+    page = bench.result()
+    assert "Test passed" in page.text and "Assumed: example payload" in page.text
+    assert "Supplier" in page.text and page.ids["decision:hear:payload"]
+    refused = bench.test(payload="{}", **{"decision:hear:payload": "{"})
+    assert refused.status_code == 422 and "Invalid JSON" in Page(refused).text
+    bench.test(payload="{}", **{"decision:hear:payload": '{"number": "PO-9"}'})
+    drain()
+    assert StepRun.objects.filter(path="last").latest("id").output == {"number": "PO-9"}
+    asked = bench.test(mode="real", payload="{}", **{"decision:hear:payload": '{"number": "PO-9"}'})
+    assert {each["name"] for each in Page(asked).all(type="hidden")} >= {"decision:hear:payload"}

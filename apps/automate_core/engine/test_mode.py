@@ -14,7 +14,7 @@ from automate_connectors.adapters.base import Action, ConnectorAdapter, Effect
 from automate_core.engine.child_nodes import with_children, with_nodes
 from automate_core.engine.program import ActionNode, ApprovalNode, Node, Program, WaitNode, WorkflowNode
 from automate_core.engine.retry import RetryPolicy
-from automate_core.engine.test_options import TestOptions
+from automate_core.engine.test_options import NOT_WAITED, TestOptions
 from automate_core.expressions.templating import Template, compile_value
 from automate_plugins import text
 
@@ -44,6 +44,7 @@ _ASKED_NOBODY = text("This kind of test does not send approvals.")
 _CHOSEN = text("No approval was sent: the outcome was chosen for this test.")
 _MOCKED = text("Mocked: the step did not run.")
 _NOT_WAITED = text("This kind of test does not wait.")
+_EXAMPLE = text("This kind of test does not wait. The payload is an example with the fields that other steps read.")
 _NOT_STARTED = text("This kind of test does not start other workflows.")
 
 
@@ -58,7 +59,8 @@ def _apply(node: Node, options: TestOptions) -> Node:
         match node:
             case WaitNode():
                 inputs = compile_value({"for": _source(node.span), "until": _source(node.until)})
-                return _stub(node.key, inputs, stub or {"outcome": "not_waited"}, _NOT_WAITED)
+                note = _EXAMPLE if node.key in options.assumed else _NOT_WAITED
+                return _stub(node.key, inputs, stub or NOT_WAITED, note)
             case WorkflowNode():
                 inputs = compile_value({"workflow": node.workflow, "payload": node.payload.source})
                 return _stub(node.key, inputs, stub, _NOT_STARTED)

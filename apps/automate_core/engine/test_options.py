@@ -9,6 +9,8 @@ import msgspec
 type Mode = Literal["preview", "dry", "real"]
 
 
+NOT_WAITED = {"outcome": "not_waited"}  #: the output of a wait for a time in a test that does not wait
+
 type TestedPart = Literal["step", "to", "whole"]
 
 
@@ -18,7 +20,8 @@ class TestOptions(msgspec.Struct, frozen=True, kw_only=True):
     `step` is the one that is tested alone or that the run goes up to. `content` has a digest of each step that was
     tested, `sample` says in words what it was tested on. `given` are names that expressions see beside the event;
     `mocks` are outputs that steps give in place of running, `stubs` those of steps that `mode` does not run.
-    `decisions` are the outcomes of approvals that the tester chose.
+    `decisions` are the outcomes of approvals that the tester chose. `assumed` are the keys of the stubs that are made
+    up: no run and no person gave them.
     """
 
     mode: Mode
@@ -30,6 +33,7 @@ class TestOptions(msgspec.Struct, frozen=True, kw_only=True):
     mocks: dict[str, Any] = msgspec.field(default_factory=dict)
     stubs: dict[str, Any] = msgspec.field(default_factory=dict, name="stand_ins")
     decisions: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    assumed: list[str] = msgspec.field(default_factory=list)
 
 
 msgspec.json.Decoder(TestOptions)  # before threads do so: see the end of definition.document

@@ -63,8 +63,11 @@ def _read_dry_run(caller: Caller, run_id: uuid.UUID) -> tuple[ToolResult, bool]:
         (path, attempt): foreseen
         for path, attempt, foreseen in ForeseenEffect.objects.filter(run=run).values_list("path", "attempt", "effects")
     }
+    assumed = (run.version.test or {}).get("assumed") or []
     steps = [
-        _attempt(step, may_see=True) | {"predicted_effects": effects.get((step.path, step.attempt), [])}
+        _attempt(step, may_see=True)
+        | {"predicted_effects": effects.get((step.path, step.attempt), [])}
+        | ({"output_is_assumed": True} if key_of(step.path) in assumed else {})
         for step in StepRun.objects.filter(run=run).order_by("started_at", "id")[:MOST_STEPS]
     ]
     content = result.content | {"steps": redact(steps, patterns=False)}
@@ -131,7 +134,8 @@ TOOLS = (
         description=(
             "Test the draft of a workflow without outside effects: actions say what they would do, and database "
             "changes are rolled back. Without a payload, it uses the newest event. A call to another system is not "
-            "made and gives no output: name its output in `mocks` when later steps read it."
+            "made and gives no output: name its output in `mocks` when later steps read it. A wait for a callback "
+            "gives an earlier payload, else an example, marked `output_is_assumed`."
         ),
         properties={
             "workflow": WORKFLOW,

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from automate_core import database
+from automate_core.authoring.output_readers import example_output
 from automate_core.definition import form_validation
-from automate_core.definition.document import ApprovalStep, FormField, Step, WaitStep
+from automate_core.definition.document import ApprovalStep, Definition, FormField, Step, WaitStep
 from automate_core.definition.form_validation import AnswersError
 from automate_core.definition.slots import walk
 from automate_governance.permissions import Person
@@ -56,6 +57,24 @@ def example_pages(steps: list[Step]) -> dict[str, dict[str, Any]]:
         for _, step in walk(steps)
         if isinstance(step, WaitStep) and step.form and not step.disabled
     }
+
+
+def find_callbacks(steps: list[Step]) -> Iterator[WaitStep]:
+    """The waits for a callback among the steps and in them, in reading order, without those turned off."""
+    for _, step in walk(steps):
+        if isinstance(step, WaitStep) and step.callback and not step.disabled:
+            yield step
+
+
+def received(payload: Any) -> dict[str, Any]:
+    """The output of a wait to which a callback with this payload came."""
+    return {"outcome": "received", "payload": payload}
+
+
+def example_callback(definition: Definition, key: str) -> dict[str, Any]:
+    """The output of a wait for a callback that never came: its payload has each field that another step reads."""
+    output = example_output(definition, key, received(None))
+    return received(output["payload"] if isinstance(output["payload"], dict | list) else {})
 
 
 def example_answer(asked: FormField) -> Any:

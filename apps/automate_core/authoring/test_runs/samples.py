@@ -27,6 +27,7 @@ from automate_core.definition.document import (
     Trigger,
 )
 from automate_core.definition.step_paths import key_of
+from automate_core.engine.test_options import NOT_WAITED
 from automate_core.events.endpoints import source_condition
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, StepSample, Workflow
 from automate_core.states import StepStatus
@@ -34,6 +35,7 @@ from automate_governance.permissions import Person
 
 MAX_OUTPUT = 200_000  # bytes as they are stored: a larger output is no sample
 MAX_ROWS = 1_000
+NEWEST_RUNS = 20  #: in which a callback is looked for
 LATER_ITEM = r"\[[1-9]"  #: in the path of a step: an item of a loop that is not its first
 HELD_BACK = ("call", "unknown")  #: the kinds of effects of a dry run that describe a call in place of making it
 
@@ -156,6 +158,22 @@ def is_held_back() -> Exists:
     described = Q(*[Q(effects__contains=[{"kind": kind}]) for kind in HELD_BACK], _connector=Q.OR)
     of_attempt = {"run": OuterRef("run"), "path": OuterRef("path"), "attempt": OuterRef("attempt")}
     return Exists(ForeseenEffect.objects.filter(described, **of_attempt))
+
+
+def received_callbacks(workflow: Workflow, keys: Iterable[str]) -> dict[str, Any]:
+    """Outputs of waits to which a callback came: a pinned result, else a mock, else of the newest runs that waited.
+
+    Other tests than real ones do not wait, so what they give is no sample.
+    """
+    wanted = set(keys)
+    if not wanted:
+        return {}
+    kept = StepSample.objects.filter(workflow=workflow, key__in=wanted).order_by("kind")
+    waited = ExecutionRun.objects.filter(workflow=workflow).exclude(version__test__mode__in=["preview", "dry"])
+    newest = list(waited.order_by("-id").values_list("pk", flat=True)[:NEWEST_RUNS])
+    came = StepRun.objects.filter(run__in=newest, output__outcome="received")
+    found = _read(came, wanted) | dict(kept.values_list("key", "output"))
+    return {key: output for key, output in found.items() if output != NOT_WAITED}
 
 
 def keep_sample(

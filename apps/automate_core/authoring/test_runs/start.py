@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -226,6 +226,8 @@ def _output_terms(
     written = msgspec.json.encode(part.steps).decode()
     before = {key for key in _keys(definition) - part.keys if key in written} if request.scope == "step" else set()
     known = samples.known_outputs(workflow, before | part.keys)
+    callbacks, assumed = _callback_outputs(workflow, definition, before | part.keys)
+    known |= callbacks
     mocks = StepSample.objects.filter(workflow=workflow, kind=StepSample.Kind.MOCK)
     there = {key: output for key, output in mocks.values_list("key", "output") if key in part.keys}
     there |= request.mocks
@@ -241,7 +243,15 @@ def _output_terms(
     except DecisionError as error:
         raise NotTestableError(str(error)) from error
     data: dict[str, Any] = redact({"given": given, "mocks": there, "stubs": stubs, "decisions": chosen})
-    return data
+    return data | {"assumed": sorted(assumed & stubs.keys() - there.keys())}
+
+
+def _callback_outputs(workflow: Workflow, definition: Definition, keys: Set[str]) -> tuple[dict[str, Any], set[str]]:
+    """Outputs of the waits for a callback among these steps: (all by key, the keys of those that are made up)."""
+    waits = {step.key for step in decisions.find_callbacks(definition.steps)} & keys
+    came = samples.received_callbacks(workflow, waits)
+    assumed = waits - came.keys()
+    return came | {key: decisions.example_callback(definition, key) for key in assumed}, assumed
 
 
 def _keys(definition: Definition) -> set[str]:

@@ -1,8 +1,8 @@
-"""Approvals in the test form: outcomes to choose, answers to enter, and the posted ones."""
+"""Approvals and callbacks in the test form: outcomes to choose, answers and payloads to enter, and the posted ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from automate_core.authoring.test_runs import decisions, samples, workflow_part
 from automate_core.authoring.test_runs.decisions import TIMED_OUT, Decision
-from automate_core.definition.document import ApprovalStep, Definition, Step
+from automate_core.definition.document import ApprovalStep, Definition, Step, WaitStep
 from automate_core.definition.step_names import shown_name, title_of_key
 from automate_core.models import Workflow
 from automate_studio.ui.describe import step_label
@@ -19,23 +19,30 @@ from automate_studio.ui.fields import FormFieldView, build_widget_field
 from automate_studio.ui.forms import answer_widget, field_label
 
 PREFIX = "decision"
+PAYLOAD = "payload"
 _BOOLEANS = ["yes", "no"]
 _ATTRS = {"form": "test-form"}  #: the fields stand outside of their form
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovalChoice:
-    """An approval for the template: its outcome, and the answers to its form."""
+    """An approval for the template: its outcome, and the answers to its form; a callback with its payload."""
 
     name: str
     fields: list[FormFieldView]
 
 
 def approval_choices(workflow: Workflow, definition: Definition, key: str) -> list[ApprovalChoice]:
-    """Approvals that a test of the step reaches; of the whole workflow for an empty key."""
-    found = list(decisions.find_approvals(_approval_steps(definition, key)))
+    """Approvals and callbacks that a test of the step reaches; of the whole workflow for an empty key."""
+    steps = _approval_steps(definition, key)
+    found = list(decisions.find_approvals(steps))
     known = samples.known_outputs(workflow, [step.key for step in found]) if found else {}
-    return [_approval_choice(step, known.get(step.key)) for step in found]
+    callbacks = [
+        ApprovalChoice(name=step_label(step), fields=[_payload_field(step)])
+        for step in decisions.find_callbacks(steps)
+        if step.key != key
+    ]
+    return [_approval_choice(step, known.get(step.key)) for step in found] + callbacks
 
 
 def posted_decisions(post: Mapping[str, Any], definition: Definition) -> dict[str, Decision]:
@@ -52,6 +59,15 @@ def posted_decisions(post: Mapping[str, Any], definition: Definition) -> dict[st
     return found
 
 
+def posted_payloads(post: Mapping[str, Any], definition: Definition, read: Callable[[str], Any]) -> dict[str, Any]:
+    """Outputs of waits for which the payload of a callback was entered, by step key. `read` reads its JSON."""
+    given = {
+        step.key: str(post.get(_field_id(step.key, PAYLOAD)) or "").strip()
+        for step in decisions.find_callbacks(definition.steps)
+    }
+    return {key: decisions.received(read(text)) for key, text in given.items() if text}
+
+
 def decision_sentences(definition: Definition, chosen: Mapping[str, Decision]) -> Iterator[str]:
     """Chosen outcomes for the confirmation: `Refund the order: Approve`."""
     for step in decisions.find_approvals(definition.steps):
@@ -61,7 +77,7 @@ def decision_sentences(definition: Definition, chosen: Mapping[str, Decision]) -
 
 
 def is_decision_field(name: str) -> bool:
-    """Whether a field of the test form belongs to an approval."""
+    """Whether a field of the test form belongs to an approval or a callback."""
     return name.startswith(f"{PREFIX}:")
 
 
@@ -92,6 +108,14 @@ def _outcome_field(step: ApprovalStep, known: Any) -> FormFieldView:
     default = _("%(outcome)s (a real run asks the approvers)") % {"outcome": preset}
     choices = [("", default), *outcomes]
     return build_widget_field(_field_id(step.key), _("Outcome"), answer_widget("choice", choices, _ATTRS))
+
+
+def _payload_field(step: WaitStep) -> FormFieldView:
+    help_ = _("Leave empty to use the payload of an earlier run, else an example. A real run waits for the callback.")
+    name = _field_id(step.key, PAYLOAD)
+    return build_widget_field(
+        name, _("Payload of the callback (JSON)"), answer_widget("long_text", [], _ATTRS), help=help_
+    )
 
 
 def _answer_field(step: ApprovalStep, document: Mapping[str, Any]) -> FormFieldView:

@@ -26,6 +26,7 @@ from automate_core.authoring.drafts import parsing, rows
 from automate_core.authoring.publishing import dependencies
 from automate_core.authoring.publishing.dependencies import Dependencies
 from automate_core.authoring.test_runs import results, samples, start
+from automate_core.authoring.test_runs.decisions import find_callbacks
 from automate_core.authoring.test_runs.results import StepResult
 from automate_core.authoring.test_runs.start import NotTestableError, Request
 from automate_core.definition import step_names
@@ -46,6 +47,7 @@ from automate_studio.builder.tests.decisions import (
     is_decision_field,
     outcome_choices,
     posted_decisions,
+    posted_payloads,
 )
 from automate_studio.ui.formatting import as_sentence, format_clock, format_duration, format_elapsed
 from automate_studio.ui.json.editor import parse_storable
@@ -288,8 +290,16 @@ def _test_request(request: HttpRequest, workflow: Workflow, key: str) -> Request
     if not event and not text:
         chosen, data = _chosen_sample(workflow, current_person(request))
     the_mode, the_scope = msgspec.convert(mode, _MODE), msgspec.convert(scope, _SCOPE)
-    chosen_outcomes = posted_decisions(request.POST, parsing.parse_draft(rows.load_draft(workflow)).definition)
-    return Request(mode=the_mode, scope=the_scope, step=key, event=chosen, payload=data, decisions=chosen_outcomes)
+    definition = parsing.parse_draft(rows.load_draft(workflow)).definition
+    return Request(
+        mode=the_mode,
+        scope=the_scope,
+        step=key,
+        event=chosen,
+        payload=data,
+        decisions=posted_decisions(request.POST, definition),
+        mocks=posted_payloads(request.POST, definition, _parse_json) if the_scope != "step" else {},
+    )
 
 
 def _chosen_sample(workflow: Workflow, person: Person) -> tuple[uuid.UUID | None, Any]:
@@ -387,10 +397,17 @@ def _result_lines(workflow: Workflow, run: ExecutionRun, *, is_real: bool) -> li
 
 
 def _assumed_outcomes(definition: Definition, run: ExecutionRun) -> dict[str, str]:
-    """The outcomes with which a test without people went past its approvals, by path. No query without approvals."""
+    """What a test that asks no one and waits for nothing took as the outcomes of its approvals and callbacks, by path.
+
+    No query without them.
+    """
     names = {
         step.key: dict(outcome_choices(step)) for _, step in walk(definition.steps) if isinstance(step, ApprovalStep)
     }
+    made_up = (run.version.test or {}).get("assumed") or []
+    for step in find_callbacks(definition.steps):
+        came = _("example payload") if step.key in made_up else _("a callback came")
+        names[step.key] = {"received": came, "timeout": _("Deadline passes")}
     if not names:
         return {}
     rows_of = StepRun.objects.filter(run=run, status="succeeded").alias(key=key_in("path")).filter(key__in=names)
