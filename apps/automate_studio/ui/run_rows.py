@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from automate_connectors.registry import find_action
 from automate_core.definition.document import ActionStep, Definition, StopStep
 from automate_core.definition.slots import StepIndex, walk
-from automate_core.definition.step_names import shown_name, step_name, title_of_key
+from automate_core.definition.step_names import step_name
 from automate_core.definition.step_paths import key_of, without_items_in
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_core.queries.run_filters import WITH_ERRORS
@@ -28,6 +28,7 @@ from automate_governance.permissions import User, permitted
 from automate_governance.texts import error_message, escape_invisible, translated
 from automate_plugins import text
 from automate_studio.ui.formatting import format_ago, format_duration, format_elapsed
+from automate_studio.ui.stop_reason import stop_reason
 from automate_studio.ui.versions import step_paths, version_definitions
 
 _WAIT_REASONS = {
@@ -206,10 +207,7 @@ def _stop_reason(run: ExecutionRun, definition: Definition, facts: _RunFacts) ->
         status, _message = facts.steps.get("/".join(position.path), ("", ""))
         if not isinstance(position.step, StopStep) or status != "succeeded":
             continue
-        message, route = position.step.message, position.slot
-        if message and "{{" not in message:
-            return position.step.key, message
-        return position.step.key, shown_name(route.name or title_of_key(route.key)) if route else ""
+        return position.step.key, stop_reason(position.step, position)
     return None
 
 

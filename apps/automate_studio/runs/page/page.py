@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 from django.db.models import Case, F, Func, Q, QuerySet, TextField, Value, When
 from django.db.models.fields.json import KT
@@ -16,25 +17,26 @@ from django.db.models.functions import Coalesce
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from automate_core.authoring.publishing import differences
-from automate_core.definition.document import ApprovalStep, BranchStep, Definition, WaitStep
-from automate_core.definition.slots import walk
-from automate_core.definition.step_paths import key_of
+from automate_core.definition.document import ApprovalStep, BranchStep, Definition, StopStep, WaitStep
+from automate_core.definition.slots import StepIndex, walk
+from automate_core.definition.step_paths import key_in, key_of
 from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee
 from automate_core.operations.retention import pinning
 from automate_core.queries import loop_items
 from automate_core.queries.run_as_history import names_during
 from automate_core.queries.run_subjects import subject_of_run
-from automate_core.states import FINAL_RUN_STATES
+from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 from automate_governance.admin_site import reverse
 from automate_governance.people.labels import group_label
 from automate_governance.people.names import display_name
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import error_message, escape_invisible
 from automate_studio.runs.page.header import ModelCost, model_cost
-from automate_studio.ui.formatting import format_count, format_elapsed
+from automate_studio.ui.describe import step_label
+from automate_studio.ui.formatting import format_elapsed
+from automate_studio.ui.stop_reason import stop_reason
 from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.event_sources import describe_source
 from automate_studio.view_models.run_data import (
@@ -46,10 +48,21 @@ from automate_studio.view_models.run_data import (
     WaitInfo,
     group_by_path,
 )
+from automate_studio.view_models.step_counts import describe_counts
 from automate_studio.view_models.step_tree import StepCard, StepTree, run_tree
 from automate_studio.view_models.timeline import Timeline, build_timeline
 
 MOST_WAITS = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStop:
+    """The stop step that ended a run. `message` may hold data of the payload, `reason` holds none."""
+
+    path: str
+    name: str
+    reason: str
+    message: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,21 +134,7 @@ class RunPage:
     @property
     def counts(self) -> str:
         """`5 done, 2 active, 1 remaining`; empty without steps."""
-        states = [card.state for card in self.cards if not card.holds]
-        done, failed = states.count("succeeded"), states.count("failed")
-        active = sum(state in LIVE_STATES for state in states)
-        cancelled, interrupted = states.count("cancelled"), states.count("interrupted")
-        skipped, left = states.count("skipped"), states.count("pending")
-        counted = (
-            (done, ngettext("%(count)s done", "%(count)s done", done)),
-            (failed, ngettext("%(count)s failed", "%(count)s failed", failed)),
-            (active, ngettext("%(count)s active", "%(count)s active", active)),
-            (cancelled, ngettext("%(count)s cancelled", "%(count)s cancelled", cancelled)),
-            (interrupted, ngettext("%(count)s interrupted", "%(count)s interrupted", interrupted)),
-            (skipped, ngettext("%(count)s skipped", "%(count)s skipped", skipped)),
-            (left, ngettext("%(count)s remaining", "%(count)s remaining", left)),
-        )
-        return ", ".join(words % {"count": format_count(count)} for count, words in counted if count)
+        return describe_counts(card.state for card in self.cards)
 
     @property
     def step_url(self) -> str:
@@ -149,6 +148,24 @@ class RunPage:
         cards = {key_of(card.path): card for card in self.cards}
         return (cards[key].path, cards[key].name) if key in cards else None
 
+    @cached_property
+    def stop(self) -> RunStop | None:
+        """The stop step that ended the run as succeeded. One query if the workflow has one."""
+        stops = {
+            position.step.key: position
+            for position in StepIndex(self.definition.steps)
+            if isinstance(position.step, StopStep)
+        }
+        if self.run.status != RunStatus.SUCCEEDED or not stops:
+            return None
+        ended = StepRun.objects.filter(run=self.run, status=StepStatus.SUCCEEDED).alias(key=key_in("path"))
+        row = ended.filter(key__in=stops).order_by("-id").values_list("path", KT("output__message")).first()
+        if row is None:
+            return None
+        position = stops[key_of(row[0])]
+        reason = stop_reason(cast(StopStep, position.step), position)
+        return RunStop(path=row[0], name=step_label(position.step), reason=reason, message=escape_invisible(row[1] or reason))
+
     def step_at(self, path: str) -> str:
         """Path of the step to open: itself, or for a loop's item its failed or active step."""
         if not path.endswith("]"):
@@ -159,9 +176,11 @@ class RunPage:
         return next(found, inside[0].path if inside else path)
 
     def default_path(self) -> str:
-        """Step to open first: the failed one, else the active one, else the first."""
+        """Step to open first: the one that ended the run early, else the active one, else the first."""
         if self.failed_step:
             return self.failed_step[0]
+        if self.stop and any(card.path == self.stop.path for card in self.cards):
+            return self.stop.path
         by_state = {card.state: card.path for card in reversed(self.cards) if not card.holds}
         wanted = ("retrying", "running", "waiting")
         first = self.cards[0].path if self.cards else ""
