@@ -134,3 +134,15 @@ def test_a_waiting_step_tells_its_wait_and_its_url_to_those_who_may_answer(
     assert sign_in(stranger).get(panel).status_code == 404
     client.post(url, "{}", content_type="application/json")
     assert Page(client.get(panel)).all(data_copy=url) == [], "it was used"
+
+
+def test_a_problem_that_an_edit_of_another_step_solves_leaves_its_card(builder):
+    assert "da-mark" in _card(builder.client.get(builder.url()), "wait")
+    solved = builder.save("send", **{"inputs.url": "{{ callbacks.wait }}", "-marked": ["wait", "page"]})
+    assert solved.status_code == 200 and "da-mark" not in _card(solved, "wait")
+    back = builder.save("send", **{"inputs.url": "x"})
+    assert "da-mark" in _card(back, "wait"), "a problem that comes back is drawn, whatever was drawn before"
+
+
+def _card(answer, key):
+    return answer.content.decode().partition(f'id="card-{key}"')[2].partition("</a>")[0]

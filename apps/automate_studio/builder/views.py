@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -187,6 +187,7 @@ def _command_document(request: HttpRequest) -> dict[str, Any]:
     return document
 
 
+MARKED = "-marked"  #: the paths of the cards that the browser shows with a problem; no field has such a name
 _NOT_OURS = {"csrfmiddlewaretoken", "selected", "last"}
 
 
@@ -208,7 +209,7 @@ def _edit_response(
 
 def _error_response(request: HttpRequest, error: EditError) -> HttpResponse:
     """409 with the other person's change and a way to override it, 422 with what to fix."""
-    again = {name: texts for name, texts in request.POST.lists() if name != "csrfmiddlewaretoken"}
+    again = {name: texts for name, texts in request.POST.lists() if name not in {"csrfmiddlewaretoken", MARKED}}
     if isinstance(error, ConflictError):
         again["last" if request.POST.get("do") in {"undo", "redo"} else "rev"] = [str(error.rev)]
     context = {
@@ -267,9 +268,11 @@ def _store_fields(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     if panel is None:
         raise Http404
     shown = next((each for each in panel.triggers if each.path == request.POST.get("trigger")), panel)
+    drawn = _builder_context(request, state, panel)
     context = {
-        **_builder_context(request, state, panel),
+        **drawn,
         "form": shown,
+        "marked": list(_marked_cards(drawn["tree"], panel.path, request.POST.getlist(MARKED))),
         "not_saved": bool(refused),
         "unread": json.dumps([_posted_name(request, name) for name in unread]),
         "refit": _wait_kind(state.draft, path) != _wait_kind(before, path),
@@ -451,6 +454,13 @@ def _runs_as(workflow: Workflow) -> str:
 
 def _card_at(tree: StepTree, path: str) -> StepCard | None:
     return tree.trigger if path == START else next((card for card in tree.flat() if card.path == path), None)
+
+
+def _marked_cards(tree: StepTree, but: str, drawn: Collection[str]) -> Iterator[StepCard]:
+    """The other cards with a problem, now or where they are `drawn`: an edit of one step may solve another's."""
+    for card in (tree.trigger, *tree.flat()):
+        if card.path != but and (card.mark or card.path in drawn):
+            yield card
 
 
 _SEVERITY = ("warning", "missing", "error")  #: the last wins

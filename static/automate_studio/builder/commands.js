@@ -256,6 +256,14 @@ builder.addEventListener("click", (event) => {
 let waiting = null; // the form with changes that are not sent yet
 let timer = null;
 
+// What an edit solves may be a problem of other steps: the server draws their cards again.
+const withMarked = (values) => {
+  const all = new FormData();
+  for (const [name, value] of values) all.append(name, value);
+  for (const card of builder.querySelectorAll(".da-flow [data-path]:has(.da-mark)")) all.append("-marked", card.dataset.path);
+  return all;
+};
+
 export const flush = () => {
   clearTimeout(timer);
   const form = waiting;
@@ -263,7 +271,7 @@ export const flush = () => {
   if (!form) return busy;
   let sent = null;
   const attempt = async () => {
-    const { status, unread } = await post(`${steps}${form.dataset.autosave}/`, () => (sent = unsaved.values(form)));
+    const { status, unread } = await post(`${steps}${form.dataset.autosave}/`, () => withMarked(sent = unsaved.values(form)));
     if (isOk(status) || unread.length) unsaved.stored(form, sent, unread);
     else if (status === 409) unsaved.drop(form); // the note has it, and the other's
     else unsaved.refused(form);
