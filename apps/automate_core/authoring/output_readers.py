@@ -27,15 +27,17 @@ def find_output_readers(definition: Definition, key: str) -> list[Step]:
         return []
     behind = [step for outer in following_steps(index, position) for step in (outer, *_inside(outer))]
     around = reversed(position.parents)  # a loop's condition is decided after its steps
-    return [step for step in (*behind, *around) if not step.disabled and any(_reads(step, key))]
+    return [step for step in (*behind, *around) if not step.disabled and next(_reads(step, key), None) is not None]
 
 
-def example_output(definition: Definition, key: str, begun: dict[str, Any]) -> dict[str, Any]:
-    """`begun`, the known part of a step's output, with an example of each other value that the steps look up in it."""
+def example_output(
+    definition: Definition, key: str, begun: dict[str, Any], *, leaf: str | None = EXAMPLE
+) -> dict[str, Any]:
+    """`begun`, the known part of a step's output, with `leaf` as each other value that the steps look up in it."""
     output: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(begun))
     for _, step in walk(definition.steps):
         for path in _reads(step, key):
-            _add(output, path, EXAMPLE)
+            _add(output, path, leaf)
         if isinstance(step, ForEachStep):
             for path in _reads_in(step.items, key):
                 _add(output, path, [])  # a loop over an example would look up more in its items
@@ -84,12 +86,12 @@ def _in_rule(rule: dict[str, Any]) -> Iterator[Path]:
 
 def _add(parent: Any, path: Path, leaf: Any) -> None:
     """Add `leaf` at `path` unless a value is there; values on the way there that hold nothing are replaced."""
-    for part, following in zip(path, (*path[1:], None), strict=True):
+    for part, following in zip(path, (*path, None)[1:], strict=True):
         index = _index(part)
         if isinstance(parent, list):
             if index is None or index >= MAX_ITEMS:
                 return
-            parent += [EXAMPLE] * (index + 1 - len(parent))
+            parent += [None] * (index + 1 - len(parent))
             part = index
         elif not isinstance(parent, dict):
             return
@@ -106,5 +108,5 @@ def _add(parent: Any, path: Path, leaf: Any) -> None:
 def _index(part: str | int) -> int | None:
     """The index that a part of a path is, also of a condition, where it is digits."""
     if isinstance(part, int):
-        return part if part >= 0 else -part - 1  # enough items for one that is counted from the end
+        return part
     return int(part) if part.isascii() and part.isdigit() else None

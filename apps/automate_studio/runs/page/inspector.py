@@ -26,6 +26,7 @@ from automate_governance.permissions import User, can, permitted
 from automate_governance.texts import escape_invisible, translated
 from automate_llm.models import LLMUsage
 from automate_plugins import text
+from automate_studio.runs.page.given_output import GivenOutput, describe_given_output
 from automate_studio.runs.page.header import ModelCost, model_cost, sub_runs_of_step
 from automate_studio.runs.page.hints import ErrorHint, error_hint, external_request_id
 from automate_studio.runs.page.page import RunPage
@@ -69,6 +70,7 @@ class PendingDecision:
     fields: list[FormFieldView] = field(default_factory=list)
     error: str = ""
     remark_error: str = ""
+    given: GivenOutput = field(default_factory=GivenOutput)  # what later steps read, for people who may skip the step
     answer_url: str = ""  # of the callback or the form, for people who may run the workflow and view the run's payloads
 
     @property
@@ -250,7 +252,7 @@ def build_inspector(
         calls=list(calls[:MOST_CALLS]) if page.cost else [],
         cost=model_cost(run.pk, path) if page.cost else None,
         audit=list(_audit_lines(run, path, may_see=may_see)),
-        decision=None if page.ended else _pending_decision(run, path, user, given),
+        decision=None if page.ended else _pending_decision(page, path, user, given),
         connection=permitted(user, "view", Connection.objects.filter(slug=slug)).first() if slug else None,
         is_connected=bool(slug),
         started=sub_runs_of_step(run, path, user) if isinstance(step, WorkflowStep) else [],
@@ -324,9 +326,10 @@ def _header_pairs(headers: Any) -> list[tuple[str, str]]:
 
 
 def _pending_decision(
-    run: ExecutionRun, path: str, user: User, given: tuple[Mapping[str, Any], Mapping[str, str]]
+    page: RunPage, path: str, user: User, given: tuple[Mapping[str, Any], Mapping[str, str]]
 ) -> PendingDecision | None:
     """Open wait of a step, if it concerns this person."""
+    run, definition = page.run, page.definition
     wait = Wait.objects.filter(run=run, path=path, status=Wait.Status.OPEN).first()
     if wait is None:
         return None
@@ -345,6 +348,7 @@ def _pending_decision(
         error=errors.get("", ""),
         remark_error=remark_error(errors),
         answer_url=url_of(run.pk, path) if url_of and may_answer else "",
+        given=describe_given_output(definition, key_of(path)) if may_run and not is_approval else GivenOutput(),
     )
 
 

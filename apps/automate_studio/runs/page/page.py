@@ -164,7 +164,8 @@ class RunPage:
             return None
         position = stops[key_of(row[0])]
         reason = stop_reason(cast(StopStep, position.step), position)
-        return RunStop(path=row[0], name=step_label(position.step), reason=reason, message=escape_invisible(row[1] or reason))
+        message = escape_invisible(row[1] or reason)
+        return RunStop(path=row[0], name=step_label(position.step), reason=reason, message=message)
 
     def step_at(self, path: str) -> str:
         """Path of the step to open: itself, or for a loop's item its failed or active step."""
