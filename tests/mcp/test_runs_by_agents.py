@@ -250,6 +250,28 @@ def test_an_output_that_breaks_its_schema_is_an_error_with_the_run(api, workflow
     assert str(run.pk) in said and "ok" in said and "Do not start it again" in said
 
 
+def test_the_output_of_a_task_that_breaks_its_schema_is_an_error_with_the_run(
+    api, workflow, owner, colleague, on_site, worker
+):
+    ask = "{kind: approval, key: ask, assignees: [colleague], timeout: 3d}"
+    workflow(MISMATCH.replace("steps: [", f"steps: [{ask}, "))
+    plain = api(owner).plain
+
+    async def use(site):
+        async with site.client(plain, extensions=[Tasks()], elicitation_callback=open_page) as client:
+            task = await client.session.call_tool("mismatch", {"v": "many"}, allow_claimed=True)
+            await task_after(client, task.task_id, "working")
+            await asyncio.to_thread(decide, colleague)
+            return await task_after(client, task.task_id, "input_required", "working")
+
+    ended = on_site(use)
+    run, result = ExecutionRun.objects.get(), ended.result
+    assert (run.status, ended.status, result["isError"]) == ("succeeded", "completed", True)
+    assert result["structuredContent"]["run"] == str(run.pk) and "output" not in result["structuredContent"]
+    assert result["structuredContent"]["other_output"] == {"ok": "many"}
+    assert str(run.pk) in ended.status_message and "Do not start it again" in result["content"][0]["text"]
+
+
 def test_a_run_is_a_task_and_an_approval_its_input(api, workflow, owner, colleague, on_site, worker):
     workflow(SPEND)
     plain = api(owner).plain
