@@ -19,7 +19,12 @@ steps: [{kind: stop, key: done}]
 
 
 class World:
-    """Objects of the owner, made when a path or a body asks for them. `share` shows them to the colleague."""
+    """Objects of the owner, made when a path or a body asks for them. `share` shows them to the colleague.
+
+    Several worlds are told apart by their suffixes.
+    """
+
+    suffix = ""
 
     def __init__(self, owner: Any, colleague: Any, make_workflow: Callable[..., Any], token: Any) -> None:
         self.owner, self.colleague, self.token_id = owner, colleague, token.pk
@@ -27,7 +32,7 @@ class World:
 
     @cached_property
     def workflow(self) -> Any:
-        return self._make_workflow(MANUAL)
+        return self._make_workflow(MANUAL.replace("slug: greet", f"slug: greet{self.suffix}"))
 
     @cached_property
     def slug(self) -> str:
@@ -77,7 +82,7 @@ class World:
     def connection(self) -> Any:
         from automate_connectors.models import Connection
 
-        return Connection.objects.create(name="Hub", slug="hub", connector="http", owner=self.owner)
+        return Connection.objects.create(name="Hub", slug=f"hub{self.suffix}", connector="http", owner=self.owner)
 
     @cached_property
     def connection_slug(self) -> str:
@@ -88,7 +93,7 @@ class World:
         from automate_core.webhooks import endpoints
 
         return endpoints.save_endpoint(
-            "orders", scheme="github", config={}, secret="s" * 32, actor=self.owner, new=True
+            f"orders{self.suffix}", scheme="github", config={}, secret="s" * 32, actor=self.owner, new=True
         )[0]
 
     @cached_property
@@ -99,7 +104,7 @@ class World:
     def secret(self) -> Any:
         from automate_governance.secrets import storing
 
-        return storing.create_secret("hub", "value-of-the-hub", by=self.owner)
+        return storing.create_secret(f"hub{self.suffix}", "value-of-the-hub", by=self.owner)
 
     @cached_property
     def secret_name(self) -> str:
@@ -294,7 +299,7 @@ OPERATIONS: dict[str, Operation] = {
     "replace_draft": Operation(
         method="PUT",
         path="workflows/{slug}/draft",
-        body={"yaml": MANUAL.replace("Greet", "Salute")},
+        body=lambda world: {"yaml": MANUAL.replace("Greet", "Salute").replace("greet", world.slug)},
         headers=lambda world: {"If-Match": "*"},
         scopes=("workflow:view", "workflow:change"),
         colleague=403,
