@@ -21,6 +21,8 @@ from automate_governance.secrets.keyring import Envelope, SecretLocation, keyrin
 
 AUDIT_LOCK = 7_301_447_150_914  # any constant: the advisory lock under which the chain grows
 
+NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
 ERASED = "person.erased"  # the verb of the entries that say what was erased
 #: Columns of an entry that can be erased, part by part.
 AUDIT_PARTS: dict[Any, tuple[str, ...]] = {
@@ -146,9 +148,7 @@ class StoredSecret(Governed):
         _("name"),
         max_length=100,
         unique=True,
-        validators=[
-            RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", _("Use letters, digits, dots, hyphens and underscores."))
-        ],
+        validators=[RegexValidator(NAME_PATTERN, _("Use letters, digits, dots, hyphens and underscores."))],
     )
     key_id = models.CharField(max_length=16, editable=False)
     wrapped_key = models.BinaryField(editable=False)

@@ -33,6 +33,14 @@ class RequestSchema(Schema):
     model_config = ConfigDict(extra="forbid")
 
 
+def either(**kinds: dict[str, Any]) -> dict[str, Any]:
+    """For the schema of a body: exactly one of these members, each with what counts as given, where null does not.
+
+    It stands beside the members within `allOf`: of a `oneOf` there, generators make models without members.
+    """
+    return {"allOf": [{"oneOf": [{"required": [name], "properties": {name: kind}} for name, kind in kinds.items()]}]}
+
+
 def checked(run: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap the `run` of an operation of Django Ninja: it refuses unknown parameters, and reads no body as `{}`."""
     operation: Operation = inspect.unwrap(run).__self__

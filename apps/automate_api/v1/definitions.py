@@ -7,8 +7,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 from ninja import Field, Schema
+from pydantic import ConfigDict
 
-from automate_api.v1.bodies import RequestSchema
+from automate_api.v1.bodies import RequestSchema, either
 from automate_api.v1.problems import ProblemError, problem_text
 from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.definition import validation, yaml_files
@@ -28,6 +29,8 @@ class DraftWarning(Schema):
 
 class WorkflowText(RequestSchema):
     """A definition, either as JSON or as the text of a YAML file."""
+
+    model_config = ConfigDict(json_schema_extra=either(document={"type": "object"}, yaml={"type": "string"}))
 
     document: dict[str, Any] | None = Field(None, description="The definition as a JSON object.")
     yaml: str | None = Field(

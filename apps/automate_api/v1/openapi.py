@@ -115,7 +115,8 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
             if body := operation.get("requestBody"):
                 [content] = body["content"].values()
                 name = content["schema"].get("$ref", "").rpartition("/")[2]
-                body["required"] = bool(components["schemas"].get(name, content["schema"]).get("required"))
+                schema = components["schemas"].get(name, content["schema"])
+                body["required"] = bool(schema.get("required") or schema.get("allOf"))
             if method == "post":
                 operation.setdefault("parameters", []).append(_KEY)
             _describe_headers(method, operation)

@@ -23,7 +23,7 @@ from automate_plugins import text
 
 SLUG_RULE = text("Lowercase letters, digits and single hyphens, such as new-orders.")
 MOST_OVERLAP = dt.timedelta(days=30)
-_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+SLUG_PATTERN = "^[a-z0-9]+(?:-[a-z0-9]+)*$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class SavedEndpoint:
 
 def check_slug(slug: str) -> None:
     """Raise SchemeError unless the name reads well in a URL."""
-    if not _SLUG.fullmatch(slug):
+    if not re.fullmatch(SLUG_PATTERN, slug):
         raise SchemeError(SLUG_RULE, field="slug")
 
 

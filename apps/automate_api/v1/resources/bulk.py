@@ -11,8 +11,9 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema, Status
+from pydantic import ConfigDict
 
-from automate_api.v1.bodies import RequestSchema
+from automate_api.v1.bodies import RequestSchema, either
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, check_list, read_page
 from automate_api.v1.problems import ProblemError
@@ -43,6 +44,10 @@ _ACTIONS = {verb.value: name for name, verb in _VERBS.items()} | {BulkAction.Ver
 class CreateBulkAction(RequestSchema):
     """Either `runs` or `filters` say which runs."""
 
+    model_config = ConfigDict(
+        json_schema_extra=either(runs={"type": "array", "minItems": 1}, filters={"type": "object"})
+    )
+
     action: Literal["rerun", "cancel"]
     runs: list[uuid.UUID] = Field([], max_length=MOST_CHOSEN)
     filters: RunFilterQuery | None = Field(None, description="All matching runs, as in the list of runs.")
@@ -60,7 +65,7 @@ class CreateBulkAction(RequestSchema):
 class BulkCount(Schema):
     """The runs that an action would apply to, and why others are left out."""
 
-    action: str
+    action: Literal["rerun", "cancel"]
     found: int
     applies_to: int
     newest: uuid.UUID
@@ -82,7 +87,7 @@ class BulkActionState(Schema):
     """A bulk action and its progress."""
 
     id: uuid.UUID
-    action: str = Field(description="rerun, cancel, or replay: of events")
+    action: Literal["rerun", "cancel", "replay"] = Field(description="A replay is of events.")
     status: BulkStatus
     total: int
     done: int

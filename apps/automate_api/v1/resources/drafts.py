@@ -103,7 +103,7 @@ def replace_draft(
 @router.get(
     "/workflows/{slug}/export",
     response={200: None},
-    openapi_extra={"responses": {200: {"content": {YAML_TYPE: {"schema": {"type": "string"}}}}}},
+    openapi_extra={"responses": {200: {"content": {YAML_TYPE: {"schema": {}}}}}},
 )
 def export_workflow(request: TokenRequest, slug: str, query: Query[ExportQuery]) -> HttpResponse:
     """Export the draft or a version of a workflow as a YAML file. Recorded in the audit trail."""

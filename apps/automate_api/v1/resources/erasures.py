@@ -14,7 +14,7 @@ from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, read_page
 from automate_api.v1.problems import ProblemError
-from automate_core.models import Erasure
+from automate_core.models import Erasure, ErasureItem
 from automate_core.operations.erasure import erasing
 from automate_core.operations.erasure.describe import describe_found
 from automate_core.operations.erasure.texts import LONGEST, MOST_TEXTS, parse_texts
@@ -39,7 +39,9 @@ class FoundData(Schema):
     """Data of one kind that was found and is still there."""
 
     kind: str
-    state: str = Field(description="found: is erased; kept: a person has to change it; in_use: by a run that goes on")
+    state: ErasureItem.State = Field(
+        description="found: is erased; kept: a person has to change it; in_use: by a run that goes on"
+    )
     count: int
     action: str = Field(description="What an erasure does, or what to do.")
     keys: list[str] = Field(description="The first primary keys.")

@@ -8,8 +8,9 @@ from typing import Any
 from django.http import Http404
 from django.utils import timezone
 from ninja import Field, Router, Schema, Status
+from pydantic import ConfigDict
 
-from automate_api.v1.bodies import RequestSchema
+from automate_api.v1.bodies import RequestSchema, either
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.bulk import (
@@ -38,6 +39,10 @@ router = Router()
 
 class ReplayEvents(RequestSchema):
     """Either `events` or `filters` say which events."""
+
+    model_config = ConfigDict(
+        json_schema_extra=either(events={"type": "array", "minItems": 1}, filters={"type": "object"})
+    )
 
     events: list[uuid.UUID] = Field([], max_length=MOST_CHOSEN)
     filters: EventFilterQuery | None = Field(None, description="All matching events, as in the list of events.")

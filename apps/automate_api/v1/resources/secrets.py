@@ -15,7 +15,7 @@ from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, permitted_rows, read_page
 from automate_api.v1.problems import ProblemError
-from automate_governance.models import StoredSecret
+from automate_governance.models import NAME_PATTERN, StoredSecret
 from automate_governance.permissions import SITE, can
 from automate_governance.reference_registry import delete_unused
 from automate_governance.secrets import storing
@@ -47,7 +47,11 @@ class SecretText(RequestSchema):
 
 
 class NewSecret(SecretText):
-    name: str = Field(max_length=100, description="Letters, digits, dots, hyphens and underscores.")
+    name: str = Field(
+        max_length=100,
+        description="Letters, digits, dots, hyphens and underscores.",
+        json_schema_extra={"pattern": NAME_PATTERN},
+    )
 
 
 @router.get("/secrets", response=Page[Secret])

@@ -75,7 +75,11 @@ class _SecretOptions(RequestSchema):
 class NewWebhook(_SecretOptions):
     """A webhook endpoint to create. Without a secret, one is generated unless the sender makes it."""
 
-    slug: str = Field(max_length=100, description="The last part of its URL. It cannot be changed later.")
+    slug: str = Field(
+        max_length=100,
+        json_schema_extra={"pattern": endpoint_edits.SLUG_PATTERN},
+        description="The last part of its URL. It cannot be changed later.",
+    )
     scheme: str = Field(max_length=50, description="Such as github, stripe or hmac; unsigned needs no secret.")
     config: dict[str, Any] = Field(default_factory=dict, description="Configuration of the scheme.")
     reply_seconds: int = Field(0, ge=0, le=LONGEST_REPLY_SECONDS)

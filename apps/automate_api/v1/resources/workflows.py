@@ -29,7 +29,7 @@ class WorkflowSummary(Schema):
     slug: str
     name: str
     description: str
-    status: str = Field(description="draft, active, paused or archived")
+    status: Workflow.Status
     pause_reason: str = Field(description="Why it is paused, where a reason was given.")
     owner: str = Field(description="User name.")
     tags: list[str]

@@ -53,7 +53,7 @@ class StartedRun(Schema):
     """A run that will start soon."""
 
     id: uuid.UUID
-    status: str
+    status: RunStatus
     url: str = Field(description="Path of the run in this API.")
 
 
@@ -70,8 +70,8 @@ class Run(Schema):
     workflow: str = Field(description="Slug.")
     version: int | None = Field(description="null until a worker has taken it")
     status: RunStatus
-    cause: str
-    origin: str
+    cause: ExecutionRun.Cause
+    origin: str = Field(description=f"What started it: {', '.join(ORIGINS)}. More can follow.")
     trace_id: str
     created_at: dt.datetime
     started_at: dt.datetime | None = None
