@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning
 
-from automate_governance.documentation import doc
+from automate_plugins.documentation import doc
 from automate_site import environment
 from automate_site.variables import OTHERS, PREFIXES, VARIABLES
 

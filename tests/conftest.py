@@ -83,7 +83,7 @@ def _settings(settings: Any) -> None:
     from automate_core.webhooks import rates
     from automate_core.webhooks.tally import tally
     from automate_egress.sockets import forget_lookups
-    from automate_governance import payload_views
+    from automate_governance.audit import payload_views
 
     payload_views.clear_recent_entries()
     forget_lookups()

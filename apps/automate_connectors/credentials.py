@@ -14,7 +14,7 @@ from automate_connectors import health
 from automate_connectors.adapters.base import NEEDS_RECONNECT, ConnectorError
 from automate_connectors.models import Connection, is_secret_reference
 from automate_connectors.oauth.tokens import get_access_token
-from automate_governance import payload_views
+from automate_governance.audit import payload_views
 from automate_governance.permissions import Person, permitted
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import resolve

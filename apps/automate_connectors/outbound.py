@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error
 
 from automate_egress import HttpSession, Network
 from automate_egress.policy import WEB_PORTS, ascii_host, is_listed_host, is_proxy_url, split_host
-from automate_governance.documentation import doc
+from automate_plugins.documentation import doc
 
 INTERNAL = "internal"  #: the hosts of AUTOMATE_EGRESS_ALLOW
 TRACEPARENT_HOSTS = (INTERNAL,)

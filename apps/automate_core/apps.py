@@ -10,7 +10,7 @@ from django.db.models.signals import post_migrate, pre_delete
 from django.utils.translation import gettext_lazy as _
 
 from automate_governance import app_config
-from automate_governance.documentation import doc
+from automate_plugins.documentation import doc
 
 
 class AutomateCoreConfig(app_config.AutomateAppConfig):

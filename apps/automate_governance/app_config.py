@@ -8,7 +8,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
 
-from automate_governance.documentation import doc
+from automate_plugins.documentation import doc
 
 #: Without these no model can be imported, so that no system check would ever run.
 REQUIRED = (

@@ -12,12 +12,12 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Count
 
 from automate_governance.database_checks import asks_database
-from automate_governance.documentation import doc
 from automate_governance.models import StoredSecret
 from automate_governance.secrets.keyring import keyring
 from automate_governance.secrets.resolver import backends
 from automate_governance.secrets.vault_settings import VaultSettings
 from automate_plugins.checks import warnings
+from automate_plugins.documentation import doc
 
 _GENERATE_KEY_HINT = (
     "Generate one with `manage.py automate_generate_key`, keep it outside the database, and put it first."

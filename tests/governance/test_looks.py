@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun
-from automate_governance import payload_views
+from automate_governance.audit import payload_views
 from automate_governance.models import AuditEntry, StoredSecret
 
 pytestmark = pytest.mark.django_db(transaction=True)

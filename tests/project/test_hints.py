@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from automate_governance.documentation import FOLDER, doc
+from automate_plugins.documentation import FOLDER, doc
 from tests.conftest import ROOT
 
 PAGE = re.compile(r"(?<![\w/])docs/[a-z/-]+\.md")

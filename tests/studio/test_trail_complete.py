@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from automate_core.models import WebhookEndpoint
-from automate_governance import payload_views
+from automate_governance.audit import payload_views
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.keyring import generate_key
 

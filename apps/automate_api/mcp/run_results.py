@@ -17,7 +17,7 @@ from automate_core.runs.lookup import REJECTED, PendingStart, find_run_or_start
 from automate_core.runs.outputs import find_run_output
 from automate_core.runs.waits.open_waits import find_open_waits
 from automate_core.states import FINAL_RUN_STATES, RunStatus
-from automate_governance import payload_views
+from automate_governance.audit import payload_views
 from automate_governance.permissions import can
 from automate_governance.redaction.redactor import redact
 from automate_governance.texts import error_message, translated

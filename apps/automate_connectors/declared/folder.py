@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
-from automate_governance.documentation import doc
+from automate_plugins.documentation import doc
 
 FILE = "connector.yaml"
 

@@ -22,8 +22,8 @@ from django.core.checks import CheckMessage, Error
 
 from automate_connectors.oauth.addresses import Parameter, placeholders, url_problem
 from automate_connectors.oauth.error_codes import KNOWN_CODES
-from automate_governance.documentation import doc
 from automate_plugins import text
+from automate_plugins.documentation import doc
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from django.contrib.staticfiles import finders
 from django.core.checks import CheckMessage, Error
 
 from automate_governance.app_config import REQUIRED
-from automate_governance.documentation import doc
+from automate_plugins.documentation import doc
 
 _APPS = (
     *REQUIRED,

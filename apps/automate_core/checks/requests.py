@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.utils.csp import CSP
 from django.utils.module_loading import import_string  # noqa: TID251 - names in the project's own settings
 
-from automate_governance.documentation import doc
+from automate_plugins.documentation import doc
 
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"

@@ -15,7 +15,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.db import DEFAULT_DB_ALIAS
 
 from automate_core.conf import setting
-from automate_governance.documentation import doc
+from automate_plugins.documentation import doc
 
 _RUN_WORKERS = 'Run `manage.py automate_worker` beside the web server, and set AUTOMATE_WORKER = "off".'
 

@@ -10,7 +10,7 @@ from django.conf import global_settings, settings
 from django.core.checks import CheckMessage, Warning
 
 from automate_core.checks.setting_values import RULES
-from automate_governance.documentation import doc
+from automate_plugins.documentation import doc
 
 _PREFIX = "AUTOMATE_"
 _ALIKE = 0.9  # of names without the prefix: a typo in the prefix itself

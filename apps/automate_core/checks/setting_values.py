@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, Error
 from automate_core.conf import DEFAULTS
 from automate_core.proxies import read_networks
 from automate_core.tracing.collector import is_web_url
-from automate_governance.documentation import doc
+from automate_plugins.documentation import doc
 
 
 class Rule(NamedTuple):

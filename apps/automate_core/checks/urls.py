@@ -13,7 +13,7 @@ from django.http.request import validate_host
 from django.urls import NoReverseMatch, Resolver404, get_resolver, resolve
 
 from automate_governance.admin_site import admin_site, reverse
-from automate_governance.documentation import doc
+from automate_plugins.documentation import doc
 
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 _MOST_NAMES = 5

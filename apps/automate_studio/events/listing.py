@@ -24,8 +24,8 @@ from automate_core.navigation.lists import FilterChoice, Query, Tab, query_strin
 from automate_core.queries.event_search import SINCE, SearchError, SearchResult, find_events, has_id_among
 from automate_core.queries.statement_timeout import QueryTimeoutError, bounded_queries
 from automate_core.states import JobStatus
-from automate_governance import payload_views
 from automate_governance.admin_site import reverse
+from automate_governance.audit import payload_views
 from automate_governance.permissions import SITE, User, can, holds_anywhere
 from automate_governance.texts import escape_invisible, translated
 from automate_studio.ui.keyset_pages import KeysetPage, keyset_links

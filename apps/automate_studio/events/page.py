@@ -27,8 +27,9 @@ from automate_core.outbox import subjects
 from automate_core.queries.event_search import find_events, lookup_events
 from automate_core.runs import replay
 from automate_core.runs.control import ControlError
-from automate_governance import audit, payload_views
+from automate_governance import audit
 from automate_governance.admin_site import reverse
+from automate_governance.audit import payload_views
 from automate_governance.permissions import SITE, NotPermittedError, User, can, permitted
 from automate_governance.texts import escape_invisible
 from automate_studio.events.listing import event_page, event_tabs

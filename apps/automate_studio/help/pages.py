@@ -20,9 +20,9 @@ from django.utils.translation import get_language, override
 from markdown.extensions.toc import TocExtension, slugify
 from markdown.treeprocessors import Treeprocessor
 
-from automate_governance.documentation import FOLDER, PLACES
 from automate_governance.texts import translated
 from automate_plugins import text
+from automate_plugins.documentation import FOLDER, PLACES
 
 CONFIG = next((place / "zensical.toml" for place in PLACES if (place / "zensical.toml").is_file()), None)
 IMAGES = frozenset({".png", ".svg", ".webp"})

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from automate_core.models import ExecutionRun, FailureGroup
 from automate_core.navigation.http import parse_number
 from automate_core.states import FINAL_RUN_STATES
-from automate_governance import payload_views
+from automate_governance.audit import payload_views
 from automate_governance.permissions import SITE, can, holds_anywhere
 from automate_studio.runs.listing.page import run_list_page
 from automate_studio.runs.page import page as run_page

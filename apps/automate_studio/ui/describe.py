@@ -23,11 +23,13 @@ from automate_core.definition.document import (
     ScheduleTrigger,
     ServiceTrigger,
     Step,
+    StopStep,
     Trigger,
     TryStep,
     WebhookTrigger,
 )
 from automate_core.definition.scope import RunCondition
+from automate_core.definition.slots import StepPosition
 from automate_core.definition.step_names import shown_name, title_of_key
 from automate_core.models import NotificationRule
 from automate_core.operations.notifications.channels.plugin import PluginChannel
@@ -257,3 +259,14 @@ def describe_run_condition(condition: RunCondition | None) -> str:
 def step_label(step: Step) -> str:
     """The step's own name, else its key as a title; a default name in the active language."""
     return shown_name(step.name or title_of_key(step.key))
+
+
+def stop_reason(step: StopStep, position: StepPosition) -> str:
+    """Why a stop step ended a run, in words that hold no payload.
+
+    The message of the step; when it has none or holds data, the name of the route that it stands in, if any.
+    """
+    if step.message and "{{" not in step.message:
+        return step.message
+    route = position.slot
+    return shown_name(route.name or title_of_key(route.key)) if route else ""

@@ -27,8 +27,8 @@ from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import error_message, escape_invisible, translated
 from automate_plugins import text
+from automate_studio.ui.describe import stop_reason
 from automate_studio.ui.formatting import format_ago, format_duration, format_elapsed
-from automate_studio.ui.stop_reason import stop_reason
 from automate_studio.ui.versions import step_paths, version_definitions
 
 _WAIT_REASONS = {

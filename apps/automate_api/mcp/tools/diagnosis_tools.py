@@ -29,7 +29,7 @@ from automate_core.authoring.test_runs.start import NotTestableError, Request
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun
 from automate_core.states import FINAL_RUN_STATES, StepStatus
-from automate_governance import payload_views
+from automate_governance.audit import payload_views
 from automate_governance.permissions import can
 from automate_governance.redaction.redactor import redact
 from automate_governance.texts import error_message, translated

@@ -29,7 +29,7 @@ from automate_core.operations.bulk_replay import (
     select_chosen,
     select_filtered,
 )
-from automate_governance import payload_views
+from automate_governance.audit import payload_views
 from automate_governance.permissions import NotPermittedError, holds_anywhere
 from automate_governance.texts import translated
 from automate_plugins import text

@@ -29,8 +29,8 @@ from automate_core.models import Event
 from automate_core.queries.event_search import SINCE, find_events
 from automate_core.queries.statement_timeout import bounded_queries
 from automate_core.runs import event_sending, replay
-from automate_governance import payload_views
 from automate_governance.admin_site import reverse
+from automate_governance.audit import payload_views
 from automate_governance.permissions import NotPermittedError
 from automate_governance.texts import translated
 from automate_plugins import text

@@ -34,9 +34,8 @@ from automate_governance.people.names import display_name
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import error_message, escape_invisible
 from automate_studio.runs.page.header import ModelCost, model_cost
-from automate_studio.ui.describe import step_label
+from automate_studio.ui.describe import step_label, stop_reason
 from automate_studio.ui.formatting import format_elapsed
-from automate_studio.ui.stop_reason import stop_reason
 from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.event_sources import describe_source
 from automate_studio.view_models.run_data import (

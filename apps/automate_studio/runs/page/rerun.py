@@ -24,7 +24,7 @@ from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_core.operations.statistics import failures
 from automate_core.runs import control, reruns
 from automate_core.runs.doubts import find_doubts
-from automate_governance import payload_views
+from automate_governance.audit import payload_views
 from automate_governance.permissions import NotPermittedError, can
 from automate_governance.texts import translated
 from automate_studio.runs.page.page import RunPage, load_run

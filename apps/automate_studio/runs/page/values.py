@@ -14,7 +14,8 @@ from automate_core import artifacts
 from automate_core.definition.step_paths import START
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun
 from automate_core.navigation.http import parse_number
-from automate_governance import audit, payload_views
+from automate_governance import audit
+from automate_governance.audit import payload_views
 from automate_governance.permissions import can
 from automate_governance.texts import translated
 from automate_studio.ui.json.responses import json_file_response, json_rows_response

@@ -34,7 +34,7 @@ from automate_core.events.scope import event_scope
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating import compile_value
 from automate_core.models import Event, ExecutionRun, StepRun, Workflow
-from automate_governance import payload_views
+from automate_governance.audit import payload_views
 from automate_governance.permissions import Person, can
 from automate_studio.models import ChosenSample
 

@@ -32,8 +32,8 @@ from automate_core.runs.service_words import error_with_words
 from automate_core.runs.waits.open_waits import OpenWait, find_open_waits
 from automate_core.states import RunStatus
 from automate_core.triggers.manual import start_workflow
-from automate_governance import payload_views
 from automate_governance.admin_site import reverse
+from automate_governance.audit import payload_views
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_plugins import text
 

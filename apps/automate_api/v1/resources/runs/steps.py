@@ -19,7 +19,7 @@ from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun
 from automate_core.runs.lookup import PendingStart
 from automate_core.runs.service_words import error_with_words
 from automate_core.states import StepStatus
-from automate_governance import payload_views
+from automate_governance.audit import payload_views
 from automate_governance.permissions import can
 
 router = Router()
