@@ -52,7 +52,7 @@ def runs(owner):
             status=status,
             error=error,
             origin=("webhook", "schedule", "manual")[number % 3],
-            cause="test" if number % 7 == 6 else "event",
+            cause="test" if number % 7 == 6 else "trigger",
         )
         if status == "waiting":
             Wait.objects.create(run=run, path="check", kind="approval" if number % 2 else "timer")

@@ -34,7 +34,7 @@ def test_the_run_page_shows_the_tree_the_timeline_and_the_step(run, sign_in, own
     assert page.ids["card-route-inner"]["aria-level"] == "2"
     assert {"row-first", "row-route-inner", "run-state", "run-meta", "timeline", "flow", "inspector"} <= set(page.ids)
     assert run.trace_id in str(page.ids) + str(page.tags)
-    assert "2 done, 1 skipped" in page.text
+    assert "3 done, 1 skipped" in page.text
     assert '"go"' in page.text, "the first step's output is open"
 
 
