@@ -58,15 +58,20 @@ NONE, NEW, OTHER = "none:", "new:", "other:"
 
 
 class SecretSelect(forms.Select):
-    """How a secret is given. `none_when` is what has to be chosen elsewhere for `NONE` to be offered."""
+    """How a secret is given. `none_when` is the field and the choices of it for which `NONE` is offered."""
 
-    none_when: tuple[str, str] | None = None
+    none_when: tuple[str, tuple[str, ...]] | None = None
+    chosen = ""  #: what that field has now
 
     def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Return an option; `NONE` depends on another choice."""
+        """Return an option; `NONE` depends on another choice, and gives way to a new value."""
         option = super().create_option(name, value, *args, **kwargs)
-        if value == NONE and self.none_when:
-            option["attrs"]["data-when"] = "=".join(self.none_when)
+        if value != NONE or not self.none_when:
+            return option
+        field, offering = self.none_when
+        option["attrs"]["data-when"] = f"{field}={'|'.join(offering)}"
+        if self.chosen and self.chosen not in offering and not option["selected"]:
+            option["attrs"] |= {"hidden": True, "disabled": True, "data-gave-way-to": NEW}
         return option
 
 

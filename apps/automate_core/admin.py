@@ -94,8 +94,9 @@ class WebhookEndpointForm(SecretUsingForm):
         cast(forms.ChoiceField, self.fields["scheme"]).choices = _senders(is_new=self.is_new)
         secret = cast(SecretField, self.fields["secret"])
         secret.offer(self.person, self.present, gettext("Secret"), generates=gettext("Generate a secret"))
-        generating = "|".join(code for code, scheme in SCHEMES.items() if not scheme.shown_by)
-        cast(SecretSelect, secret.widget.widgets[0]).none_when = ("scheme", generating)
+        ways = cast(SecretSelect, secret.widget.widgets[0])
+        ways.none_when = ("scheme", tuple(code for code, scheme in SCHEMES.items() if not scheme.shown_by))
+        ways.chosen = str(self["scheme"].value() or "")
         self.fields["secret"].help_text = "" if self.is_new else gettext("Stored secrets are never shown.")
 
     def clean_slug(self) -> str:

@@ -39,6 +39,7 @@ def test_a_webhook_is_made_tried_and_caught(opened, faults, shot):
     expect(form.get_by_text("Paste the sender's secret.")).to_be_visible()
     form.get_by_label("Sender").select_option(label="HMAC")
     expect(form.get_by_label("Algorithm")).to_be_visible()
+    expect(form.get_by_label("Secret: how it is given")).to_have_value("none:")  # nobody chose to paste one
     form.get_by_role("button", name="Create webhook").click()
     once = page.locator("#secret-webhook")
     expect(once).to_be_focused()

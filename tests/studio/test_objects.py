@@ -142,6 +142,19 @@ def test_a_new_webhook_asks_who_sends_and_for_one_way_to_give_the_secret(sign_in
     assert StoredSecret.objects.get(name="hook-new").reveal() != PASTED, "a text that is hidden does not count"
 
 
+def test_only_who_takes_a_generated_secret_is_offered_one_in_a_form_drawn_anew(sign_in, admin):
+    client, add = sign_in(admin), reverse("admin:automate_core_webhookendpoint_add")
+    empty = {"slug": "new", "secret_choice": "new:", "secret_value": ""}
+
+    def generating(sender):
+        html = client.post(add, {**empty, "scheme": sender}).content.decode()
+        return re.search(r'<option value="none:"[^>]*>', html)[0]
+
+    given_way = generating("slack")
+    assert " hidden" in given_way and " disabled" in given_way and 'data-gave-way-to="new:"' in given_way
+    assert " hidden" not in generating("hmac") and " hidden" not in generating("")
+
+
 @pytest.mark.matrix
 @pytest.mark.parametrize(
     ("given", "said"),
