@@ -270,3 +270,70 @@ def test_a_request_that_is_left_before_its_response_ends_quietly(settings, caplo
     assert not contexts and not [each for each in caplog.records if each.levelname == "ERROR"]
     assert sent[0] == "http.response.start", "the view ended by itself"
     assert len(sent) < 20, "the stream ended at once"
+
+
+def test_requests_without_credentials_take_turns():
+    """A crowd of them is answered two at a time, so that the worker beside them keeps its share of the process."""
+    inside, most, go_on = [], [], asyncio.Event()
+
+    async def application(scope, receive, send):
+        await receive()
+        inside.append(scope["path"])
+        most.append(len(inside))
+        await go_on.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        inside.remove(scope["path"])
+
+    async def request(serve, path, headers=(), body=()):
+        pieces = iter([*body, {"type": "http.request", "body": b"", "more_body": False}])
+
+        async def receive():
+            piece = next(pieces)
+            await (piece.pop("wait")() if "wait" in piece else asyncio.sleep(0))
+            return piece
+
+        async def send(message):
+            pass
+
+        scope = {"type": "http", "method": "GET", "path": path, "headers": list(headers), "client": ("10.0.0.1", 1)}
+        await serve(scope, receive, send)
+
+    async def crowd():
+        serve = automate(application)
+        slow = {"type": "http.request", "body": b"", "more_body": True, "wait": lambda: asyncio.sleep(3_600)}
+        sent_slowly = asyncio.create_task(request(serve, "/slow", body=[slow]))
+        strangers = [asyncio.create_task(request(serve, f"/stranger/{number}")) for number in range(5)]
+        await asyncio.sleep(0.2)
+        assert sorted(inside) == ["/stranger/0", "/stranger/1"]
+        known = [(b"cookie", b"sessionid=a"), (b"authorization", b"Bearer b")]
+        signed_in = [asyncio.create_task(request(serve, f"/known/{each[0]}", [each])) for each in known]
+        await asyncio.sleep(0.2)
+        assert len(inside) == 4, "those with credentials wait for no stranger"
+        go_on.set()
+        await asyncio.wait_for(asyncio.gather(*strangers, *signed_in), 20)
+        sent_slowly.cancel()
+
+    asyncio.run(crowd())
+    assert len(most) == 7 and max(most) == 4
+
+
+def test_a_turn_ends_with_a_request_that_fails():
+    async def application(scope, receive, send):
+        await receive()
+        raise RuntimeError(scope["path"])
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        pass
+
+    async def many():
+        serve = automate(application)
+        for _ in range(5):
+            with pytest.raises(RuntimeError):
+                await serve(
+                    {"type": "http", "method": "GET", "path": "/", "headers": [], "client": None}, receive, send
+                )
+
+    asyncio.run(asyncio.wait_for(many(), 20))
