@@ -16,7 +16,6 @@ from typing import Any
 
 import msgspec
 
-from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.registry import connectors
 from automate_core import artifacts, database
 from automate_core.definition.document import DefinitionError
@@ -45,7 +44,6 @@ from automate_core.engine.test_mode import apply_test_options
 from automate_core.engine.test_options import TestOptions
 from automate_core.events import stops
 from automate_core.events.matching import Match, RuleEngine, Undecided
-from automate_core.events.run_rights import inactive_error
 from automate_core.events.scope import event_scope, job_event_scope
 from automate_core.expressions.json_logic import RuleError
 from automate_core.expressions.json_path import TemplateError
@@ -392,7 +390,7 @@ class ExecutionEngine:
                 self._runnable[job.id] = walk  # to complete the job
             return
         elif checkpoint.disposition is JobDisposition.HOLD:
-            self._start_effects(walk, inactive.get(walk.run.version_id))
+            self._start_effects(walk)
             if walk.is_paused:
                 self._runnable[job.id] = walk
             return
@@ -400,31 +398,30 @@ class ExecutionEngine:
         self._walks.pop(job.id).close()
 
     def _hold_back(self, checkpoint: Checkpoint, inactive: dict[int, Any]) -> None:
-        """Let a run wait whose run-as user is not active, in place of the effects that it is about to start.
+        """Do not start the new effects of a run whose run-as user is not active; the run waits in their place.
 
-        Not while others of its effects are under way: those new ones fail before they begin.
+        While others of its effects are under way it only keeps them: it waits once these have ended.
         """
         walk = self._walks.get(checkpoint.job.id)
-        if walk is None or walk.cancelled or not walk.effects_to_start or walk.run.version_id not in inactive:
+        if walk is None or walk.cancelled or walk.run.version_id not in inactive:
             return
-        if walk.pending_effects - set(walk.effects_to_start):
+        unwanted = [effect for effect in walk.effects_to_start if effect.cancelled]  # answered as such: not performed
+        held_back = [effect for effect in walk.effects_to_start if not effect.cancelled]
+        if not held_back:
             return
-        held_back = {id(effect.step) for effect in walk.effects_to_start}
-        checkpoint.steps = [step for step in checkpoint.steps if id(step) not in held_back]
+        checkpoint.steps = walk.hold_back(held_back, checkpoint.steps)
+        if walk.pending_effects - set(held_back):
+            walk.effects_to_start = unwanted
+            return
         checkpoint.waits = [*checkpoint.waits, _wait_for_user(begun=True)]
         checkpoint.disposition = JobDisposition.PARK
         walk.drop_effects()
         walk.run.park()
 
-    def _start_effects(self, walk: Walk, user: Any) -> None:
-        """Start the walk's new effects; when its run-as user is not active, each fails before it begins."""
+    def _start_effects(self, walk: Walk) -> None:
         starting, walk.effects_to_start = walk.effects_to_start, []
         for effect in starting:
-            if user is None:
-                self._start(EffectCall(walk.job, effect, walk, self.journal.worker))
-            else:
-                walk.deliver_result(effect, EffectOutcome(error=ConnectorError(**inactive_error(user))))
-                self._runnable[walk.job.id] = walk
+            self._start(EffectCall(walk.job, effect, walk, self.journal.worker))
 
 
 def _log_failure(run: RunRecord) -> None:

@@ -105,6 +105,7 @@ class Walk:
         run.redactor = program.secrets.redactor
         self._is_resumed = stored is not None
         self.effects_to_start: list[Effect] = []
+        self.held_back: list[Effect] = []
         self.cancelled = False
         self.steps = stored.steps if stored else {}
         self.known_waits = stored.waits if stored else {}
@@ -172,11 +173,22 @@ class Walk:
         self.cancelled = True
         self.drop_effects()
 
+    def hold_back(self, effects: list[Effect], records: list[StepRecord]) -> list[StepRecord]:
+        """Start these effects later. Gives the records without theirs, which the next checkpoint is to write."""
+        kept = {id(effect.step) for effect in effects}
+        for record in records:
+            if id(record) in kept:
+                self.mark_changed(record)
+        self.held_back = effects
+        return [record for record in records if id(record) not in kept]
+
     def drop_effects(self) -> None:
-        """Forget the effects that were requested and not started."""
-        for effect in self.effects_to_start:
+        """Forget the effects that were requested and not started, and the records of those that were held back."""
+        for effect in self.effects_to_start + self.held_back:
             self.scheduler.pending_effects.pop(effect, None)
-        self.effects_to_start = []
+        for effect in self.held_back:
+            self._changed.pop(id(effect.step), None)
+        self.effects_to_start, self.held_back = [], []
 
     def sandbox(self) -> Sandbox:
         """The sandbox for the transactional actions of a dry run, one at a time. For the threads of effects."""
@@ -193,7 +205,8 @@ class Walk:
         """Go on until every task waits for something, the time slice is used, or the run has ended."""
         if not self.cancelled:
             with LogIds(self.log_ids) if json_logs.is_used else _NO_IDS:
-                self.effects_to_start.extend(self.scheduler.run())
+                self.effects_to_start += [*self.held_back, *self.scheduler.run()]
+                self.held_back = []
         busy = bool(self.scheduler.pending_effects) or self.is_paused
         ended = self.run.status in FINAL_RUN_STATES or self.cancelled
         if not busy and not ended:
