@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_core.models import Workflow, WorkflowVersion
-from automate_governance.people.names import active_people
+from automate_governance.people.names import people_named
 from automate_governance.permissions import Person, permitted
 from automate_plugins import ntext, text
 
@@ -20,13 +20,14 @@ def find_assignees(asks: dict[str, Any], note: Callable[[str], None] = lambda me
     """The keys of the users in `assignees`, the groups in `groups`, and the users in `excluded`.
 
     Excluded users are not asked, and need not exist. An empty name is ignored, so that an expression may leave one out.
-    Missing ones are left out, and `note` is called with a sentence about them. Raises ConnectorError when nobody is
-    left.
+    Missing ones are left out, and `note` is called with a sentence about them. When nobody who is active is left, the
+    others keep their place: the approval waits until they are active again, or someone else is assigned. Raises
+    ConnectorError when there is not even one of them.
     """
-    names, named_groups = _names(asks["assignees"]), _names(asks["groups"])
-    excluded = find_users(_names(asks["excluded"]))
-    found_users, found_groups = find_users(names), find_groups(named_groups)
-    missing = [name for name in names if name not in found_users]
+    names, named_groups, excluded = (_names(asks[key]) for key in ("assignees", "groups", "excluded"))
+    accounts, found_groups = find_accounts([*names, *excluded]), find_groups(named_groups)
+    active = [name for name in names if name in accounts and accounts[name].is_active]
+    missing = [name for name in names if name not in active]
     if missing:
         note(
             ntext(
@@ -46,27 +47,40 @@ def find_assignees(asks: dict[str, Any], note: Callable[[str], None] = lambda me
                 names=", ".join(map(repr, missing_groups)),
             )
         )
-    if (missing or missing_groups) and not found_users and not found_groups:
-        raise ConnectorError(
-            text(
-                "None of the approvers is an active user or an existing group: %(names)s.",
-                names=", ".join(map(repr, [*missing, *missing_groups])),
-            ),
-            code="nobody_to_ask",
-        )
-    if not found_users and not found_groups:
-        raise ConnectorError(text("The approval has no approvers. Choose people or groups."), code="nobody_to_ask")
-    asked = [key for name, key in found_users.items() if name not in excluded]
+    asked = [name for name in active if name not in excluded]
     if not asked and not found_groups:
-        raise ConnectorError(
-            text("All approvers are excluded from the decision. Add an approver who may decide."), code="nobody_to_ask"
+        asked = [name for name in names if name in accounts and name not in excluded]
+        if not asked:
+            raise _nobody_to_ask(active, [*missing, *missing_groups])
+        note(text("No approver is active. The approval waits until one is, or until an operator reassigns it."))
+    return {
+        "users": [accounts[name].pk for name in asked],
+        "groups": list(found_groups.values()),
+        "excluded": [accounts[name].pk for name in excluded if name in accounts],
+    }
+
+
+def _nobody_to_ask(active: list[str], missing: list[str]) -> ConnectorError:
+    if active:
+        message = text("All approvers are excluded from the decision. Add an approver who may decide.")
+    elif missing:
+        message = text(
+            "None of the approvers is an active user or an existing group: %(names)s.",
+            names=", ".join(map(repr, missing)),
         )
-    return {"users": asked, "groups": list(found_groups.values()), "excluded": list(excluded.values())}
+    else:
+        message = text("The approval has no approvers. Choose people or groups.")
+    return ConnectorError(message, code="nobody_to_ask")
+
+
+def find_accounts(names: Iterable[str]) -> dict[str, Any]:
+    """The users with these names by name, active or not. One query."""
+    return {user.get_username(): user for user in people_named(*names)}
 
 
 def find_users(names: Iterable[str]) -> dict[str, Any]:
     """The keys of the active users with these names, by name. One query."""
-    return {user.get_username(): user.pk for user in active_people(names)}
+    return {name: user.pk for name, user in find_accounts(names).items() if user.is_active}
 
 
 def find_groups(names: Iterable[str]) -> dict[str, int]:

@@ -15,9 +15,9 @@ def username_field() -> str:
     return field
 
 
-def people_named(name: str) -> QuerySet[Any]:
-    """Return the users of that username, active or not: one or none."""
-    return get_user_model()._default_manager.filter(**{username_field(): name})
+def people_named(*names: str) -> QuerySet[Any]:
+    """Return the users of those usernames, active or not."""
+    return get_user_model()._default_manager.filter(**{f"{username_field()}__in": names})
 
 
 def active_people(names: Iterable[str]) -> QuerySet[Any]:

@@ -6,12 +6,13 @@ import threading
 import time
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.registry import connectors
 from automate_core.definition.document import DefinitionError
 from automate_core.models import Event, ExecutionRun, OutboxJob, RunLog, StepRun, Wait, WaitAssignee, Workflow
+from automate_core.operations.offboarding import holdings
 from automate_core.runs.waits import approvals
 from automate_core.worker.worker import Worker
 from tests.support.processes import wait_for
@@ -469,6 +470,21 @@ def test_an_approval_that_asks_nobody_fails(publish, run, who, said):
     publish("  - {kind: approval, key: ok, assignees: ['{{ event.payload.who }}'], timeout: 1d}")
     done = run({"who": who})
     assert (done.status, done.error["code"]) == ("failed", "nobody_to_ask") and said in done.error["message"]
+
+
+def test_an_approval_whose_only_approver_left_waits(publish, run, drain, colleague, admin):
+    publish(
+        "  - {kind: approval, key: ok, assignees: [colleague, gone], excluded: ['{{ event.payload.by }}'], timeout: 1d}"
+    )
+    User.objects.filter(pk=colleague.pk).update(is_active=False)
+    waiting = run({"by": "somebody"})
+    assert (waiting.status, waiting.error) == ("waiting", None)
+    assert [each.user for each in WaitAssignee.objects.all()] == [colleague]
+    assert list(holdings.undecidable_approvals(Wait.objects.all())) == [Wait.objects.get()]
+    assert "waits until one is" in RunLog.objects.latest("id").message
+    approvals.reassign_approval(Wait.objects.get(), by=admin, users=[admin])
+    assert not holdings.undecidable_approvals(Wait.objects.all()).exists()
+    assert run({"by": "colleague"}).error["code"] == "nobody_to_ask", "whom the step excludes is never asked"
 
 
 def test_an_approver_who_left_is_left_out(publish, run, colleague):

@@ -78,13 +78,14 @@ def missing_approvers(definition: Definition) -> Iterator[tuple[str, ApprovalSte
     asked = [(place, step) for place, step in walk(definition.steps) if isinstance(step, ApprovalStep)]
     names = {name for _, step in asked for name in step.assignees if is_plain(name)}
     groups = {name for _, step in asked for name in step.groups if is_plain(name)}
-    lost_names = names - assignees.find_users(names).keys() if names else set()
+    accounts = assignees.find_accounts(names) if names else {}
+    lost_names = {name for name in names if name not in accounts or not accounts[name].is_active}
     lost_groups = groups - assignees.find_groups(groups).keys() if groups else set()
     for place, step in asked:
         people = [name for name in step.assignees if name in lost_names]
         unknown = [name for name in step.groups if name in lost_groups]
         is_answered = len(people) + len(unknown) < len(step.assignees) + len(step.groups)
-        end = _NOT_ASKED if is_answered else _FAILS
+        end = _NOT_ASKED if is_answered else _WAITS if accounts.keys() & set(people) else _FAILS
         if people:
             reason = text("No active person is called %(names)s.", names=", ".join(people))
             yield f"{place}.assignees", step, joined([reason, _WHOLE_NAME, end])
@@ -94,6 +95,7 @@ def missing_approvers(definition: Definition) -> Iterator[tuple[str, ApprovalSte
 
 
 _NOT_ASKED = text("Only the other approvers are asked.")
+_WAITS = text("The approval would wait for an operator to reassign it.")
 _FAILS = text("The step would fail.")
 _WHOLE_NAME = text("Type the whole username.")
 
