@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from automate_core.authoring import pausing, workflows
 from automate_core.database import now
-from automate_core.events import run_rights
+from automate_core.events import run_rights, stops
 from automate_core.models import ExecutionRun, Notification, NotificationRule, Wait, Workflow, WorkflowVersion
 from automate_core.operations.notifications import rules
 from automate_core.operations.notifications.rule_values import RuleValues
@@ -159,6 +159,16 @@ def test_the_list_has_a_tab_of_them(stopped, workflow, admin, sign_in):
         page = Page(client.get(address, {"show": tab}))
         assert f"workflow-{shown.pk}" in page.ids and f"workflow-{hidden.pk}" not in page.ids
         assert "Published 1" in page.text and "Stopped 1" in page.text
+
+
+def test_a_workflow_without_triggers_is_stopped_too(workflow, owner, admin, sign_in):
+    made = workflow("{name: Called, slug: called, steps: [{key: keep, action: data.set}]}")
+    assert not stops.stopped_workflows(Workflow.objects.all())
+    activate(owner, False)
+    [stop] = stops.stopped_workflows(Workflow.objects.all()).values()
+    assert stop.workflow == made and stop.reasons == ["the run-as user owner is not active"]
+    listed = reverse("admin:automate_core_workflow_changelist")
+    assert f"workflow-{made.pk}" in Page(sign_in(admin).get(listed, {"show": "stopped"})).ids
 
 
 def test_a_rule_notifies_of_it_once(stopped, workflow, owner, admin, notify):

@@ -103,9 +103,14 @@ def inactive_error(row: Any) -> dict[str, Any]:
     return {"code": CODE, "message": message}
 
 
+def inactive_reason(user: str) -> str:
+    """Why a workflow starts nothing whose run-as user, of that name, is not active."""
+    return text("the run-as user %(user)s is not active", user=user)
+
+
 def _reason(row: Any) -> str:
     if not row.is_active:
-        return text("the run-as user %(user)s is not active", user=row.who)
+        return inactive_reason(row.who)
     if row.kind == Trigger.Kind.EVENT and not event_types.is_declared(row.target):
         return text("%(setting)s does not list '%(type)s'", setting=event_types.SETTING, type=row.target)
     values = {"user": row.who, "name": row.target}

@@ -15,8 +15,9 @@ from django.db import connection
 from django.db.models import Count, Q, QuerySet
 
 from automate_core.events import run_rights
-from automate_core.models import ActiveTrigger, Wait, Workflow, WorkflowVersion
+from automate_core.models import Wait, Workflow, WorkflowVersion
 from automate_core.states import WaitStatus
+from automate_governance.people.names import username_field
 from automate_plugins import ntext, text
 
 #: Key in the data of a wait `paused` of a run that had begun: it waits for its run-as user, and for no pause.
@@ -24,6 +25,8 @@ BEGUN = "begun"
 
 #: Condition on `Workflow`: it has a published version whose new runs start at once.
 STARTS = Q(status=Workflow.Status.ACTIVE, published__run_as__is_active=True)
+
+_RUN_AS_NAME = f"published__run_as__{username_field()}"
 
 
 def starts_sql(workflow: str) -> str:
@@ -80,15 +83,18 @@ class WorkflowStop:
 def stopped_workflows(workflows: QuerySet[Workflow]) -> dict[int, WorkflowStop]:
     """The stopped ones of these workflows, by key, in the order of their names. Three queries, whatever their number.
 
-    Those that a person paused or archived are not stopped.
+    Those that a person paused or archived are not stopped. One without triggers, whose runs people or other workflows
+    start, is stopped like any other.
     """
-    active = workflows.filter(status=Workflow.Status.ACTIVE).order_by()
-    triggers = list(ActiveTrigger.objects.filter(workflow__in=active.values("pk")).values_list("pk", "workflow_id"))
-    refusals = run_rights.trigger_refusals(pk for pk, _ in triggers) if triggers else {}
+    active = workflows.filter(status=Workflow.Status.ACTIVE, published__isnull=False).order_by()
+    rows = list(active.values_list("pk", "active_triggers", "published__run_as__is_active", _RUN_AS_NAME))
+    triggers = [trigger for _, trigger, *_ in rows if trigger is not None]
+    refusals = run_rights.trigger_refusals(triggers) if triggers else {}
     reasons: dict[int, list[str]] = defaultdict(list)
-    for pk, workflow in triggers:
-        if pk in refusals and refusals[pk] not in reasons[workflow]:
-            reasons[workflow].append(refusals[pk])
+    for pk, trigger, is_active, who in rows:
+        reason = refusals.get(trigger) if is_active else run_rights.inactive_reason(who)
+        if reason and reason not in reasons[pk]:
+            reasons[pk].append(reason)
     return _with_waits({pk: found for pk, found in reasons.items() if found})
 
 
