@@ -9,7 +9,7 @@ from django.test import Client
 
 from automate_api.v1.error_codes import BY_STATUS, CODES, FIELD_CODES
 from automate_api.v1.locations import LOCATIONS
-from automate_core.models import Event
+from automate_core.models import Event, WorkflowVersion
 from tests.conftest import ROOT
 from tests.support.api_operations import MANUAL
 
@@ -195,6 +195,14 @@ def test_workflows_are_narrowed(client, workflow):
         f"until={later}": ["greet", "bye"],
         f"since={later}": [],
     }.items():
+        assert [each["slug"] for each in client.get(f"workflows?{query}").json()["items"]] == found, query
+
+
+def test_stopped_workflows_are_listed(client, workflow, colleague):
+    made = workflow(MANUAL.replace("greet", "bye").replace("Greet", "Say bye"))
+    WorkflowVersion.objects.filter(workflow=made).update(run_as=colleague)
+    type(colleague).objects.filter(pk=colleague.pk).update(is_active=False)
+    for query, found in {"stopped=true": ["bye"], "stopped=false": ["greet"], "stopped=true&search=greet": []}.items():
         assert [each["slug"] for each in client.get(f"workflows?{query}").json()["items"]] == found, query
 
 

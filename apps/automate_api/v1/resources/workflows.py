@@ -17,6 +17,7 @@ from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, aware, check_may_view, filter_given, permitted_rows, read_page
 from automate_api.v1.problems import ProblemError
 from automate_core.authoring import copies, pausing, workflows
+from automate_core.events import stops
 from automate_core.models import Workflow
 from automate_governance.permissions import permitted
 
@@ -50,6 +51,9 @@ class WorkflowSummary(Schema):
 
 class WorkflowFilters(PageQuery):
     status: Workflow.Status | None = None
+    stopped: bool | None = Field(
+        None, description="Whether it is published and starts nothing, because of its run-as user."
+    )
     search: str | None = Field(None, max_length=100, description="Part of the name or the slug.")
     tag: str | None = Field(None, max_length=100)
     owner: str | None = Field(None, max_length=200, description="User name.")
@@ -66,9 +70,12 @@ class WorkflowFilters(PageQuery):
             updated_at__gte=aware(self.since),
             updated_at__lte=aware(self.until),
         )
-        if self.search is None:
+        if self.search is not None:
+            rows = rows.filter(Q(name__icontains=self.search) | Q(slug__icontains=self.search))
+        if self.stopped is None:
             return rows
-        return rows.filter(Q(name__icontains=self.search) | Q(slug__icontains=self.search))
+        stopped = Q(pk__in=stops.stopped_workflows(rows))
+        return rows.filter(stopped if self.stopped else ~stopped)
 
 
 def get_workflow(request: TokenRequest, slug: str, queryset: Any = None) -> Workflow:
