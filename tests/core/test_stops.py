@@ -171,6 +171,17 @@ def test_a_workflow_without_triggers_is_stopped_too(workflow, owner, admin, sign
     assert f"workflow-{made.pk}" in Page(sign_in(admin).get(listed, {"show": "stopped"})).ids
 
 
+def test_the_page_of_a_run_says_which_of_both_it_waits_for(stopped, owner, admin, sign_in):
+    client, run = sign_in(admin), ExecutionRun.objects.first()
+    page = reverse("admin:automate_core_executionrun_change", args=[run.pk])
+    said = "Waiting: the workflow is stopped, because the run-as user owner is not active"
+    assert said in Page(client.get(page)).text
+    activate(owner, True)
+    pausing.pause(Workflow.objects.get(pk=stopped.pk), admin)
+    text = Page(client.get(page)).text
+    assert "Waiting: the workflow is paused" in text and said not in text
+
+
 def test_a_rule_notifies_of_it_once(stopped, workflow, owner, admin, notify):
     other = workflow("{name: Other, slug: other, steps: [{key: keep, action: data.set}]}", publish=False)
     values = RuleValues(kind="stopped", channel="email", addresses=["ops@example.com"])

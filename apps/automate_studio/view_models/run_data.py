@@ -77,7 +77,10 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class WaitInfo:
-    """A wait of a step. `assignees` are the assignees' names, `target` the awaited workflow, connection or pool."""
+    """A wait of a step. `assignees` are the assignees' names, `target` the awaited workflow, connection or pool.
+
+    Of a run that waits for its workflow, `target` is the run-as user who is not active; empty during a pause.
+    """
 
     kind: str
     since: dt.datetime

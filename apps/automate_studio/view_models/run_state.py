@@ -107,8 +107,10 @@ def describe_wait(wait: WaitInfo) -> str:
             words = _("Outcome unknown, waiting for a review")
         case "slot":
             words = _("Waiting for a concurrency slot")
+        case "paused" if wait.target:
+            words = _("Waiting: the workflow is stopped, because the run-as user %(name)s is not active")
         case "paused":
-            words = _("Waiting while the workflow is paused or stopped")
+            words = _("Waiting: the workflow is paused")
         case _other:
             return ""
     return words % values

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 from django.db.models import Case, F, Func, Q, QuerySet, TextField, Value, When
 from django.db.models.fields.json import KT
@@ -22,7 +22,8 @@ from automate_core.authoring.publishing import differences
 from automate_core.definition.document import ApprovalStep, BranchStep, Definition, StopStep, WaitStep
 from automate_core.definition.slots import StepIndex, walk
 from automate_core.definition.step_paths import key_in, key_of
-from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee
+from automate_core.events import stops
+from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee, Workflow
 from automate_core.operations.retention import pinning
 from automate_core.queries import loop_items
 from automate_core.queries.run_as_history import names_during
@@ -273,18 +274,29 @@ def _load_waits(run: ExecutionRun, frames: list[str]) -> list[tuple[str, WaitInf
         .annotate(
             frame=_without_part("[^]]*$"),
             target=Coalesce(KT("data__workflow"), KT("data__connection"), KT("data__pool")),
+            begun=KT(f"data__{stops.BEGUN}"),
         )
         .filter(Q(frame__in=frames) | Q(status=Wait.Status.OPEN))
         .order_by("id")
-        .values_list("pk", "path", "kind", "created_at", "due_at", "resolved_at", "status", "target")[:MOST_WAITS]
+        .values_list(
+            "pk", "path", "kind", "created_at", "due_at", "resolved_at", "status", "target", "begun", named=True
+        )[:MOST_WAITS]
     )
-    asked = [pk for pk, _, kind, *_, status, _ in rows if kind == Wait.Kind.APPROVAL and status == Wait.Status.OPEN]
+    asked = [row.pk for row in rows if row.kind == Wait.Kind.APPROVAL and row.status == Wait.Status.OPEN]
     whom = _approver_names(asked) if asked else {}
     return [
-        (path, WaitInfo(kind=kind, since=since, due=due, resolved_at=resolved, assignees=tuple(whom.get(pk, ())),
-                      target=target or ""))
-        for pk, path, kind, since, due, resolved, _, target in rows
+        (row.path, WaitInfo(kind=row.kind, since=row.created_at, due=row.due_at, resolved_at=row.resolved_at,
+                      assignees=tuple(whom.get(row.pk, ())), target=row.target or _inactive_person(run, row)))
+        for row in rows
     ]  # fmt: skip
+
+
+def _inactive_person(run: ExecutionRun, wait: Any) -> str:
+    """The run-as user for whom the run waits; empty where it waits for the end of a pause, or for something else."""
+    if wait.kind != Wait.Kind.PAUSED or (not wait.begun and run.workflow.status == Workflow.Status.PAUSED):
+        return ""
+    version = run.version if wait.begun else run.workflow.published
+    return version.run_as.get_username() if version else ""
 
 
 def _approver_names(waits: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
