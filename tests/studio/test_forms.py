@@ -342,6 +342,14 @@ def test_files_are_limited_and_checked(workflow, sign_in, settings):
     assert not missed and not Event.objects.exists() and not StoredFile.objects.exists()
 
 
+@pytest.mark.django_db
+def test_only_strangers_may_be_too_quick(workflow, sign_in, owner, settings):
+    workflow(claim())
+    settings.AUTOMATE_FORM_SECONDS = 600
+    assert "That was very quick" in send(sign_in(), GOOD).content.decode()
+    assert send(sign_in(owner), GOOD).status_code == 303
+
+
 @pytest.mark.extended
 @pytest.mark.django_db
 def test_programs_are_kept_off(workflow, sign_in, settings):
