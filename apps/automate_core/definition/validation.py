@@ -57,12 +57,13 @@ from automate_core.expressions.durations import parse_duration
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_core.expressions.json_path import Path, TemplateError
 from automate_core.expressions.operators import ORDERING
+from automate_core.expressions.side_by_side import refuse_side_by_side
 from automate_core.expressions.templating import Template, as_template, compile_value, expressions
 from automate_core.expressions.templating.limits import MAX_WRITTEN
 from automate_governance.secrets.resolver import NOT_A_REFERENCE, is_reference
 from automate_llm.schemas import Schema, SchemaError
 from automate_plugins import ntext, text
-from automate_plugins.fields import FieldSpec
+from automate_plugins.fields import FieldKind, FieldSpec
 from automate_plugins.texts import joined, marked
 
 
@@ -268,6 +269,7 @@ def _in_step(step: Step, place: str, here: _Here) -> Iterator[Problem]:
             if not (isinstance(step.items, list) or (isinstance(step.items, str) and "{{" in step.items)):
                 reason = text("For each needs a list, or an expression that returns one.")
                 yield Problem(f"{place}.items", reason, missing=not step.items)
+            yield from _in_json(step.items, f"{place}.items", of_list=True)
             yield from _in_template(step.items, f"{place}.items", here)
         case RepeatStep():
             yield from _in_rule(step.until, f"{place}.until", replace(here, scope=here.scope.at_condition(step)))
@@ -276,6 +278,7 @@ def _in_step(step: Step, place: str, here: _Here) -> Iterator[Problem]:
         case ApprovalStep():
             yield from _in_approval(step, place, here)
         case WorkflowStep():
+            yield from _in_json(step.payload, f"{place}.payload")
             yield from _in_template(step.payload, f"{place}.payload", here)
             if step.workflow == here.slug:
                 yield Problem(f"{place}.workflow", text("A workflow cannot start itself."))
@@ -390,6 +393,8 @@ def _in_reply(step: ReplyStep, place: str, here: _Here) -> Iterator[Problem]:
     """What expressions give is checked when the step runs."""
     for name in ("status", "headers", "body"):
         yield from _in_template(getattr(step, name), f"{place}.{name}", here)
+    if reply_rules.is_json_type(step.content_type):
+        yield from _in_json(step.body, f"{place}.body")
     if problem := reply_rules.headers_problem(step.headers):
         yield Problem(f"{place}.headers", problem)
     for name, value in step.headers.items():
@@ -416,6 +421,7 @@ def _in_action(step: ActionStep, place: str, here: _Here) -> Iterator[Problem]:
     elif step.on_error is not None and step.on_error.value is not msgspec.UNSET and step.on_error.steps:
         yield Problem(f"{place}.on_error", text("Use either a value or steps on an error, not both."))
     elif step.on_error is not None and step.on_error.value is not msgspec.UNSET:
+        yield from _in_json(step.on_error.value, f"{place}.on_error.value")
         yield from _in_template(step.on_error.value, f"{place}.on_error.value", here.inside(step, "on_error"))
     try:
         _, action = find_action(step.action)
@@ -444,6 +450,8 @@ def _in_fields(inputs: dict[str, Any], fields: dict[str, FieldSpec], place: str)
             yield Problem(f"{place}.{name}", _unknown_input(name, list(fields)))
     for name, field in fields.items():
         value = inputs.get(name)
+        if field.kind in _JSON and field.language != "text":
+            yield from _in_json(value, f"{place}.{name}", of_list=field.kind is FieldKind.LIST)
         if isinstance(value, str) and "{" in value:
             continue  # an expression: its value is known when it runs
         if name in inputs or field.default is None:
@@ -478,6 +486,15 @@ def _in_choice(inputs: dict[str, Any], action: Action, place: str) -> Iterator[P
         named = joined((labels.get(name, name) for name in action.needs_one_of), ", ")
         reason = text("Fill in at least one of these: %(fields)s.", fields=named)
         yield Problem(f"{place}.{action.needs_one_of[0]}", reason, missing=True)
+
+
+_JSON = {FieldKind.JSON, FieldKind.MAPPING, FieldKind.LIST}
+
+
+def _in_json(value: Any, place: str, *, of_list: bool = False) -> Iterator[Problem]:
+    """Several expressions where one value is wanted: what they give would be one text."""
+    if reason := refuse_side_by_side(value, of_list=of_list):
+        yield Problem(place, reason)
 
 
 def _in_template(value: Any, place: str, here: _Here, *, light: bool = False) -> Iterator[Problem]:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
+from automate_core.expressions.side_by_side import EXPRESSION, keyed, refuse_side_by_side, side_by_side
 from automate_plugins import text
 from automate_studio.ui.fields import Proposal, ProposedError
 
-_QUOTED = r"'(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\""
-_EXPRESSION = rf"\{{\{{(?:{_QUOTED}|(?!\}}\}})[^'\"])*+\}}\}}"
-_PARTS = re.compile(rf"(?P<expression>{_EXPRESSION})|\"(?:[^\"\\]|\\.)*+\"", re.DOTALL)
-_BETWEEN = re.compile(r"[\s,;]*")
+_PARTS = re.compile(rf"(?P<expression>{EXPRESSION.pattern})|\"(?:[^\"\\]|\\.)*+\"", re.DOTALL)
 _KEY = re.compile(r"\"(?:[^\"\\]|\\.)*\"\s*:\s*\Z")
-_NAME = re.compile(r"[A-Za-z_]\w*")
 _LONGEST = 200  #: characters of an example
 _IN_QUOTES = text("Put {{ }} in quotes")
-_EXAMPLE = '{"order": "{{ ... }}", "callback": "{{ ... }}"}'
 
 
 def check_mixed(given: str, *, of_list: bool = False) -> None:
@@ -26,26 +22,14 @@ def check_mixed(given: str, *, of_list: bool = False) -> None:
     One expression alone may give any value. A text with statements says itself what it renders.
     """
     plain = given.strip()
-    found = [match["expression"] for match in _expressions(plain)]
-    if not found or [plain] == found or "{%" in plain:
-        return
-    rest = re.sub(_EXPRESSION, "", plain)
-    if len(found) == 1 or not _BETWEEN.fullmatch(rest):
+    if (found := side_by_side(plain)) and (reason := refuse_side_by_side(plain, of_list=of_list)):
+        label = text("Make a list of the values") if of_list else text("Give each value a key")
+        meant = json.dumps(found if of_list else keyed(found), indent=2, ensure_ascii=False)
+        raise ProposedError(reason, (Proposal(label, meant),))
+    if "{%" not in plain and any(match[0] != plain for match in _expressions(plain)):
         quoted = json.dumps(plain, ensure_ascii=False)
         reason = text("This is text, not JSON: put it in double quotes: %(example)s", example=_short(quoted))
         raise ProposedError(reason, (Proposal(text("Put the text in quotes"), quoted),))
-    if of_list:
-        listed = json.dumps(found, indent=2, ensure_ascii=False)
-        reason = text("Several values need brackets and quotes: %(example)s", example='["{{ ... }}", "{{ ... }}"]')
-        raise ProposedError(reason, (Proposal(text("Make a list of the values"), listed),))
-    named = dict(zip(_keys(found), found, strict=True))
-    short = json.dumps(named, ensure_ascii=False)
-    reason = text(
-        "Several values side by side are not JSON. Give each a key: %(example)s",
-        example=short if len(short) <= _LONGEST else _EXAMPLE,
-    )
-    proposal = Proposal(text("Give each value a key"), json.dumps(named, indent=2, ensure_ascii=False))
-    raise ProposedError(reason, (proposal,))
 
 
 def check_unquoted(error: json.JSONDecodeError) -> None:
@@ -85,17 +69,6 @@ def _with_quotes(given: str) -> Iterator[str]:
         yield json.dumps(match[0], ensure_ascii=False)
         end = match.end()
     yield given[end:]
-
-
-def _keys(found: Iterable[str]) -> Iterator[str]:
-    """A key for each expression, from the last name in it."""
-    taken: set[str] = set()
-    for expression in found:
-        names = _NAME.findall(expression[2:-2].partition("|")[0]) or ["value"]
-        name = "callback" if names[0] == "callbacks" else names[-2] if names[-1] == "output" else names[-1]
-        key = next(each for each in (name, *(f"{name}_{n}" for n in range(2, len(taken) + 3))) if each not in taken)
-        taken.add(key)
-        yield key
 
 
 def _short(example: str) -> str:
