@@ -104,3 +104,8 @@ def test_a_suggested_step_is_the_first_hit(builder):
     found = page.locator("#palette-found .da-offer b")
     expect(found.first).to_have_text("Email: Send email")
     expect(found.nth(1)).to_have_text(re.compile(": Send email$"))
+    search = page.get_by_role("combobox", name="Search steps")
+    search.fill("")
+    search.press_sequentially("end")
+    search.press("Enter")  # before the server has answered
+    expect(page.locator("#card-stop")).to_be_visible()

@@ -6,9 +6,9 @@ import pytest
 
 from automate_connectors.management.commands.automate_connector_docs import built_in
 from automate_connectors.registry import connectors
+from tests.authoring.test_step_search import WANTED as SENTENCES
 from tests.support.builder import Builder
-from tests.support.pages import Page
-from tests.support.palette_search import palette_offers, search_palette
+from tests.support.palette_search import search_palette
 from tests.support.workflows import WITHOUT_TRIGGERS
 
 SHOWN = 5  #: results that are seen without scrolling
@@ -80,16 +80,36 @@ WANTED = {
 @pytest.mark.django_db
 def test_each_connector_is_found_by_its_name_and_by_what_it_does(workflow, sign_in, owner):
     builder = Builder(sign_in(owner), workflow(WITHOUT_TRIGGERS, publish=False))
-    offers = palette_offers(Page(builder.client.get(builder.url("builder_palette"))))
     missed = []
     for code in built_in():
-        found = search_palette(offers, connectors.get(code).name)
+        found = search_palette(builder, connectors.get(code).name)
         if not found or found[0].partition(".")[0] not in {code, f"{code}_webhook"}:
             missed.append((connectors.get(code).name, code, found[:SHOWN]))
     for query, action in WANTED.items():
-        if action not in (found := search_palette(offers, query))[:SHOWN]:
+        if action not in (found := search_palette(builder, query))[:SHOWN]:
             missed.append((query, action, found[: 2 * SHOWN]))
     assert not missed, "\n".join(map(str, missed))
+
+
+@pytest.mark.django_db
+def test_the_sentences_of_agents_find_their_step_in_the_palette(workflow, sign_in, owner):
+    builder = Builder(sign_in(owner), workflow(WITHOUT_TRIGGERS, publish=False))
+    found = {query: search_palette(builder, query)[:SHOWN] for query in SENTENCES}
+    assert not [(query, key, found[query]) for query, key in SENTENCES.items() if key not in found[query]]
+
+
+@pytest.mark.django_db
+def test_whole_words_come_before_parts_of_words(workflow, sign_in, owner):
+    builder = Builder(sign_in(owner), workflow(WITHOUT_TRIGGERS, publish=False))
+    assert search_palette(builder, "end")[0] == "stop"
+    callback = builder.client.get(builder.url("builder_palette"), {"q": "callback"}).json()["found"][0]
+    assert '"preset": "callback"' in callback
+    for typed in ("s", "se", "sen", "send", "send e", "send em", "send email"):
+        assert any(each.partition(".")[2].startswith("send") for each in search_palette(builder, typed)), typed
+    assert search_palette(builder, "appr")[0] == "approval" and search_palette(builder, "br")[0] == "branch"
+    assert not search_palette(builder, "qwxzv")
+    inside = search_palette(builder, "start on an answer to a form", parent="a", slot="b")
+    assert not [each for each in inside if each.startswith("trigger:")]
 
 
 @pytest.mark.django_db

@@ -1,16 +1,18 @@
 """Search of what a workflow can be built of: actions, kinds of steps, and triggers. Agents and the palette share it.
 
 A word counts most in the name of an action, less in that of its connector, least in descriptions, and more the rarer it
-is. No word is needed: what has more of them comes first. `KEYWORDS` are the words of other products.
+is. A whole word counts more than the beginning of one, and that more than a part. No word is needed: what has more of
+them comes first. `KEYWORDS` are the words of other products.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.utils import translation
 
@@ -36,6 +38,7 @@ class Entry:
     action: Action | None = None
     weights: dict[str, float] = field(default_factory=dict)
     title: frozenset[str] = frozenset()
+    shown: str = ""  #: what a caller shows for it
 
     @property
     def code(self) -> str:
@@ -49,25 +52,31 @@ class Entry:
             return f"{self.adapter.code}.{self.action.name}"
         return f"trigger:{self.trigger}" if self.trigger else self.kind
 
+    def shown_as(self, shown: str) -> Entry:
+        """The same, with what a caller shows for it."""
+        return replace(self, shown=shown)
+
 
 def search_steps(query: str, connected: Collection[str] = ()) -> list[Entry]:
     """What fits the query, the best first; without words, everything. `connected` are codes of connectors."""
-    entries = list(_entries())
+    return rank_entries(all_entries(), query, connected)
+
+
+def rank_entries(
+    entries: list[Entry], query: str, connected: Collection[str] = (), likely: Collection[str] = ()
+) -> list[Entry]:
+    """Those of the entries that fit the query, the best first. `likely` are those shown that come before equals."""
     given = _WORD.findall(query.casefold())
     words = list(dict.fromkeys(map(_stem, [word for word in given if word not in STOP_WORDS] or given)))
+    preferred = {id(each): _preference(each, connected) * (1.3 if each.shown in likely else 1.0) for each in entries}
     if not words:
-        return sorted(entries, key=lambda each: -_preference(each, connected))
+        return sorted(entries, key=lambda each: -preferred[id(each)])
     rarity = _rarity(entries, words)
-    scored = [(each, _score(each, words, rarity) * _preference(each, connected)) for each in entries]
-    best = max(score for _, score in scored)
+    scored = [(each, _score(each, words, rarity) * preferred[id(each)]) for each in entries]
+    best = max((score for _, score in scored), default=0.0)
     found = [(each, score) for each, score in scored if score > 0 and score >= best * _LEAST]
     found.sort(key=lambda each: -each[1])
     return list(_mixed([each for each, _ in found], words))
-
-
-def keywords_of(key: str) -> str:
-    """Words of other products for an entry, for a search that reads words alone."""
-    return " ".join(KEYWORDS.get(key, ()))
 
 
 def _mixed(found: list[Entry], words: list[str]) -> Iterator[Entry]:
@@ -85,20 +94,33 @@ def _mixed(found: list[Entry], words: list[str]) -> Iterator[Entry]:
 
 
 def _score(entry: Entry, words: list[str], rarity: dict[str, float]) -> float:
-    score = sum(rarity[word] * _weight(entry, word) for word in words)
+    weights = {word: _weight(entry, word) for word in words}
+    score = sum(rarity[word] * weight for word, weight in weights.items())
+    score *= (sum(weight > 0 for weight in weights.values()) / len(words)) ** 2  # what has more of the words
     if score and entry.title and all(any(_fits(word, part) for word in words) for part in entry.title):
-        score *= 1.5  # the query names the connector
+        score *= 1.5 if set(words) - entry.title else 3.0  # the query names the connector, or is its name
     return score
 
 
 def _weight(entry: Entry, word: str) -> float:
-    """What the word counts in the entry: in whole or as the beginning of one of its words."""
-    exact = entry.weights.get(word, 0.0)
-    return max([exact, *(0.8 * weight for own, weight in entry.weights.items() if own != word and _fits(word, own))])
+    """What the word counts in the entry: in whole, as the beginning of one of its words, or as a part of one."""
+    return max((_likeness(word, own) * weight for own, weight in entry.weights.items()), default=0.0)
+
+
+def _likeness(word: str, own: str) -> float:
+    if word == own:
+        return 1.0
+    if _fits(word, own):
+        return 0.8
+    if own.startswith(word):
+        return 0.6 if len(word) == 3 else 0.3
+    return 0.2 if len(word) >= 3 and word in own else 0.0
 
 
 def _fits(word: str, own: str) -> bool:
-    return word == own or (min(len(word), len(own)) >= 4 and (own.startswith(word) or word.startswith(own)))
+    """Whether they are the same word, or one is the other with an ending."""
+    is_ending = word.startswith(own) and len(word) <= len(own) + 3
+    return word == own or (min(len(word), len(own)) >= 4 and (own.startswith(word) or is_ending))
 
 
 def _rarity(entries: list[Entry], words: list[str]) -> dict[str, float]:
@@ -117,25 +139,60 @@ def _preference(entry: Entry, connected: Collection[str]) -> float:
 # --- what there is ----------------------------------------------------------------------------------------------------
 
 
-def _entries() -> Iterator[Entry]:
-    for kind, words in KIND_DESCRIPTIONS.items():
-        yield Entry(kind=kind, weights=_weights(kind, names=[kind, *_said(KIND_LABELS[kind])], texts=_said(words)))
+def all_entries() -> list[Entry]:
+    """Kinds of steps and triggers, and the actions of all connectors."""
+    language = translation.get_language() or "en"
+    adapters = (connectors.get(name) for name in connectors.names())
+    return [*_kinds(language), *(each for adapter in adapters for each in _actions(adapter, language))]
+
+
+@functools.lru_cache(maxsize=100)
+def _kinds(_language: str) -> list[Entry]:
+    steps = [
+        Entry(kind=kind, weights=_weights(kind, names=[kind, *_said(KIND_LABELS[kind])], texts=_said(words)))
+        for kind, words in KIND_DESCRIPTIONS.items()
+    ]
     for trigger, words in TRIGGER_DESCRIPTIONS.items():
         names = [trigger, "trigger", *_said(TRIGGER_LABELS[trigger])]
         weights = _weights(f"trigger:{trigger}", names=names, texts=_said(words))
-        yield Entry(kind="trigger", trigger=trigger, weights=weights)
-    for name in connectors.names():
-        adapter = connectors.get(name)
-        title = _said(adapter.name)
-        for action in adapter.actions:
-            weights = _weights(
-                f"{adapter.code}.{action.name}",
-                names=[action.name, *_said(action.label)],
-                titles=[adapter.code, *title],
-                texts=[*_said(action.description), *_said(adapter.description)],
-            )
-            parts = frozenset(_words(" ".join(title[-1:])))
-            yield Entry(adapter=adapter, action=action, weights=weights, title=parts)
+        steps.append(Entry(kind="trigger", trigger=trigger, weights=weights))
+    return steps
+
+
+@functools.lru_cache(maxsize=1_000)
+def _actions(adapter: ConnectorAdapter, _language: str) -> list[Entry]:
+    return [
+        described_entry(
+            f"{adapter.code}.{action.name}",
+            names=[action.name, *_said(action.label)],
+            texts=_said(action.description),
+            adapter=adapter,
+            action=action,
+        )
+        for action in adapter.actions
+    ]
+
+
+def described_entry(
+    key: str,
+    *,
+    names: Iterable[str],
+    texts: Iterable[str],
+    kind: str = "action",
+    adapter: ConnectorAdapter | None = None,
+    action: Action | None = None,
+) -> Entry:
+    """An entry with words of its own; what `KEYWORDS` says of the key counts as its name."""
+    title = _said(adapter.name) if adapter else []
+    about = [adapter.code, *title] if adapter else []
+    more = _said(adapter.description) if adapter else []
+    return Entry(
+        kind=kind,
+        adapter=adapter,
+        action=action,
+        weights=_weights(key, names=names, titles=about, texts=[*texts, *more]),
+        title=frozenset(_words(" ".join(title[-1:]))),
+    )
 
 
 def _weights(

@@ -108,6 +108,7 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "twilio.send_sms": ("text message", "sms", "phone"),
     "google_sheets.append_row": ("spreadsheet", "create row", "add row", "log to sheet"),
     "microsoft_excel.add_row": ("spreadsheet", "create row", "workbook"),
+    "slack.upload_file": ("file to a channel", "attachment"),
     "slack.post_message": ("notify", "chat", "channel", "team"),
     "s3.put_object": ("upload", "store file", "bucket", "aws", "minio"),
     "sftp.upload": ("ftp", "server"),

@@ -1,4 +1,4 @@
-"""Palette of the builder: entries by group, suggestions and recently used ones first."""
+"""Palette of the builder: entries by group, suggestions and recently used ones first. `offer_search` searches them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.model_allowlist import AllowedModel, allowed_models
 from automate_connectors.registry import connectors
 from automate_core.authoring.drafts.values import KIND_LABELS, Draft, StepNode
-from automate_core.authoring.step_search import keywords_of
 from automate_core.authoring.step_words import KIND_DESCRIPTIONS, TRIGGER_DESCRIPTIONS
 from automate_core.models import DraftCommand, Workflow
 from automate_governance.permissions import User
@@ -39,6 +38,8 @@ _LOGIC = {
     "stop": "stop_circle",
     "reply": "reply",
 }  #: icons of the kinds of steps
+SUGGESTED, RECENT = text("Suggested"), text("Recently used")
+REPEATED = {SUGGESTED, RECENT}  #: groups of what other groups have as well
 TRIGGER = "trigger"  #: kind of an entry that adds a trigger, whose kind is its `action`
 
 
@@ -66,11 +67,14 @@ class PaletteEntry:
         return self.kind, self.action, preset or str(self.inputs.get("model", ""))
 
     @property
-    def keywords(self) -> str:
-        """Words of other products by which it is found as well."""
-        return keywords_of(
-            self.action if self.kind == "action" else f"trigger:{self.action}" if self.action else self.kind
-        )
+    def search_key(self) -> str:
+        """Its key in the search of steps."""
+        return self.action if self.kind == "action" else f"trigger:{self.action}" if self.action else self.kind
+
+    @property
+    def is_preset(self) -> bool:
+        """Whether it is one of several offers of the same step."""
+        return bool(self.inputs) or (self.kind == "wait" and bool(self.preset))
 
     @property
     def request(self) -> str:
@@ -91,8 +95,8 @@ def palette_groups(
     found = {text("Your data"): list(_model_entries(workflow)), **_all_groups(with_triggers=not place[0])}
     known = {offer.key: offer for offers in found.values() for offer in offers}
     ahead = {
-        text("Suggested"): [known[what] for what in _suggested(draft, place, index, known)][:MOST_FITTING],
-        text("Recently used"): [known[what] for what in _recently_used(person) if what in known][:MOST_RECENT],
+        SUGGESTED: [known[what] for what in _suggested(draft, place, index, known)][:MOST_FITTING],
+        RECENT: [known[what] for what in _recently_used(person) if what in known][:MOST_RECENT],
     }
     return {title: offers for title, offers in {**ahead, **found}.items() if offers}
 

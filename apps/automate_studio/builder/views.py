@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -31,6 +31,7 @@ from automate_governance.middleware import show_once
 from automate_governance.permissions import NotPermittedError, User, can, permitted
 from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind
+from automate_studio.builder.offer_search import find_offers
 from automate_studio.builder.offers import palette_groups
 from automate_studio.builder.panel import generic_action, steps, wait_fields
 from automate_studio.builder.panel.conditions import condition_command
@@ -63,6 +64,7 @@ from automate_studio.view_models.endpoint_info import build_endpoint_info as web
 from automate_studio.view_models.step_tree import DraftMarks, ProblemMark, StepCard, StepTree, draft_tree
 
 _CLIP = "automate_clip"
+_LONGEST_QUERY = 200
 _JSON = {"when", "config", "inputs", "set", "unset"}
 
 
@@ -90,16 +92,15 @@ def builder_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def insert_palette(request: HttpRequest, pk: int) -> HttpResponse:
-    """Palette for the place that the parameters name."""
+    """Palette for the place that the parameters name; with `q`, the offers in it that fit, as JSON."""
     workflow = get_editable_workflow(request, pk)
     place = clean_text(request.GET.get("parent")), clean_text(request.GET.get("slot"))
     index = parse_number(request.GET.get("index"))
     at = 100_000 if index is None else index
-    context = {
-        "workflow": workflow,
-        "groups": palette_groups(workflow, rows.load_draft(workflow), request.user, place, at),
-        "clip": request.session.get(_CLIP),
-    }
+    groups = palette_groups(workflow, rows.load_draft(workflow), request.user, place, at)
+    if query := clean_text(request.GET.get("q"))[:_LONGEST_QUERY]:
+        return JsonResponse({"found": find_offers(groups, query, request.user)})
+    context = {"workflow": workflow, "groups": groups, "clip": request.session.get(_CLIP)}
     return TemplateResponse(request, "automate_studio/builder/palette.html", context)
 
 

@@ -1,11 +1,12 @@
-/* The palette: what can be inserted at a place, searched by name first, then by description. */
-import { listbox, rankByName } from "../shared/listbox.js";
+/* The palette: what can be inserted at a place, in the order of the server's search. */
+import { listbox } from "../shared/listbox.js";
 import { choose, command } from "./commands.js";
 import { request } from "./request.js";
 
 const builder = document.getElementById("builder");
 const palette = document.getElementById("palette");
 const TRIGGERS = "~trigger"; // the path of their panel
+const TYPING = 80; // milliseconds without a key before the server is asked
 let place = null; // where it inserts
 let opener = null; // what has the focus again when nothing is inserted
 
@@ -19,7 +20,7 @@ export const openPalette = async (at) => {
   palette.showModal();
   const field = palette.querySelector("input");
   field.focus();
-  listbox(palette.querySelector("[role=listbox]"), { choose: insert, close: () => palette.close(), rank }).attach(field);
+  listbox(palette.querySelector("[role=listbox]"), { choose: insert, close: () => palette.close(), ask }).attach(field);
   if (!keys.typed.length) return;
   field.value = keys.typed.join("");
   field.dispatchEvent(new Event("input", { bubbles: true }));
@@ -40,11 +41,23 @@ const keepKeys = () => {
   return { typed, stop: () => document.removeEventListener("keydown", keep, true) };
 };
 
-// Steps that are suggested at this place come before others whose names fit as well.
-const rank = (option, words) => {
-  const fits = rankByName(option, words), suggested = palette.querySelectorAll("[data-unsearched] [data-insert-now]");
-  const isSuggested = [...suggested].some((each) => each.dataset.insertNow === option.dataset.insertNow);
-  return fits >= 3 && isSuggested ? fits + 1.5 : fits;
+// How well offers fit, as the server says; nothing for a text that was changed meanwhile.
+let typing = null;
+const ask = async (text) => {
+  typing?.abort();
+  typing = new AbortController();
+  const { signal } = typing;
+  try {
+    await new Promise((pause) => setTimeout(pause, TYPING));
+    if (signal.aborted) return null;
+    const answer = await request(`${builder.dataset.palette}?${new URLSearchParams({ ...place, q: text })}`, null, { signal });
+    if (!answer.ok) return null;
+    const { found } = await answer.json();
+    const scores = new Map(found.map((each, index) => [each, found.length - index]));
+    return (option) => scores.get(option.dataset.insertNow) ?? 0;
+  } catch {
+    return null;
+  }
 };
 
 const insert = async (offer) => {

@@ -20,9 +20,11 @@ export const rankByName = (option, words) => {
 };
 
 // `choose` takes an option, `close` is what Escape does, `rank` says how well an option fits words (0: not at all), and
-// `takesFirst` whether Enter takes the first option while the keys are at none.
-export const listbox = (list, { choose, close, rank = rankByName, takesFirst = () => true }) => {
+// `takesFirst` whether Enter takes the first option while the keys are at none. With `ask`, the server says for a text
+// how well options fit: it answers a function as `rank`, or null where it cannot be reached.
+export const listbox = (list, { choose, close, rank = rankByName, takesFirst = () => true, ask = null }) => {
   let field = null, active = null;
+  let asked = null; // the question that is not answered yet
   let homes = []; // what is searched, each with its group, in the order of the page
 
   const options = () => [...list.querySelectorAll("[role=option]")];
@@ -39,10 +41,10 @@ export const listbox = (list, { choose, close, rank = rankByName, takesFirst = (
   };
 
   // What fits the words, the best first: in a group of its own where the list has one.
-  const narrow = (text) => {
+  const narrow = (text, fits = rank) => {
     const words = wordsOf(text);
     const found = words.length ? list.querySelector("[data-found]") : null;
-    const scores = new Map(homes.map(([option]) => [option, words.length ? rank(option, words) : 1]));
+    const scores = new Map(homes.map(([option]) => [option, words.length ? fits(option, words) : 1]));
     homes.forEach(([option]) => { option.hidden = !scores.get(option); });
     for (const [option, home] of homes.toSorted(([first], [second]) => scores.get(second) - scores.get(first))) {
       (found && !option.hidden ? found : home).append(option);
@@ -62,12 +64,20 @@ export const listbox = (list, { choose, close, rank = rankByName, takesFirst = (
     const to = { ArrowDown: Math.min(at + 1, last), ArrowUp: at - 1, ...(active && { Home: 0, End: last }) }[event.key];
     const taken = active ?? (takesFirst(field) ? all[0] : null);
     if (to !== undefined) point(all[to]);
+    else if (event.key === "Enter" && asked && !active) takeAnswered();
     else if (event.key === "Enter" && taken) choose(taken);
     else if (event.key === "Escape") { event.stopPropagation(); close(); }
     else return;
     event.preventDefault();
   };
-  const search = () => narrow(field.value);
+  // Enter before the server has answered takes its first.
+  const takeAnswered = () => asked.then(() => { const [first] = shown(); if (first && !asked) choose(first); });
+  const search = () => {
+    const text = field.value, answered = ask && wordsOf(text).length ? ask(text) : null;
+    if (!answered) { asked = null; narrow(text); return; }
+    const mine = answered.then((fits) => { if (asked === mine) { asked = null; narrow(text, fits ?? rank); } });
+    asked = mine;
+  };
 
   list.addEventListener("mousedown", (event) => event.preventDefault()); // the field keeps the focus
   list.addEventListener("click", (event) => {
