@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -66,7 +67,10 @@ class TimelineBar:
 
 @dataclass(frozen=True, kw_only=True)
 class StepRow:
-    """Row of a step. `branch` is the parallel branch that begins with it; `bar_text` describes its bars."""
+    """Row of a step. `branch` is the parallel branch that begins with it; `bar_text` describes its bars.
+
+    `which` tells steps of one name apart: the number, and the route that it stands in.
+    """
 
     template: ClassVar[str] = "automate_studio/runs/page/row_step.html"
     card: StepCard
@@ -75,6 +79,7 @@ class StepRow:
     text: str
     bar_text: str = ""
     branch: str = ""
+    which: str = ""
 
     @property
     def dom_id(self) -> str:
@@ -189,7 +194,7 @@ def build_timeline(
         for index in range(int(total / step) + 1)
     )
     return Timeline(
-        rows=tuple(_RowBuilder(run, begun, end).build_rows(tree.cards, 0)),
+        rows=tuple(_RowBuilder(run, begun, end, Counter(_names(tree.cards))).build_rows(tree.cards, 0)),
         ticks=tuple(tick for tick in ticks if tick[0] < 97),
         now=None if end else seconds / total * 100,
         total_ms=max(1, round(total * 1000)),
@@ -202,10 +207,12 @@ class _RowBuilder:
     run: RunData
     begun: dt.datetime
     end: dt.datetime | None
+    names: Counter[str]
 
-    def build_rows(self, cards: Iterable[StepCard], depth: int, branch: str = "") -> Iterator[AnyRow]:
+    def build_rows(self, cards: Iterable[StepCard], depth: int, branch: str = "", route: str = "") -> Iterator[AnyRow]:
         for card in cards:
-            yield self._row(card, depth, branch)
+            which = " · ".join(filter(None, (card.number, route))) if self.names[card.name] > 1 else ""
+            yield self._row(card, depth, branch, which)
             branch = ""
             items = self.run.items.get(card.path)
             if items is not None and items.begun:
@@ -217,9 +224,9 @@ class _RowBuilder:
         passed = [route for route in card.routes if route.state == "off" and route.cards]
         for route in card.routes:
             if route not in passed:
-                yield from self.build_rows(route.cards, depth, route.name if card.parallel else "")
+                yield from self.build_rows(route.cards, depth, route.name if card.parallel else "", route.name)
         if passed and card.state == "skipped":
-            yield from (row for route in passed for row in self.build_rows(route.cards, depth))
+            yield from (row for route in passed for row in self.build_rows(route.cards, depth, route=route.name))
         elif passed:
             yield PassedRow(
                 first=passed[0].cards[0],
@@ -255,7 +262,7 @@ class _RowBuilder:
             if shown:
                 yield from self.build_rows(inside, depth + 1)
 
-    def _row(self, card: StepCard, depth: int, branch: str) -> StepRow:
+    def _row(self, card: StepCard, depth: int, branch: str, which: str) -> StepRow:
         recorded = self.run.at(card.path)
         text = format_duration(recorded.seconds) if recorded.seconds is not None else state_word(card.state)
         return StepRow(
@@ -265,6 +272,7 @@ class _RowBuilder:
             text=text,
             bar_text=_bar_summary(recorded),
             branch=branch,
+            which=which,
         )
 
     def _bars(self, card: StepCard, recorded: StepHistory) -> Iterator[TimelineBar]:
@@ -287,6 +295,12 @@ class _RowBuilder:
             kind=kind,
             state=state,
         )
+
+
+def _names(cards: Iterable[StepCard]) -> Iterator[str]:
+    for card in cards:
+        yield card.name
+        yield from (name for route in card.routes for name in _names(route.cards))
 
 
 def _card_count(route: RouteView) -> int:

@@ -13,7 +13,9 @@ from automate_connectors.registry import find_action
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.values import KIND_LABELS, OWN_FIELDS, Draft, StepNode, ordered_triggers
 from automate_core.authoring.publishing.fixes import find_fixes
+from automate_core.authoring.publishing.shared_triggers import shared_trigger_reasons
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
+from automate_core.definition.step_names import shown_name
 from automate_core.definition.step_paths import START
 from automate_core.operations.notifications.channels.mail import can_mail, no_mail_message
 from automate_governance.permissions import User
@@ -167,7 +169,7 @@ def _step_panel(state: DraftState, node: StepNode, user: User, refused: Mapping[
 
     return Panel(
         path=path_of_step(state.draft, node.key),
-        title=node.label,
+        title=shown_name(node.label),
         subtitle=_subtitle(node),
         rev=node.rev,
         fields=fields,
@@ -237,6 +239,7 @@ def _slot_rows(
 
 def _triggers_panel(state: DraftState, user: User, refused: Mapping[str, str]) -> Panel:
     found = []
+    shared = dict(shared_trigger_reasons(state.parsed.definition, state.workflow.slug, user))
     for node in ordered_triggers(state.draft.triggers):
         mine = [problem for problem in state.problems if problem.trigger == node.key]
         said = messages_by_field(mine, refused, node.kind)
@@ -249,7 +252,10 @@ def _triggers_panel(state: DraftState, user: User, refused: Mapping[str, str]) -
                 subtitle="",
                 rev=node.rev,
                 setup=setup,
-                problems=form_messages(mine, setup.has, node.kind),
+                problems=[
+                    *form_messages(mine, setup.has, node.kind),
+                    *(FieldMessage(translated(shared[key]), "warning") for key in shared if key == node.key),
+                ],
                 conditions=conditions,
                 is_off=node.is_disabled,
             )

@@ -12,6 +12,7 @@ from automate_core.authoring.drafts.connector_triggers import CONNECTOR_KINDS
 from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.authoring.drafts.values import Draft, StepNode, TriggerNode
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
+from automate_core.definition.step_names import shown_name
 from automate_core.definition.step_paths import START
 from automate_governance.texts import translated
 from automate_plugins import text
@@ -97,7 +98,7 @@ def _problem_line(draft: Draft, problem: DraftProblem) -> ProblemLine:
     path, whose, kind, label, at = steps.SETTINGS, _("Workflow"), "", "", ""
     if problem.step:
         node = draft.steps[problem.step]
-        path, whose, kind = path_of_step(draft, node.key), node.label, node.kind
+        path, whose, kind = path_of_step(draft, node.key), shown_name(node.label), node.kind
         label, at = _locate_in_step(node, _form_field(problem, kind)[0])
     elif problem.trigger:
         trigger = draft.triggers[problem.trigger]
@@ -127,14 +128,13 @@ def _reason_after_label(reason: str, name: str) -> str:
     said = translated(reason)
     rest = said.removeprefix(f"{name}: ").removeprefix(f"{name} ")
     if rest == said:
-        return _in_list(said)
+        return _in_list(reason)
     return rest if ". " in rest else rest.rstrip(".")
 
 
 def _in_list(reason: str) -> str:
     """A line of a list: one sentence goes without its full stop, several keep theirs."""
-    said = translated(reason)
-    return as_sentence(said, stop="." if ". " in said else "")
+    return as_sentence(reason, stop="." if ". " in translated(reason) else "")
 
 
 def _locate_in_step(node: StepNode, name: str) -> tuple[str, str]:

@@ -162,6 +162,11 @@ class StepInspector:
         return bool(self.route_lines) and not any(line.passed for line in self.route_lines)
 
     @property
+    def routes_taken(self) -> str:
+        """The names of the routes that a branch ran, whose output has their keys."""
+        return ", ".join(route.name for route in self.card.routes if route.taken) if self.route_lines else ""
+
+    @property
     def error(self) -> dict[str, Any] | None:
         """Error of the shown attempt."""
         return self.attempt.error if self.attempt else None
