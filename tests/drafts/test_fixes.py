@@ -7,6 +7,7 @@ import json
 import pytest
 from django.urls import reverse
 
+from automate_core.authoring import workflows
 from automate_core.models import ExecutionRun, Workflow
 from automate_core.runs.waits import approvals
 from automate_core.triggers.manual import start_workflow
@@ -95,6 +96,16 @@ def test_a_button_pressed_twice_changes_once(order, sign_in, owner):
     said = Page(press(client, made, ("ask", "outcomes[1].steps", "stop"))).text
     assert Editor(made, owner).keys("ask", "rejected") == ["stop"]
     assert "this problem no longer exists" in said
+
+
+def test_the_changes_say_in_words_who_is_excluded(order, sign_in, owner):
+    made, client = order(owner), sign_in(owner)
+    workflows.publish(Workflow.objects.get(pk=made.pk), author=owner)
+    press(client, made, ("ask", "excluded", "exclude"))
+    page = review_of(client, made)
+    assert "the person who starts a run" in page.text
+    excluded = page.text.partition("cannot approve")[2].partition("Side by side")[0]
+    assert "first(event.headers" not in excluded, excluded
 
 
 def test_a_button_needs_the_permission_to_change(order, sign_in, owner, colleague, stranger):

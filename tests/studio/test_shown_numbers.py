@@ -9,6 +9,7 @@ from automate_governance.texts import translated
 from automate_plugins import text
 from automate_plugins.texts import restored, stored
 from automate_studio.ui.formatting import format_duration, format_percent, round_decimals, split_unit
+from automate_studio.view_models.condition_lines import value_text
 
 
 def test_the_decimals_of_a_message_are_those_of_its_reader():
@@ -46,4 +47,14 @@ def test_a_unit_keeps_the_space_before_it(language, percent, seconds):
     ],
 )
 def test_the_decimals_that_a_sum_leaves_are_rounded(subject, shown):
-    assert round_decimals(subject) == shown
+    with translation.override("en"):
+        assert round_decimals(subject) == shown
+
+
+def test_values_that_a_page_renders_have_the_notation_of_its_reader():
+    with translation.override("de"):
+        assert (value_text(7500.5), value_text(6000.0), value_text(7)) == ("7500,5", "6000", "7")
+        assert value_text([7500.5]) == "[7500.5]", "JSON stays JSON"
+        assert round_decimals("193.66666666666666") == "193,67"
+    with translation.override("en"):
+        assert value_text(7500.5) == "7500.5"

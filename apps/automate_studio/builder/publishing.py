@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -21,6 +22,7 @@ from automate_core.authoring.publishing import review as reviews
 from automate_core.authoring.publishing.differences import Difference, FieldChange, Line
 from automate_core.authoring.publishing.fixes import Fix
 from automate_core.authoring.publishing.review import DRAFT
+from automate_core.authoring.publishing.starters import STARTER
 from automate_core.authoring.workflows import Seen
 from automate_core.definition.document import DefinitionError
 from automate_core.models import Workflow, WorkflowVersion
@@ -155,7 +157,11 @@ def _difference_rows(found: Iterable[Difference]) -> list[DifferenceRow]:
         DifferenceRow(
             each,
             [
-                (translated(field.name), _value_text(field, field.was), _value_text(field, field.now))
+                (
+                    translated(field.name),
+                    _value_text(field, field.was, field.before),
+                    _value_text(field, field.now, field.after),
+                )
                 for field in each.fields
             ],
         )
@@ -170,10 +176,13 @@ def _visible_lines(found: list[Line] | None) -> list[Line] | None:
     ]
 
 
-def _value_text(field: FieldChange, text: str | None) -> str | None:
-    """A value for people: conditions as sentences, the rest as written."""
+def _value_text(field: FieldChange, text: str | None, value: Any) -> str | None:
+    """A value for people: conditions as sentences, whoever starts a run in words, the rest as written."""
     if text is None:
         return None
+    if isinstance(value, list) and STARTER in value:
+        names = (_("the person who starts a run") if each == STARTER else escape_invisible(str(each)) for each in value)
+        return ", ".join(names)
     if field.is_condition:
         return escape_invisible(describe_condition(json.loads(text) if text[:1] in "{[" else text))
     return escape_invisible(text)

@@ -12,6 +12,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
+from automate_governance.numbers import decimal_sign
 from automate_governance.texts import translated
 from automate_plugins.texts import begins_with_value
 
@@ -222,7 +223,7 @@ def round_decimals(line: str) -> str:
 
     def rounded(found: re.Match[str]) -> str:
         number = float(found[0])
-        return f"{number:.2f}" if abs(number) >= 1 else f"{number:.3g}"
+        return (f"{number:.2f}" if abs(number) >= 1 else f"{number:.3g}").replace(".", decimal_sign())
 
     return _LONG_DECIMALS.sub(rounded, line)
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from automate_core.expressions.json_logic import Explanation
+from automate_governance.numbers import typed_number
 from automate_governance.texts import escape_invisible, translated
 from automate_plugins import text
 from automate_studio.ui.describe import describe_condition
@@ -87,8 +88,10 @@ def _observed_values(explained: Explanation) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A value as JSON, cut where it is long."""
+    """A value as JSON, cut where it is long; a number as its reader writes it."""
     if value is None:
         return _("empty")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return typed_number(value)
     shown = escape_invisible(json.dumps(value, ensure_ascii=False)[: MAX_SHOWN + 1])
     return shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]}…"

@@ -5,8 +5,11 @@ import { open as openPicker } from "./data.js";
 import { named, parse } from "./expressions.js";
 import { of } from "./field-editors.js";
 
+// Numbers are written as in the language of the page.
+const LANGUAGE = document.documentElement.lang.split("-")[0];
+const DECIMALS = LANGUAGE === "en" || !LANGUAGE ? "number(2)" : `number(2, locale='${LANGUAGE}')`;
 const FORMATS = [
-  [gettext("Unformatted"), ""], [gettext("Date"), "date"], [gettext("Date and time"), "date('%Y-%m-%d %H:%M')"], [gettext("Time"), "time"], [gettext("Two decimals"), "number(2)"],
+  [gettext("Unformatted"), ""], [gettext("Date"), "date"], [gettext("Date and time"), "date('%Y-%m-%d %H:%M')"], [gettext("Time"), "time"], [gettext("Two decimals"), DECIMALS],
   [gettext("Number"), "to_number"], [gettext("Upper case"), "upper"], [gettext("Lower case"), "lower"], [gettext("Trim spaces"), "trim"], [gettext("First 80 characters"), "truncate(80)"],
   [gettext("Count"), "length"], [gettext("Joined with commas"), "join(', ')"],
 ];
