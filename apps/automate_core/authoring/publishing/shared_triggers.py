@@ -10,7 +10,7 @@ from django.db.models import Q
 from automate_core.authoring.workflows import trigger_columns
 from automate_core.definition.document import Definition, PollTrigger, ServiceTrigger, Trigger, WebhookTrigger
 from automate_core.models import ActiveTrigger, Workflow
-from automate_governance.permissions import Person, permitted
+from automate_governance.permissions import User, permitted
 from automate_plugins import text
 
 _SAME = {"poll": ("poll", "connection", "inputs"), "service": ("webhook", "connection", "inputs")}
@@ -39,9 +39,7 @@ def find_shared_triggers(definition: Definition, slug: str) -> dict[str, list[Wo
     return {key: shared for key, shared in found.items() if shared}
 
 
-def shared_trigger_reasons(
-    definition: Definition, slug: str, viewer: Person | None = None
-) -> Iterator[tuple[str, str]]:
+def shared_trigger_reasons(definition: Definition, slug: str, viewer: User | None = None) -> Iterator[tuple[str, str]]:
     """Yield (key of the trigger, sentence) for triggers that start other workflows, named as far as `viewer` may view
     them."""
     shared = find_shared_triggers(definition, slug)
