@@ -46,6 +46,10 @@ def test_two_workflows_on_one_webhook_are_told_where_it_is_chosen(workflow, sign
     workflow(STOPS)
     other = Builder(sign_in(owner), workflow(STOPS.replace("rders", "thers"), publish=False))
     assert "This webhook also starts Orders (v1)" in other.panel("~trigger").text
+    other.workflow.triggers.update(config={"endpoint": "other"})
+    assert "also starts" not in other.panel("~trigger").text
+    saved = other.save("~trigger", trigger="hook", endpoint="github")
+    assert "This webhook also starts Orders (v1)" in Page(saved).text, "once it is chosen"
     assert "also starts" not in Builder(other.client, workflow(STOPS)).panel("~trigger").text, "not itself"
 
 

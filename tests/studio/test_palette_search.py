@@ -6,9 +6,9 @@ import pytest
 
 from automate_connectors.management.commands.automate_connector_docs import built_in
 from automate_connectors.registry import connectors
-from tests.authoring.test_step_search import WANTED as SENTENCES
 from tests.support.builder import Builder
 from tests.support.palette_search import search_palette
+from tests.support.step_sentences import WANTED as SENTENCES
 from tests.support.workflows import WITHOUT_TRIGGERS
 
 SHOWN = 5  #: results that are seen without scrolling
