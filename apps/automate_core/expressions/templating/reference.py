@@ -45,8 +45,8 @@ Inputs of steps can contain expressions: `Order {{ event.payload.number }} is la
 attributes of Python objects: `event.payload.items` is the field `items`.
 
 - A text that is exactly one `{{ expression }}` keeps the type of the value: a number stays a number, a list a list.
-- Where JSON is wanted, several expressions side by side are a problem of the draft: give each a key, or join them to one
-  text: `{{ a ~ ' ' ~ b }}`.
+- Where JSON is wanted, several expressions side by side are a problem of the draft: give each a key, or join them to
+  one text: `{{ a ~ ' ' ~ b }}`.
 - Inside a text, null becomes an empty text, true and false become `true` and `false`, and lists and objects become
   JSON.
 - A missing name is an error that suggests similar names. Use `default` or `is defined` where a name may be missing.
