@@ -46,7 +46,7 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_EVENT_TYPES": {},  # types of events of the site's code: "order.paid": "shop.view_order", or "public"
     "AUTOMATE_FORM_RATE": 30,  # answers a minute from one address to one hosted form; 0 for no limit
     "AUTOMATE_FORM_TOTAL_RATE": 600,  # answers a minute to one hosted form, from all addresses; 0 for no limit
-    "AUTOMATE_FORM_SECONDS": 2.0,  # how long a person takes at least to fill in a form; what is faster is a program
+    "AUTOMATE_FORM_SECONDS": 2.0,  # how long a stranger takes at least to fill in a form; who is faster is a program
     "AUTOMATE_FORM_FILE_BYTES": 10_000_000,  # all files of one answer together
     "AUTOMATE_FORM_REDIRECT_HOSTS": (),  # hosts that a form may send people to after their answer
     "AUTOMATE_MAIL_DOMAIN": "",  # the domain of inbound addresses; without it, no workflow receives mail
