@@ -225,6 +225,31 @@ def test_what_cannot_be_stored_yet_stays(opened, faults):
 
 
 @pytest.mark.extended
+@pytest.mark.parametrize(("answer", "why"), [(503, "is busy or restarting"), (0, "cannot be reached")])
+def test_what_meets_no_server_is_kept_and_sent_again(opened, answer, why, shot):
+    page = opened("ask")
+
+    def refuse(route):
+        if answer:
+            route.fulfill(status=answer, body="")
+        else:
+            route.abort()
+
+    page.route("**/builder/step/**", refuse)
+    page.locator("[name='inputs.url']").fill("https://api.example.com/kept")
+    said = f"Not saved: the server {why}. Your changes are kept and sent again."
+    expect(page.locator("#saved")).to_have_text(said)
+    shot(page, f"saving-away-{answer}")
+    page.locator("#card-mail").click()
+    expect(page.locator("#saved")).to_have_text("Not saved: Ask")
+    expect(page.locator("#inspector [role=alert]")).to_contain_text(f"The server {why}.")
+    page.unroute("**/builder/step/**")
+    page.get_by_role("link", name="Not saved: Ask").click()
+    stored("ask", "url", "https://api.example.com/kept")
+    expect(page.locator("#saved")).to_have_text("Saved")
+
+
+@pytest.mark.extended
 def test_settings_are_edited_again_and_again(opened, faults):
     page = opened("~workflow")
     for number in range(3):

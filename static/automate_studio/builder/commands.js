@@ -1,7 +1,7 @@
 /* The builder: sends commands, puts the parts of each answer in their places, and knows the keys. The server is the model. */
 import { fill, gettext } from "../shared/i18n.js";
 import * as focus from "./focus.js";
-import { request, serverError } from "./request.js";
+import { notSaved, request, serverError } from "./request.js";
 import * as unsaved from "./unsaved.js";
 
 const builder = document.getElementById("builder");
@@ -106,12 +106,12 @@ const post = (url, values) => {
     const html = await answer.text();
     if (answer.ok || [409, 422].includes(answer.status)) show(html, choices === before, sent);
     if (answer.status === 409 || answer.status === 422) saved(gettext("Not saved"), true);
-    else if (!answer.ok) saved(fill(gettext("Not saved: the server returned status %(status)s"), { status: answer.status }), true);
+    else if (!answer.ok) saved(notSaved(answer.status), true);
     const { unread } = html.includes("data-unread") ? draft() : {};
     return { status: answer.status, unread: unread ? JSON.parse(unread) : [] };
   };
   busy = busy.then(turn).catch((error) => {
-    saved(gettext("Not saved: the server cannot be reached"), true);
+    saved(notSaved(0), true);
     if (!(error instanceof TypeError)) reportError(error);
     return { status: 0, unread: [] };
   });
@@ -275,9 +275,9 @@ export const flush = () => {
     if (isOk(status) || unread.length) unsaved.stored(form, sent, unread);
     else if (status === 409) unsaved.drop(form); // the note has it, and the other's
     else unsaved.refused(form);
-    const isAway = !status || status >= 500;
-    if (isAway && form.isConnected && !waiting) { waiting = form; timer = setTimeout(flush, 3000); }
-    if (isAway) saved(gettext("Not saved, retrying"), true);
+    const isAgain = (!status || status >= 500) && form.isConnected; // else it waits in `unsaved` for its panel
+    if (isAgain && !waiting) { waiting = form; timer = setTimeout(flush, 3000); }
+    if (isAgain) saved(fill(gettext("%(reason)s. Your changes are kept and sent again."), { reason: notSaved(status) }), true);
     else sayUnsaved();
   };
   return attempt();

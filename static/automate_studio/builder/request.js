@@ -26,7 +26,16 @@ export const request = async (url, values = null, options = {}) => {
   return answer;
 };
 
-export const serverError = (status) => fill(gettext("The server returned status %(status)s."), { status });
+// The server restarts or has too much to do, by its own word or by its proxy's.
+const isBusy = (status) => [502, 503, 504].includes(status);
+
+export const serverError = (status) => (isBusy(status) ? gettext("The server is busy or restarting. Try again in a moment.") : fill(gettext("The server returned status %(status)s."), { status }));
+
+// Why nothing was saved; the status is 0 where there is no answer.
+export const notSaved = (status) => {
+  if (!status) return gettext("Not saved: the server cannot be reached");
+  return isBusy(status) ? gettext("Not saved: the server is busy or restarting") : fill(gettext("Not saved: the server returned status %(status)s"), { status });
+};
 
 // What htmx sends is led to sign in by htmx.
 builder.addEventListener("htmx:beforeOnLoad", (event) => { if (event.detail.xhr.status === 401) keepForLater(); });
