@@ -250,6 +250,20 @@ def test_what_meets_no_server_is_kept_and_sent_again(opened, answer, why, shot):
 
 
 @pytest.mark.extended
+def test_a_message_offers_undo_of_its_own_edit_alone(opened):
+    page = opened("ask")
+    page.locator("#card-mail").focus()
+    page.keyboard.press("Delete")
+    said = page.locator("#toast .da-toast")
+    said.hover()  # it stays
+    expect(said.get_by_role("button", name="Undo")).to_be_visible()
+    page.locator("[name='inputs.url']").fill("https://api.example.com/later")
+    stored("ask", "url", "https://api.example.com/later")
+    expect(said.get_by_role("button", name="Undo")).to_have_count(0)
+    expect(said).to_be_visible()
+
+
+@pytest.mark.extended
 def test_settings_are_edited_again_and_again(opened, faults):
     page = opened("~workflow")
     for number in range(3):

@@ -39,6 +39,7 @@ const sayUnsaved = () => {
 const show = (html, follow, sent) => {
   const template = document.createElement("template");
   const hadFocus = !focus.isLost();
+  const { last } = draft();
   template.innerHTML = html;
   keepTyped(template.content);
   const chosen = template.content.getElementById("draft-state")?.dataset.selected;
@@ -55,6 +56,8 @@ const show = (html, follow, sent) => {
     if (target === inspector) unsaved.restore(inspector);
     back?.();
   }
+  const isOldMessage = draft().last !== last && !parts.some((part) => part.id === "toast");
+  if (isOldMessage) document.querySelector("#toast [data-do-now]")?.remove(); // undo takes back another edit now
   if (chosen !== undefined) mark();
   if (hadFocus) focus.rescue(cardOf(selected));
 };
