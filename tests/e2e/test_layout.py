@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from automate_core import api
 from automate_core.models import FailureGroup, StepRun, Wait, Workflow
 from automate_core.runs.waits import approvals
 from tests.e2e.places import EXTENTS, sign_in_as_root, within
 from tests.support.editors import Editor
 from tests.support.icons import ICONS
+from tests.support.processes import wait_for
 from tests.support.runs import ended_runs, published_workflows
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -193,6 +196,46 @@ def test_panels_of_the_builder_keep_their_fields_inside(workflow, root, site, ad
                 faults += [] if ends > 400 else [f"the canvas ends at {ends} px"]
             if faults:
                 found[f"{step} at {width}"] = faults
+    assert found == {}
+
+
+LONG = "Quarterly supplier contract renewal and Rechtsschutzversicherungsgesellschaftsnachweisformular of the region"
+
+#: What a phone shows of a name or a question that is cut off.
+CUT = """(names) => [...document.querySelectorAll(names)].filter((each) => each.clientWidth
+  && (each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1)).map((each) => each.textContent.trim())"""
+
+
+@pytest.mark.extended
+def test_a_phone_shows_whole_names_and_decisions(workflow, drain, root, site, admin, shot):
+    ask = {"kind": "approval", "key": "ask", "name": LONG, "assignees": ["root"], "message": LONG, "timeout": "1d"}
+    outcomes = [{"key": "approved", "name": f"Approve the {LONG}"[:60]}, {"key": "rejected", "name": "Reject"}]
+    steps = [{**ask, "context": {"supplier": LONG}, "outcomes": outcomes}]
+    made = workflow(json.dumps({"name": LONG, "slug": "long", "tags": ["x" * 40], "steps": steps}))
+    api.start("long", by=admin)
+    drain()
+    wait_for(lambda: Wait.objects.filter(kind="approval").exists())  # the site works too
+    run, wait = made.runs.get(), Wait.objects.get(kind="approval")
+    page = root
+    sign_in_as_root(page)
+    _resize(page, 390)
+    found = {}
+    for address, names in {
+        "automate_core/executionrun/": ".column-workflow .medium",
+        "automate_core/workflow/": ".column-name .da-row-link",
+        "automate/approvals/": ".da-tasks .clipped",
+        f"automate/approvals/{wait.pk}/": ".da-task-head h1, .da-about dd, .da-decide .da-btn",
+        f"automate_core/executionrun/{run.pk}/change/?step=ask": "#inspector-name, .da-outcomes .da-btn",
+    }.items():
+        _open(page, f"{site}/admin/{address}")
+        if (review := page.get_by_role("link", name="Review")).count():
+            review.click()
+        expect(page.locator(names).first).to_be_visible()
+        shot(page, f"phone-{address.split('/')[1]}-{len(names)}")
+        faults = page.evaluate(CUT, names)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if faults or wide > 390:
+            found[address] = [wide, *faults]
     assert found == {}
 
 
