@@ -29,7 +29,6 @@ BYTES_A_SECOND = 10_000  #: a body that comes at least this fast has all the tim
 TIMEOUT = b"The request did not arrive in time. Send it again."
 TOO_LARGE = b"The request is too large."
 WRONG_HOST = b"The host is not in ALLOWED_HOSTS."
-STRANGERS = 2  #: requests without credentials that Django answers at once: each more would slow the worker beside it
 LOCAL_HOSTS = (".localhost", "127.0.0.1", "[::1]")  #: Django's, in debug mode without ALLOWED_HOSTS
 
 
@@ -42,12 +41,13 @@ def automate(application: Application, mounts: Mapping[str, Application] | None 
     start refuses the start of the server. Raises ImproperlyConfigured for a path that is not like `/mcp/`.
     """
     from automate_core import proxies
+    from automate_core.anonymous import AnonymousRequests
     from automate_core.conf import setting
     from automate_core.webhooks.application import WebhookApplication
 
     webhooks = WebhookApplication()
     mounted = [Mount(path, each) for path, each in (mounts or {}).items()]
-    turns = asyncio.Semaphore(STRANGERS)
+    anonymous = AnonymousRequests()
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -64,17 +64,14 @@ def automate(application: Application, mounts: Mapping[str, Application] | None 
         elif mount := next((each for each in mounted if each.serves(scope)), None):
             await mount(scope, receive, send)
         elif scope["type"] == "http":
-            if _is_stranger(scope):
-                turn = _Turn(turns, receive, send)
-                receive, send = turn.receive, turn.send
-            else:
-                turn = None
+            if admission := anonymous.admission(scope, receive, send):
+                receive, send = admission.receive, admission.send
             left = _Leaving(receive, send)
             try:
                 await application(scope, left.receive, left.send)
             finally:
-                if turn:
-                    turn.end()
+                if admission:
+                    admission.end()
         else:
             await application(scope, receive, send)
 
@@ -146,45 +143,6 @@ class _Leaving:
     async def send(self, message: MutableMapping[str, Any]) -> None:
         self._has_begun.set()
         await self._send(message)
-
-
-class _Turn:
-    """A request that waits for its turn between the end of its body and the beginning of its response.
-
-    Neither a slow sender nor a slow reader holds up others: meanwhile no thread works for them.
-    """
-
-    def __init__(self, turns: asyncio.Semaphore, receive: Receive, send: Send) -> None:
-        self._turns, self._receive, self._send = turns, receive, send
-        self._is_waiting, self._has_turn = True, False
-
-    async def receive(self) -> MutableMapping[str, Any]:
-        message = await self._receive()
-        if self._is_waiting and not message.get("more_body"):
-            self._is_waiting = False
-            await self._turns.acquire()
-            self._has_turn = True
-        return message
-
-    async def send(self, message: MutableMapping[str, Any]) -> None:
-        self.end()
-        await self._send(message)
-
-    def end(self) -> None:
-        """Let the next one go on."""
-        if self._has_turn:
-            self._has_turn = False
-            self._turns.release()
-
-
-def _is_stranger(scope: Scope) -> bool:
-    """Whether a request comes without a session and without a token."""
-    from django.conf import settings
-
-    session = settings.SESSION_COOKIE_NAME.encode() + b"="
-    return not any(
-        name == b"authorization" or (name == b"cookie" and session in value) for name, value in scope["headers"]
-    )
 
 
 async def _send_text(send: Send, status: int, text: bytes, *extra: tuple[bytes, bytes]) -> None:

@@ -10,6 +10,7 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_TRUSTED_PROXIES": (),  # addresses and networks whose X-Forwarded-For, -Proto and -Host count
     "AUTOMATE_REQUEST_BYTES": 0,  # how large a request may be; 0 for no limit
     "AUTOMATE_REQUEST_SECONDS": 30.0,  # how long a request may take to arrive; 0 for no limit
+    "AUTOMATE_ANONYMOUS_REQUESTS": 0,  # requests without credentials that a process answers at once; 0 for no limit
     "AUTOMATE_HOOK_BODY_BYTES": 1_000_000,  # largest webhook body
     "AUTOMATE_HOOK_RATE": 60_000,  # deliveries a minute from one address to one endpoint; 0 for no limit
     "AUTOMATE_HOOK_FAILURE_RATE": 60,  # of these, such whose signature fails; 0 for no limit

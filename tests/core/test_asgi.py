@@ -272,7 +272,12 @@ def test_a_request_that_is_left_before_its_response_ends_quietly(settings, caplo
     assert len(sent) < 20, "the stream ended at once"
 
 
-def test_requests_without_credentials_take_turns():
+@pytest.fixture
+def two_at_once(settings):
+    settings.AUTOMATE_ANONYMOUS_REQUESTS = 2
+
+
+def test_requests_without_credentials_take_turns(two_at_once):
     """A crowd of them is answered two at a time, so that the worker beside them keeps its share of the process."""
     inside, most, go_on = [], [], asyncio.Event()
 
@@ -317,7 +322,115 @@ def test_requests_without_credentials_take_turns():
     assert len(most) == 7 and max(most) == 4
 
 
-def test_a_turn_ends_with_a_request_that_fails():
+class Crowd:
+    """Requests to an application that answers none of them before `go_on`."""
+
+    def __init__(self):
+        self.began, self.answers, self._tasks = [], {}, []
+        self._go_on = asyncio.Event()
+        self._serve = automate(self._application)
+
+    async def _application(self, scope, receive, send):
+        if (await receive())["type"] == "http.disconnect":
+            return
+        self.began.append(scope["path"])
+        await self._go_on.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def ask(self, path, address="10.0.0.1", headers=()):
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            if message["type"] == "http.response.start":
+                self.answers[path] = message["status"]
+
+        scope = {"type": "http", "method": "GET", "path": path, "headers": list(headers), "client": (address, 1)}
+        self._tasks.append(asyncio.create_task(self._serve(scope, receive, send)))
+        await asyncio.sleep(0)
+
+    async def end(self):
+        self._go_on.set()
+        await asyncio.wait_for(asyncio.gather(*self._tasks), 20)
+
+
+async def settle():
+    await asyncio.sleep(0.1)
+
+
+def test_a_crowd_of_one_address_delays_another_by_one_request(two_at_once):
+    async def crowd():
+        asked = Crowd()
+        for number in range(20):
+            await asked.ask(f"/crowd/{number}")
+        await asked.ask("/guest", "10.0.0.2")
+        await settle()
+        await asked.end()
+        return asked.began
+
+    assert asyncio.run(crowd()).index("/guest") == 3, "after the two that were answered, and the next of the crowd"
+
+
+@pytest.mark.parametrize("probe", ["/livez/", "/readyz/", "/healthz/"])
+def test_probes_wait_for_no_crowd(two_at_once, probe):
+    async def crowd():
+        asked = Crowd()
+        for number in range(20):
+            await asked.ask(f"/crowd/{number}")
+        await asked.ask(probe)
+        await settle()
+        began = list(asked.began)
+        await asked.end()
+        return began
+
+    assert probe in asyncio.run(crowd())
+
+
+def test_too_many_of_one_address_are_refused(two_at_once):
+    async def crowd():
+        asked = Crowd()
+        for number in range(103):
+            await asked.ask(f"/crowd/{number}")
+        await settle()
+        refused = dict(asked.answers)
+        await asked.end()
+        return refused, asked.answers
+
+    refused, answers = asyncio.run(crowd())
+    assert refused == {"/crowd/102": 503}, "two run, a hundred wait"
+    assert list(answers.values()).count(200) == 102
+
+
+@pytest.mark.parametrize("path", ["/forms/claim/", "/admin/login/"])
+def test_credentials_that_a_page_does_not_ask_for_pass_nobody(two_at_once, path):
+    async def crowd():
+        asked = Crowd()
+        for number in range(5):
+            await asked.ask(path, headers=[(b"authorization", b"x"), (b"cookie", b"sessionid=%d" % number)])
+        await settle()
+        began = len(asked.began)
+        await asked.end()
+        return began
+
+    assert asyncio.run(crowd()) == 2
+
+
+def test_a_host_project_has_no_limit_by_itself(settings):
+    del settings.AUTOMATE_ANONYMOUS_REQUESTS
+
+    async def crowd():
+        asked = Crowd()
+        for number in range(20):
+            await asked.ask(f"/shop/{number}")
+        await settle()
+        began = len(asked.began)
+        await asked.end()
+        return began
+
+    assert asyncio.run(crowd()) == 20
+
+
+def test_a_turn_ends_with_a_request_that_fails(two_at_once):
     async def application(scope, receive, send):
         await receive()
         raise RuntimeError(scope["path"])

@@ -101,6 +101,7 @@ RULES: dict[str, Rule] = {
     "AUTOMATE_SIGN_IN_TRIES_OF_ADDRESS": _number(1, whole=True),
     "AUTOMATE_REQUEST_BYTES": _number(0, whole=True),
     "AUTOMATE_REQUEST_SECONDS": _number(0),
+    "AUTOMATE_ANONYMOUS_REQUESTS": _number(0, whole=True),
     "AUTOMATE_HOOK_BODY_BYTES": _number(1, whole=True),
     "AUTOMATE_FORM_RATE": _number(0),
     "AUTOMATE_FORM_TOTAL_RATE": _number(0),

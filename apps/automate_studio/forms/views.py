@@ -6,6 +6,7 @@ import datetime as dt
 from functools import partial
 from typing import Any
 
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.utils import timezone
@@ -59,7 +60,7 @@ def _rate_notice(request: HttpRequest, slug: str) -> str:
 
 
 #: Of all these views. Signed tokens take the place of CSRF cookies, which browsers do not send from frames.
-_public = method_decorator([csrf_exempt, never_cache], name="dispatch")
+_public = method_decorator([csrf_exempt, never_cache, login_not_required], name="dispatch")
 _METHODS = ["get", "head", "post"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import ValidationError
@@ -67,5 +68,5 @@ class SignInView(LoginView):
         return {**admin_site().each_context(self.request), "app_path": here, **super().get_context_data(**context)}
 
 
-sign_in = SignInView.as_view()
+sign_in = login_not_required(SignInView.as_view())
 sign_out = LogoutView.as_view(next_page=reverse_lazy("studio:sign_in"))
