@@ -1,5 +1,5 @@
 # Every target sets up what it needs; on a machine with nothing of ours, `make run` and `make test` just work.
-.PHONY: help run demo test test-all check lint types collection format docs messages e2e vendor-check bench bench-long faults release measures clean
+.PHONY: help run demo test test-all check lint types collection format docs messages e2e vendor-check bench bench-long faults mutations release measures clean
 
 PYTHON := .venv/bin/python
 # What Python compiles is kept, whatever the environment says, and not among the sources: a start takes half as long.
@@ -68,6 +68,9 @@ bench: ## figures, one JSON line each (bench/README.md)
 
 faults: ## the long fault tests, one JSON line each; ARGS="F6 --events 1000 --kills 10 --seconds 60"
 	@sh scripts/setup.sh dev && exec $(PYTHON) -m tests.faults.long $(ARGS)
+
+mutations: ## small faults put into security-relevant modules, which tests must notice; ARGS="egress tokens"
+	@sh scripts/setup.sh dev && exec $(PYTHON) -m tests.mutations $(ARGS)
 
 bench-long: ## the figures beside a long history and an old transaction: half an hour
 	@sh scripts/setup.sh dev && exec $(PYTHON) -m bench --long
