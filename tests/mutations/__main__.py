@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,7 @@ KEPT = "|".join(
 
 
 def main(arguments: list[str]) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started ends, too
     subjects = tomllib.loads((HERE / "subjects.toml").read_text())
     if not arguments:
         for name, modules in subjects.items():
@@ -91,7 +93,9 @@ def copy_files(tree: Path) -> None:
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout.split("\n")  # fmt: skip
-    catalogues = [str(path.relative_to(ROOT)) for app in ("apps", "automate_site") for path in (ROOT / app).rglob("*.mo")]
+    catalogues = [
+        str(path.relative_to(ROOT)) for app in ("apps", "automate_site") for path in (ROOT / app).rglob("*.mo")
+    ]
     for name in filter(None, [*listed, *catalogues]):
         if (ROOT / name).is_file():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +161,9 @@ def mutate(tree: Path, stem: Path, module: str, command: list[str]) -> Path:
 
 def dump(session: Path) -> str:
     """What cosmic-ray knows of a session, one JSON line for a mutant."""
-    return subprocess.run([str(TOOLS / "cosmic-ray"), "dump", str(session)], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [str(TOOLS / "cosmic-ray"), "dump", str(session)], capture_output=True, text=True, check=True
+    ).stdout
 
 
 if __name__ == "__main__":
