@@ -77,7 +77,7 @@ def test_their_neighbours_are_not(address):
         ("127.0.0.1", True), ("127.255.255.255", True), ("10.255.255.255", True), ("172.16.0.1", True),
         ("172.31.255.255", True), ("192.168.255.255", True), ("::1", True), ("fd12::7", True), ("fc00::1", True),
         ("fd00:ec2::254", False), ("fd00:ec2:ffff::1", False), ("fd00:ec1::1", True), ("fd00:ec3::1", True),
-        ("169.254.169.254", False), ("fe80::1", False), ("0.0.0.0", False), ("100.64.0.1", False),
+        ("169.254.169.254", False), ("fe80::1", False), ("0.0.0.1", False), ("100.64.0.1", False),
     ],
 )  # fmt: skip
 def test_named_hosts_may_be_on_loopback_and_private_networks_alone(address, is_open):
