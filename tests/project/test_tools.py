@@ -20,7 +20,9 @@ for path in sorted(pathlib.Path("bench").glob("[!_]*.py")):
 
 
 @pytest.mark.parametrize(
-    "command", [["-m", "bench", "--help"], ["-m", "tests.faults.long", "--help"], ["-m", "tests.mutations"], ["-c", IMPORT_ALL]], ids=str
+    "command",
+    [["-m", "bench", "--help"], ["-m", "tests.faults.long", "--help"], ["-m", "tests.mutations"], ["-c", IMPORT_ALL]],
+    ids=str,
 )
 def test_it_starts(command):
     done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
