@@ -314,3 +314,4 @@ def test_a_delay_doubles_up_to_a_quarter_of_an_hour(monkeypatch, chance, share):
     assert RetryPolicy(base=5, factor=3, cap=40).delay(2) == share * 15
     assert RetryPolicy().delay(1, 86_400.0) == RetryPolicy().delay(1, 86_401.0) == 86_400
     assert RetryPolicy().delay(1, 0.1) == share * 2
+    assert RetryPolicy(base=0.5).delay(1) == share * 0.5, "no other side asked to wait"
