@@ -287,6 +287,7 @@ def test_a_group_below_a_cancelled_task_that_only_waits_ends_at_once():
 
 def test_the_first_claim_of_an_effect_decides():
     one = effect()
+    assert (one.cancelled, one.claimed_by, one.postponed) == (False, "", 0.0)
     assert one.claim("thread") and one.claim("thread") and not one.claim("watch")
     one.release("watch")
     assert not one.claim("watch")

@@ -53,11 +53,11 @@ def test_sixteen_characters_are_enough_and_fifteen_are_not(code, make):
     assert scheme.secret_problem(make(15))
 
 
-@pytest.mark.parametrize("code", ["github", "standard", "hmac", "bearer", "basic"])
-def test_a_new_secret_is_long_and_never_the_same(code):
+@pytest.mark.parametrize(("code", "length"), [("github", 64), ("standard", 6 + 44), ("hmac", 64), ("basic", 8 + 48)])
+def test_a_new_secret_is_long_and_never_the_same(code, length):
     scheme = scheme_for(code, {})
     one, two = scheme.new_secret(), scheme.new_secret()
-    assert one != two and len(one) >= 44 and scheme.secret_problem(one) is None
+    assert one != two and len(one) == len(two) == length and scheme.secret_problem(one) is None
 
 
 # --- proofs -----------------------------------------------------------------------------------------------------------
@@ -182,6 +182,13 @@ def test_a_scheme_that_nobody_could_use_is_refused(name, value, problem):
     setattr(scheme, name, value)
     with pytest.raises(TypeError, match=problem):
         verify_scheme(scheme)
+
+
+def test_what_a_scheme_does_not_say_is_the_careful_choice():
+    scheme = GoodScheme({})
+    assert (scheme.signed, scheme.has_secret, scheme.can_sign, scheme.proves_body_alone) == (True,) * 4
+    assert (scheme.may_block, scheme.takes_cloudevents, scheme.is_test({"x-github-event": "ping"})) == (False,) * 3
+    assert (scheme.challenge({}), scheme.reply({}), scheme.is_timely(github())) == (None, None, True)
 
 
 def test_a_code_may_be_as_long_as_its_column():
