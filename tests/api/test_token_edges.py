@@ -94,6 +94,15 @@ def test_a_use_is_recorded_once_a_minute(make, seconds, is_recorded):
     assert (token.last_used_at != before) is is_recorded
 
 
+def test_a_use_that_another_process_has_recorded_is_not_recorded_again(make):
+    token, _ = make()
+    before = timezone.now() - 5 * SECOND
+    change(token, last_used_at=before)
+    use.record_use(token)  # it was read when it had never been used
+    token.refresh_from_db()
+    assert token.last_used_at == before
+
+
 # --- issuing ----------------------------------------------------------------------------------------------------------
 
 
