@@ -269,6 +269,12 @@ def test_a_person_holds_the_scopes_of_their_roles(owner, admin):
     assert not held_scopes._holds(admin, "nothing", "view")
 
 
+def test_a_grantable_verb_counts_within_reach(owner, workflow):
+    workflow(MANUAL)
+    with narrowed_to(owner, ["workflow:view", "workflow:add"], [1]):
+        assert {"workflow:view"} == {scope for scope in held_scopes.held_scopes(owner) if scope.startswith("workflow:")}
+
+
 def test_a_person_who_leaves_has_their_valid_tokens_named(make, owner, colleague):
     valid, revoked, expired = (make()[0] for _ in range(3))
     change(revoked, revoked_at=timezone.now())
