@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from automate_core.webhooks.schemes import certificates
+from automate_core.webhooks.schemes import certificates, sns
 from automate_core.webhooks.schemes.certificates import CertificateCache
 from automate_testing.fakes import answer
 from tests.core.webhooks.test_public_keys import RSA, certificate
@@ -82,3 +82,35 @@ def test_a_hundred_keys_are_kept_at_most(sender):
     assert len(sender.asked) == len(cache._known) == 100
     cache.find_key(f"{URL}100")
     assert len(sender.asked) == 101 and len(cache._known) == 1
+
+
+# --- messages of Amazon SNS -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "is_timely"),
+    [
+        ("1970-01-12T13:46:40.000Z", True), ("1970-01-12T12:46:40Z", True), ("1970-01-12T12:46:39Z", False),
+        ("1970-01-12T13:51:40Z", True), ("1970-01-12T13:51:41Z", False), ("1970-01-12T13:46:40", False),
+        ("now", False), ("", False),
+    ],
+)  # fmt: skip
+def test_a_message_is_of_the_last_hour_and_says_its_time_zone(timestamp, is_timely, monkeypatch):
+    monkeypatch.setattr(sns.time, "time", lambda: 1_000_000.0)
+    assert sns._is_timely(timestamp) is is_timely
+
+
+def test_what_is_signed_has_all_its_fields_as_texts():
+    whole = dict.fromkeys(("Message", "MessageId", "Timestamp", "TopicArn"), "x") | {"Type": "Notification"}
+    assert sns.canonical_text(whole).startswith(b"Message\nx\nMessageId\nx\n")
+    assert sns.canonical_text(whole | {"MessageId": 7}) == b""
+    assert sns.canonical_text({name: value for name, value in whole.items() if name != "MessageId"}) == b""
+    assert sns.canonical_text(whole | {"Type": "Another"}) == b""
+
+
+def test_a_subscription_is_confirmed_in_five_seconds_and_no_redirect_is_followed(sender, monkeypatch):
+    monkeypatch.setattr(sns, "http_session", sender.open)
+    topic = "arn:aws:sns:us-east-1:123456789012:orders"
+    assert sns.SnsScheme({"topic_arn": topic}).challenge({"Type": "SubscriptionConfirmation", "Token": "t"})
+    [(_, _, options)] = sender.asked
+    assert (options, sender.deadlines) == ({"follow_redirects": False}, [1_005.0])
