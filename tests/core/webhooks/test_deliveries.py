@@ -102,6 +102,16 @@ def test_a_delivery_of_every_scheme_counts_once(post, scheme):
     assert SECRET not in kept and "signature" not in kept and "authorization" not in kept
 
 
+@pytest.mark.parametrize("named", [{"delivery_header": "X-Id"}, {"delivery_field": "id"}])
+def test_a_delivery_without_its_id_is_known_by_its_body(send, named):
+    config = {**named, "dedupe_seconds": 10**9}
+    first, again, other = (send("hmac", {"a": a}, delivery="", config=config) for a in (1, 1, 2))
+    assert first.json() == again.json() != other.json()
+    for _ in range(2):
+        sent = send("hmac", {"a": 1, "id": 7}, delivery="7", config=config)
+    assert sent.json() != first.json() and Event.objects.count() == 3
+
+
 @pytest.mark.matrix
 @pytest.mark.parametrize("scheme", [code for code, each in SCHEMES.items() if each.signed and each.can_sign])
 def test_a_forged_delivery_of_every_scheme_is_the_same_401(door, listen, scheme):

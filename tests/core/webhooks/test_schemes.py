@@ -352,6 +352,13 @@ def test_generic_schemes_are_told_where_to_look(code):
     one, two = Delivery({}, BODY), Delivery({}, b"other")
     assert by_body.delivery_key(one, {}) == by_body.delivery_key(one, {}) != by_body.delivery_key(two, {})
     assert scheme_for(code, {}).delivery_key(one, {}) is None
+    everywhere = {"delivery_header": "X-Id", "delivery_field": "id", "event_header": "X-Event", "event_field": "kind"}
+    by_any = scheme_for(code, {**everywhere, "dedupe_seconds": 10**9})
+    assert by_any.delivery_key(Delivery({"x-id": "7"}, BODY), {"id": 8}) == "7"
+    assert by_any.delivery_key(one, {"id": 8}) == "8"
+    assert by_any.delivery_key(one, {}) == by_any.delivery_key(one, {}) != by_any.delivery_key(two, {})
+    assert (by_any.event_type({"x-event": "a"}, {"kind": "b"}), by_any.event_type({}, {"kind": "b"})) == ("a", "b")
+    assert scheme_for(code, everywhere).delivery_key(one, {}) is None
 
 
 def test_every_scheme_has_a_name():

@@ -53,7 +53,8 @@ NAMING = (
         kind=FieldKind.INTEGER,
         default=0,
         help=text(
-            "Equal bodies within one fixed time window of the server clock become one event. 0 keeps every delivery."
+            "Deliveries without a key and with equal bodies become one event within one fixed time window of the server"
+            " clock. 0 keeps each of them."
         ),
     ),
 )
@@ -131,22 +132,24 @@ class ConfiguredScheme[Rules: Naming](SignatureScheme):
         return {name: value for name, value in named.items() if name} | self._proof(secret, body)
 
     def delivery_key(self, delivery: Delivery, payload: Any) -> str | None:
-        if self.rules.delivery_header:
-            return delivery.headers.get(self.rules.delivery_header.lower()) or None
-        if self.rules.delivery_field:
-            return field(payload, self.rules.delivery_field) or None
-        if not self.rules.dedupe_seconds:
+        rules = self.rules
+        if key := _named(rules.delivery_header, rules.delivery_field, delivery.headers, payload):
+            return key
+        if not rules.dedupe_seconds:
             return None
-        bucket = int(time.time()) // self.rules.dedupe_seconds
+        bucket = int(time.time()) // rules.dedupe_seconds
         return f"{hashlib.sha256(delivery.body).hexdigest()}:{bucket}"
 
     def event_type(self, headers: Headers, payload: Any) -> str:
-        if self.rules.event_header:
-            return headers.get(self.rules.event_header.lower(), "")
-        return field(payload, self.rules.event_field)
+        return _named(self.rules.event_header, self.rules.event_field, headers, payload)
 
     def _proof(self, secret: str, body: bytes) -> dict[str, str]:
         return {}
+
+
+def _named(header: str, path: str, headers: Headers, payload: Any) -> str:
+    """The text in that header; without it the one in that field of the body; empty when there is neither."""
+    return (headers.get(header.lower(), "") if header else "") or (field(payload, path) if path else "")
 
 
 class HmacScheme(ConfiguredScheme[HmacRules]):
