@@ -33,9 +33,9 @@ _BINARY_TYPES = (
 )  # fmt: skip
 
 
-def show_once(response: HttpResponse, secret: str) -> None:
-    """Exempt one value from redaction in this response: a secret that its reader was just given, or may have."""
-    response.shown_once = secret.encode()  # type: ignore[attr-defined]
+def show_once(response: HttpResponse, *secrets: str) -> None:
+    """Exempt values from redaction in this response: secrets that its reader was just given, or may have."""
+    response.shown_once = tuple(secret.encode() for secret in secrets)  # type: ignore[attr-defined]
 
 
 class PersonLocaleMiddleware:
@@ -112,7 +112,7 @@ def is_markup(data: bytes, at: int) -> bool:
 
 
 def _redact_response(response: HttpResponse, known: Redactor) -> None:
-    once: bytes = getattr(response, "shown_once", b"")
+    once: tuple[bytes, ...] = getattr(response, "shown_once", ())
     content = callback_tokens.mask_tokens(response.content, once)
     if not known.is_empty:
         content = _redact_content(known, content, response, once)
@@ -122,13 +122,13 @@ def _redact_response(response: HttpResponse, known: Redactor) -> None:
             response.headers["Content-Length"] = str(len(content))
 
 
-def _redact_content(known: Redactor, content: bytes, response: HttpResponse, once: bytes) -> bytes:
+def _redact_content(known: Redactor, content: bytes, response: HttpResponse, once: tuple[bytes, ...]) -> bytes:
     charset = response.charset or "utf-8"
     text = content.decode(charset, "surrogateescape")
     is_html = response.headers.get("Content-Type", "").startswith("text/html")
 
     def is_exempt(data: bytes, at: int) -> bool:
-        return (bool(once) and data.startswith(once, at)) or (is_html and is_markup(data, at))
+        return data.startswith(once, at) or (is_html and is_markup(data, at))
 
     masked = known.text(
         text, patterns=False, at_least=MIN_STRONG_LENGTH, is_exempt=is_exempt if is_html or once else None

@@ -21,6 +21,18 @@ slug: {slug}
 triggers: [{{kind: manual}}]
 steps: [{{kind: workflow, key: sub, workflow: {called}}}]
 """
+CALLBACKS = """
+name: Ask them
+slug: ask-them
+triggers: [{kind: manual}]
+steps:
+  - kind: parallel
+    key: both
+    arms:
+      - {key: one, steps: [{kind: wait, key: first, callback: true, timeout: 1h}]}
+      - {key: two, steps: [{kind: wait, key: second, callback: true, timeout: 1h}]}
+      - {key: three, steps: [{kind: wait, key: page, form: [{name: reason}], timeout: 1h}]}
+"""
 
 
 @pytest.fixture
@@ -49,6 +61,7 @@ def test_the_approval_of_a_sub_run_is_named(api, owner, waiting):
         "due_at": approval["due_at"],
         "page": f"http://127.0.0.1:8000/admin/automate/approvals/{wait.pk}/",
         "approval": str(wait.pk),
+        "answer_url": None,
     }
     assert api(owner, "workflow:view").get(waiting).json()["waits"][-1]["title"] == ""
     api(owner).post(f"{waiting}/cancel")
@@ -62,3 +75,42 @@ def test_sub_runs_that_one_may_not_view_are_not_named(api, stranger, waiting):
     for each in (hidden, approval):
         assert (each["run"], each["workflow"], each["step"], each["title"]) == (None, None, None, "")
     assert approval["page"].endswith("/")
+
+
+def _waits(client, url):
+    return [(each["kind"], each["answer_url"]) for each in client.get(url).json()["waits"]]
+
+
+def test_the_callback_of_a_rerun_is_answered_by_its_own_url(api, owner, workflow, drain, client):
+    workflow(CALLBACKS)
+    people = api(owner)
+    first = people.post("workflows/ask-them/runs").json()["url"]
+    drain()
+    old = people.get(first).json()["waits"][0]["answer_url"]
+    people.post(f"{first}/cancel")
+    again = people.post(f"{first}/rerun", {}).json()
+    drain()
+    (kind, one), (_, other), *form = _waits(people, again["url"])
+    assert (kind, len({old, one, other})) == ("callback", 3)
+    assert [kind for kind, _ in form] == ["form"] and client.get(form[0][1]).status_code == 200
+    assert client.post(old, {}, content_type="application/json").status_code == 410
+    for url in (one, other):
+        assert client.post(url, {}, content_type="application/json").status_code == 202
+    drain()
+    assert [kind for kind, _ in _waits(people, again["url"])] == ["form"]
+
+
+def test_the_url_of_a_callback_is_for_those_who_may_answer(api, owner, stranger, workflow, drain):
+    made = workflow(CALLBACKS)
+    url = api(owner).post("workflows/ask-them/runs").json()["url"]
+    drain()
+    assert api(stranger).get(url).status_code == 404
+    enough = ("workflow:view", "workflow:run", "workflow:view_payload")
+    assert all(address for _, address in _waits(api(owner, *enough), url))
+    for scopes in (("workflow:view", "workflow:run"), ("workflow:view", "workflow:view_payload")):
+        assert {address for _, address in _waits(api(owner, *scopes), url)} == {None}, scopes
+    for verb in ("view", "view_payload"):
+        assign_perm(f"{verb}_workflow", stranger, made)
+    assert {address for _, address in _waits(api(stranger), url)} == {None}
+    assign_perm("run_workflow", stranger, made)
+    assert all(address for _, address in _waits(api(stranger), url))

@@ -217,6 +217,15 @@ def test_runs_are_listed_cancelled_and_rerun(signed_in, workflow, owner, drain):
     assert cli("runs", "cancel", "no-id").code == 1
 
 
+def test_the_url_of_a_callback_is_shown(signed_in, workflow, owner, drain):
+    workflow(TWO.replace("duration: 1", "callback: true, timeout: 2h"))
+    cli = signed_in(owner)
+    run = cli("runs", "start", "two").out.strip()
+    drain()
+    [wait] = cli("runs", "show", run, "--json").json()["waits"]
+    assert "/hooks/callback/" in wait["answer_url"] and wait["answer_url"] in cli("runs", "show", run).out
+
+
 def test_events_are_sent_and_replayed(signed_in, workflow, owner, drain):
     made = workflow("{name: On, slug: on, triggers: [{kind: event, event: go}], steps: [{kind: stop, key: done}]}")
     cli = signed_in(owner)

@@ -512,3 +512,22 @@ def test_a_start_is_cancelled_before_a_worker_takes_it(api, workflow, owner, on_
     run = ExecutionRun.objects.get()
     assert (run.status, run.origin, run.error["message"]) == ("cancelled", "mcp", "Cancelled by owner: No")
     assert AuditEntry.objects.get(verb="run.cancelled").credential == str(made.token)
+
+
+@pytest.mark.parametrize("may_answer", [True, False])
+def test_a_run_says_that_it_waits_for_a_callback(api, workflow, owner, drain, on_site, client, may_answer):
+    wait = "{kind: wait, key: answer, callback: true, timeout: 1h}"
+    workflow(f"{{name: C, slug: c, triggers: [{{kind: manual}}], steps: [{wait}]}}")
+    run = api(owner).post("workflows/c/runs").json()["id"]
+    drain()
+    scopes = ("workflow:view", "workflow:view_payload", *(["workflow:run"] if may_answer else []))
+    plain = api(owner, *scopes).plain
+
+    async def use(site):
+        async with site.client(plain) as session:
+            return await session.call_tool("get_run", {"run": run})
+
+    [found] = on_site(use).structured_content["waits"]
+    assert (found["kind"], found["step"], "answer_url" in found) == ("callback", "answer", may_answer)
+    if may_answer:
+        assert client.post(found["answer_url"], {}, content_type="application/json").status_code == 202

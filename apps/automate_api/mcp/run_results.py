@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from automate_api.mcp.callers import Caller
-from automate_api.mcp.tools.tool import ToolResult
+from automate_api.mcp.tools.tool import ToolResult, write_moment
 from automate_core import artifacts
 from automate_core.models import ExecutionRun, Wait
 from automate_core.operations.notifications.texts import page_url
 from automate_core.replies.run_urls import run_url
 from automate_core.runs.lookup import REJECTED, PendingStart, find_run_or_start
 from automate_core.runs.outputs import find_run_output
-from automate_core.runs.waits.open_waits import find_open_waits
+from automate_core.runs.waits.open_waits import OpenWait, find_open_waits
 from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_governance.audit import payload_views
 from automate_governance.permissions import can
@@ -39,9 +39,24 @@ RUN_SCHEMA: dict[str, Any] = {
             "description": "Decisions that the run or its sub-runs wait for. Only a person makes them, on the page.",
             "items": {"type": "object", "properties": {"title": {"type": "string"}, "url": {"type": "string"}}},
         },
+        "waits": {
+            "type": "array",
+            "description": "What else the run or its sub-runs wait for. POST JSON to the answer_url of a callback.",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "kind": {"enum": [*Wait.Kind.values]},
+                    "step": {"type": "string", "description": "Path of the step that waits."},
+                    "due_at": {"type": "string"},
+                    "answer_url": {"type": "string", "description": "Of a callback or the page of a form."},
+                },
+            },
+        },
     },
     "required": ["run", "status", "url"],
 }
+
+_OTHER_WAITS = frozenset(Wait.Kind.values) - {Wait.Kind.APPROVAL}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +171,8 @@ def describe_run(caller: Caller, run: ExecutionRun) -> RunResult:
         payload_views.record_view(caller.owner, "run.payload_viewed", run, trace_id=run.trace_id, step="output")
     if approvals:
         content["approvals"] = [{"title": each.title, "url": each.url} for each in approvals]
+    if others := find_open_waits(run, caller.owner, _OTHER_WAITS):
+        content["waits"] = [_describe_wait(each) for each in others]
     return RunResult(
         id=run.pk,
         status=RunStatus(run.status),
@@ -205,3 +222,14 @@ def _open_approvals(caller: Caller, run: ExecutionRun) -> list[Approval]:
         Approval(id=found.wait.pk, title=found.title, url=page_url("studio:approval_page", found.wait.pk))
         for found in find_open_waits(run, caller.owner, {Wait.Kind.APPROVAL})
     ]
+
+
+def _describe_wait(found: OpenWait) -> dict[str, Any]:
+    wait = found.wait
+    described = {
+        "kind": str(wait.kind),
+        "step": wait.path if found.may_view else "",
+        "due_at": write_moment(wait.due_at) if wait.due_at else "",
+        "answer_url": found.answer_url,
+    }
+    return {name: value for name, value in described.items() if value}

@@ -39,6 +39,11 @@ def read_page_token(token: str) -> tuple[uuid.UUID, str] | None:
     return _read_token(token, PAGE_SALT)
 
 
+def token_of(url: str) -> str:
+    """The token at the end of such a URL, which responses mask."""
+    return url.rstrip("/").rpartition("/")[2]
+
+
 def _read_token(token: str, salt: str) -> tuple[uuid.UUID, str] | None:
     try:
         run_id, path = Signer(salt=salt).unsign_object(token)

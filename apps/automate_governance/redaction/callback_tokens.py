@@ -6,6 +6,8 @@ colon, which URLs inside URLs have percent-encoded.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import re2
 
 from automate_governance.redaction.token_patterns import MASK
@@ -21,11 +23,11 @@ def find_tokens(data: bytes) -> list[tuple[int, int]]:
     return [match.span() for match in _TOKEN.finditer(data)] if _PREFIX in data else []
 
 
-def mask_tokens(data: bytes, shown: bytes = b"") -> bytes:
-    """Return `data` with its tokens masked, except the token `shown`."""
+def mask_tokens(data: bytes, shown: Collection[bytes] = ()) -> bytes:
+    """Return `data` with its tokens masked, except those in `shown`."""
     if _PREFIX not in data:
         return data
-    return _TOKEN.sub(lambda match: match[0] if match[0] == shown else MASK.encode(), data)  # type: ignore[no-any-return]
+    return _TOKEN.sub(lambda match: match[0] if match[0] in shown else MASK.encode(), data)  # type: ignore[no-any-return]
 
 
 def partial_token_start(data: bytes) -> int:

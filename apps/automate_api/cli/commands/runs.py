@@ -101,7 +101,8 @@ def show(run: str, steps: bool, outputs: bool) -> None:
         click.echo()
         columns = [
             named("kind", "Waits for", cut=False), named("workflow"), named("step"), named("title"),
-            time_column("due_at", "Due"), named("page", cut=False),
+            time_column("due_at", "Due"),
+            Column("URL", lambda wait: wait.get("page") or wait.get("answer_url"), cut=False),
         ]  # fmt: skip
         print_table(waits, columns, empty="No waits.")
     if listed:

@@ -17,8 +17,9 @@ from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import START, key_of
 from automate_core.models import Event, ExecutionRun, RunLog, RunReply, StepRun, Wait
 from automate_core.runs.waits import approvals
+from automate_core.runs.waits.open_waits import OpenWait
 from automate_core.states import FINAL_RUN_STATES, StepStatus
-from automate_core.webhooks.callback_urls import callback_url, form_page_url
+from automate_core.webhooks.callback_urls import token_of
 from automate_governance import audit
 from automate_governance.middleware import show_once
 from automate_governance.models import AuditEntry
@@ -273,7 +274,7 @@ def build_inspector(
 def reveal_answer_url(response: HttpResponse, inspector: StepInspector | None) -> HttpResponse:
     """Let a response show the URL that answers the step. The URLs of all others stay masked."""
     if inspector is not None and inspector.decision is not None and (url := inspector.decision.answer_url):
-        show_once(response, url.rstrip("/").rpartition("/")[2])
+        show_once(response, token_of(url))
     return response
 
 
@@ -342,8 +343,7 @@ def _pending_decision(
     values, errors = given
     is_asked = is_approval and approvals.open_approvals_for(user).filter(pk=wait.pk).exists()
     may_run = can(user, "run", run.workflow)
-    url_of = {Wait.Kind.FORM: form_page_url, Wait.Kind.CALLBACK: callback_url}.get(Wait.Kind(wait.kind))
-    may_answer = url_of is not None and may_run and can(user, "view_payload", run)
+    found = OpenWait(wait=wait, may_view=True, may_view_payload=can(user, "view_payload", run), may_run=may_run)
     return PendingDecision(
         wait=wait,
         may_run=may_run,
@@ -352,7 +352,7 @@ def _pending_decision(
         fields=form_fields((wait.data or {}).get("form", []), values, errors) if is_asked else [],
         error=errors.get("", ""),
         remark_error=remark_error(errors),
-        answer_url=url_of(run.pk, path) if url_of and may_answer else "",
+        answer_url=found.answer_url,
         given=describe_given_output(definition, key_of(path)) if may_run and not is_approval else GivenOutput(),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from django.db.models import QuerySet
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
@@ -32,8 +32,10 @@ from automate_core.runs.service_words import error_with_words
 from automate_core.runs.waits.open_waits import OpenWait, find_open_waits
 from automate_core.states import RunStatus
 from automate_core.triggers.manual import start_workflow
+from automate_core.webhooks.callback_urls import token_of
 from automate_governance.admin_site import reverse
 from automate_governance.audit import payload_views
+from automate_governance.middleware import show_once
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_plugins import text
 
@@ -99,6 +101,12 @@ class RunWait(Schema):
     due_at: dt.datetime | None
     page: str | None = Field(description="The page where people decide an approval.")
     approval: uuid.UUID | None = Field(description="ID of the approval, for /approvals.")
+    answer_url: str | None = Field(
+        description=(
+            "Where a callback is posted, or the page of a hosted form; null without the permissions to run the "
+            "workflow and to view payloads."
+        )
+    )
 
 
 class RunWithWaits(Run):
@@ -200,13 +208,15 @@ def list_runs(request: TokenRequest, query: Query[RunListQuery]) -> dict[str, An
 
 
 @router.get("/runs/{uuid:run_id}", response=RunWithWaits)
-def read_run(request: TokenRequest, run_id: uuid.UUID) -> dict[str, Any]:
+def read_run(request: TokenRequest, response: HttpResponse, run_id: uuid.UUID) -> dict[str, Any]:
     """Read one run, and what it waits for."""
     found = find_run(request, run_id)
     if isinstance(found, PendingStart):
         return describe_pending(found)
     described = describe_run(found, may_view_payload=can(request.user, "view_payload", found))
-    return described | {"waits": [_describe_wait(each) for each in find_open_waits(found, request.user)]}
+    waits = find_open_waits(found, request.user)
+    show_once(response, *(token_of(each.answer_url) for each in waits if each.answer_url))
+    return described | {"waits": [_describe_wait(each) for each in waits]}
 
 
 @router.get("/runs/{uuid:run_id}/outputs", response=RunOutputs)
@@ -307,6 +317,7 @@ def _describe_wait(found: OpenWait) -> dict[str, Any]:
         "due_at": wait.due_at,
         "page": page_url("studio:approval_page", wait.pk) if is_approval else None,
         "approval": wait.pk if is_approval else None,
+        "answer_url": found.answer_url or None,
     }
 
 
