@@ -38,7 +38,7 @@ def requeue_job(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
     if not requeueable_jobs().filter(pk=job.pk).exists():
         raise ControlError(text("Job %(job)s was already requeued.", job=str(job.pk)))
     if job.run is not None:
-        return control.rerun(job.run, by=by, start="failed")
+        return control.rerun(job.run, by=by, start="failed", unknown=True)
     if job.event is None:
         raise ControlError(text("The event of job %(job)s was deleted.", job=str(job.pk)))
     if job.event.erasure is not None:

@@ -60,7 +60,17 @@ class AlreadyRerunError(ControlError):
 
 
 class UnknownOutcomeError(ControlError):
-    """A step that the re-run would repeat may have taken effect."""
+    """Steps that the re-run would repeat may have taken effect. `paths` are these steps."""
+
+    def __init__(self, run: ExecutionRun, paths: list[str]) -> None:
+        super().__init__(
+            text(
+                "The outcome of these steps of the run %(run)s is unknown: %(steps)s. A re-run may repeat an effect.",
+                run=str(run),
+                steps=", ".join(paths),
+            )
+        )
+        self.paths = paths
 
 
 class NoSuchStepError(ControlError):
@@ -121,7 +131,7 @@ def rerun(
     request: uuid.UUID | None = None,
     once: bool = False,
     again: bool = True,
-    unknown: bool = True,
+    unknown: bool = False,
 ) -> ExecutionRun:
     """Create a new run from an ended one, with the same trace id; its `retried_from` is the ended run.
 
@@ -130,7 +140,8 @@ def rerun(
     for this run.
 
     Repeating a `request` returns the run that it created. `once` rejects a run that was re-run before; `again=False`
-    rejects one whose re-run succeeded or has not ended, and `unknown=False` one with a step whose outcome is unknown.
+    rejects one whose re-run succeeded or has not ended. One with a step whose outcome is unknown is rejected unless
+    `unknown`: its effect may be repeated.
 
     A step in doubt before which nothing is repeated sends the idempotency key of the attempt that it repeats, if its
     input is the same. `by` None is the host's own code, which needs no permission.
@@ -156,10 +167,8 @@ def rerun(
     if run.status not in FINAL_RUN_STATES:
         raise NotEndedError(text("The run %(run)s has not ended yet. Cancel it, or wait until it ends.", run=str(run)))
     found = doubts.find_doubts([run.pk]).get(run.pk, [])
-    if not unknown and any(doubt.is_unknown for doubt in found):
-        raise UnknownOutcomeError(
-            text("The outcome of a step of the run %(run)s is unknown. A re-run may repeat its effect.", run=str(run))
-        )
+    if not unknown and (paths := [doubt.path for doubt in found if doubt.is_unknown]):
+        raise UnknownOutcomeError(run, paths)
     chosen = _version(run, version)
     taken_over = _taken_over(run, chosen, start)
     event = run.event if payload is msgspec.UNSET else _edited(run, payload)

@@ -66,7 +66,7 @@ def shipped(sink, order=None):
 
 
 def again(run, owner, drain, **options):
-    made = control.rerun(run, by=owner, **options)
+    made = control.rerun(run, by=owner, unknown=True, **options)
     drain()
     made.refresh_from_db()
     return made
@@ -93,7 +93,7 @@ def test_a_chain_of_reruns_keeps_the_first_key(shop, sink, owner, drain, setting
     second = again(ExecutionRun.objects.get(), owner, drain)
     assert second.status == "failed" and len(shipped(sink)) == 1
     assert control.rerun_many(ExecutionRun.objects.filter(pk=second.pk), owner, dry_run=True).left_out.unknown == 1
-    third = control.rerun(second, by=owner)
+    third = control.rerun(second, by=owner, unknown=True)
     third = control.cancel(third, by=owner)
     settings.AUTOMATE_EGRESS_ALLOW = allowed
     assert again(third, owner, drain).status == "succeeded"
@@ -197,8 +197,14 @@ def test_programs_leave_unknown_outcomes_out(shop, sink, owner, api):
     assert (counted["applies_to"], counted["unknown_outcome"]) == (0, 1)
     refused = client.post("bulk-actions", wanted)
     assert refused.status_code == 409 and "outcome of these runs is unknown" in refused.json()["detail"]
-    refused = client.post(f"runs/{run.pk}/rerun", {"unknown": False})
-    assert refused.status_code == 409 and "may repeat its effect" in refused.json()["detail"]
+    for body in ({}, {"from_step": "start"}, {"unknown": False}):
+        refused = client.post(f"runs/{run.pk}/rerun", body)
+        problem = refused.json()
+        assert (refused.status_code, problem["code"]) == (409, "unknown_outcome"), body
+        assert "unknown: ship. A re-run may repeat" in problem["detail"]
+        assert [each["field"] for each in problem["errors"]] == ["unknown"]
+    with pytest.raises(control.UnknownOutcomeError):
+        control.rerun(run, by=owner)
     count_ended_runs()
     group = f"failure-groups/{FailureGroup.objects.get().pk}/rerun"
     result = client.post(group, {}).json()
@@ -206,6 +212,8 @@ def test_programs_leave_unknown_outcomes_out(shop, sink, owner, api):
     assert client.post("bulk-actions", {**wanted, "unknown": True}).status_code == 202
     work_off()
     assert ExecutionRun.objects.filter(retried_from=run).count() == 1
+    assert client.post(f"runs/{run.pk}/rerun", {"unknown": True}).status_code == 201
+    assert ExecutionRun.objects.filter(retried_from=run).count() == 2
 
 
 def test_a_connection_that_was_never_made_is_no_doubt(workflow, deliver, drain, owner, settings):

@@ -121,6 +121,7 @@ def _rerun(request: HttpRequest, run: ExecutionRun) -> ExecutionRun:
         version="newest" if post.get("version") == "newest" else "original",
         payload=_parse_input(post.get("payload", "")) if post.get("input") == "edited" else msgspec.UNSET,
         request=_parse_uuid(post.get("request")),
+        unknown=True,  # the dialog names the steps
     )
 
 

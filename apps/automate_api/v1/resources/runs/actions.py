@@ -41,7 +41,13 @@ class RerunRun(RequestSchema):
     payload: Any = Field(None, description="Replaces the payload of the event, also with null.")
     variables: dict[str, Any] = Field(default_factory=dict, description="Replace variables of the workflow.")
     again: bool = Field(True, description="Also when a re-run succeeded or has not ended.")
-    unknown: bool = Field(True, description="Also when the outcome of a step is unknown; its effect may be repeated.")
+    unknown: bool = Field(
+        False,
+        description=(
+            "Also when the outcome of a step is unknown; its effect may be repeated. Without it, such a run is refused "
+            "with 409 (`unknown_outcome`)."
+        ),
+    )
 
 
 class WaitingStep(RequestSchema):
@@ -80,6 +86,9 @@ def rerun_run(request: TokenRequest, run_id: uuid.UUID, body: RerunRun) -> dict[
             again=body.again,
             unknown=body.unknown,
         )
+    except control.UnknownOutcomeError as error:
+        hint = _("Send true to re-run it all the same.")
+        raise ProblemError(409, translated(str(error)), [("unknown", hint)], code="unknown_outcome") from error
     except control.NoSuchStepError as error:
         message = translated(str(error))
         raise ProblemError(422, message, [("from_step", message)]) from error
