@@ -15,7 +15,7 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_HOOK_RATE": 60_000,  # deliveries a minute from one address to one endpoint; 0 for no limit
     "AUTOMATE_HOOK_FAILURE_RATE": 60,  # of these, such whose signature fails; 0 for no limit
     "AUTOMATE_REPLY_THREADS": 4,  # of a process that may wait for replies at once; 0 for none
-    "AUTOMATE_API_RATE": 600,  # requests a minute with one API token, in each process; 0 for no limit
+    "AUTOMATE_API_RATE": 600,  # requests a minute with all API tokens of a user, in each process; 0 for no limit
     "AUTOMATE_MCP_OAUTH": False,  # whether people connect AI agents by OAuth, beside API tokens
     "AUTOMATE_MCP_TOOLS": 50,  # workflows in an AI agent's list of tools; it searches for further ones
     "AUTOMATE_MCP_WAIT_SECONDS": 20.0,  # how long an agent's call waits for the run that it started

@@ -74,7 +74,7 @@ def test_without_a_valid_token_nothing_is_answered(api, owner, text):
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_each_answer_says_how_many_requests_are_left(api, owner, settings):
+def test_each_answer_says_how_many_requests_are_left(api, owner, stranger, settings):
     settings.AUTOMATE_API_RATE = 3
     client = api(owner)
     left = [client.get("workflows") for _ in range(3)]
@@ -82,3 +82,6 @@ def test_each_answer_says_how_many_requests_are_left(api, owner, settings):
     refused = client.get("workflows")
     assert refused.status_code == 429
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    other_token = api(owner).get("workflows")
+    assert (other_token.status_code, "the tokens of this user" in other_token.json()["detail"]) == (429, True)
+    assert api(stranger).get("workflows").status_code == 200

@@ -178,7 +178,9 @@ def _request_problem(error: Exception) -> HttpResponse | None:
         case ProblemError():
             return problem(error.status, error.detail, error.errors, code=error.code)
         case RateLimitedError():
-            response = problem(429, _("Too many requests with this token. Wait before you send the next one."))
+            response = problem(
+                429, _("Too many requests with the tokens of this user. Wait before you send the next one.")
+            )
             response.headers["Retry-After"] = str(error.seconds)
             return response
         case ninja_errors.ValidationError():
