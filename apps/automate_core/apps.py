@@ -28,7 +28,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         from automate_core.expressions import plugin_filters
         from automate_core.models import NotificationRule, WebhookEndpoint, Workflow
         from automate_core.operations import audit_checks
-        from automate_core.operations.erasure import kinds
+        from automate_core.operations.erasure import data_kinds
         from automate_core.operations.site_status import access, audit_trail, operation, registry
         from automate_core.runs.waits import rate_limits, reconnection
         from automate_core.triggers import (
@@ -60,7 +60,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         pre_delete.connect(activation.leave_all, sender=Workflow)
         calls.admitted.connect(rate_limits.resume_admitted_steps)
         registry.register(*operation.ITEMS, *access.ITEMS, *audit_trail.ITEMS)
-        kinds.register()
+        data_kinds.register()
         audit.register_check("workflow.published", audit_checks.check_versions)
         audit.register_check("approval.decided", audit_checks.check_decisions)
         checks.register_all()

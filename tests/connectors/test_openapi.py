@@ -325,7 +325,7 @@ def test_the_work_on_a_whole_document_is_limited(document):
     with pytest.raises(DocumentError, match="refer to each other too often"):
         for each in list(api.operations.values()):
             action_of(api, each)
-    assert time.thread_time() - began < 6
+    assert time.thread_time() - began < 10
 
 
 def test_a_document_of_very_many_values_is_refused_before_it_is_read():

@@ -157,7 +157,7 @@ def test_deliveries_are_accepted_as_soon_as_the_database_is_back(endpoint, monke
     monkeypatch.setattr("automate_core.webhooks.kept_connection.PATIENCE_SECONDS", 0.3)
     started = time.monotonic()
     assert asyncio.run(one_after_the_other(2, back_or_away)) == [503, 202]
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
 
 
 # --- bodies that stop coming ------------------------------------------------------------------------------------------

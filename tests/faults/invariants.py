@@ -277,15 +277,29 @@ def i13_limits(connection: psycopg.Connection[Any], evidence: Evidence) -> None:
         assert len(together) <= most[run["workflow_id"]], f"{len(together)} at once: {change}"
 
 
+_STEP_OF_RUN = "automate_core_steprun step JOIN automate_core_executionrun run ON run.id = step.run_id"
+_INHERITS = "run.inherited_keys->step.path->>'key' = step.idempotency_key"
+
+
 def i15_idempotency_key(connection: psycopg.Connection[Any], evidence: Evidence) -> None:
-    """One key for a step, no other step's, and no more calls with it than attempts."""
+    """One key for a step, no other step's, and no more calls with it than attempts.
+
+    A re-run may send the key that it inherits for the step, which is that of the same step of the run that it repeats.
+    """
     _none(
         connection,
         "SELECT run_id, path FROM automate_core_steprun GROUP BY 1, 2 HAVING count(DISTINCT idempotency_key) > 1",
     )
     _none(
         connection,
-        "SELECT idempotency_key FROM automate_core_steprun GROUP BY 1 HAVING count(DISTINCT (run_id, path)) > 1",
+        f"""SELECT step.idempotency_key FROM {_STEP_OF_RUN} WHERE {_INHERITS} IS NOT TRUE
+        GROUP BY 1 HAVING count(DISTINCT (step.run_id, step.path)) > 1""",
+    )
+    _none(
+        connection,
+        f"""SELECT step.run_id, step.path FROM {_STEP_OF_RUN} WHERE {_INHERITS} AND NOT EXISTS (
+            SELECT FROM automate_core_steprun first WHERE first.run_id = run.retried_from_id
+            AND first.path = step.path AND first.idempotency_key = step.idempotency_key)""",
     )
     made = Counter(key for _, key, _ in evidence.calls() if key)
     rows = connection.execute("SELECT idempotency_key, count(*) FROM automate_core_steprun GROUP BY 1").fetchall()

@@ -86,7 +86,7 @@ def test_trouble_is_told_on_the_pages_and_to_people(builder, github, owner, sign
         NotificationRule.objects.update(look_at=now())
         notify()
     [told] = Notification.objects.filter(kind="not_polled")
-    assert "github.push" in told.facts[0]["text"] and "http_503" in told.facts[0]["text"] and told.count == 1
+    assert "github.push" in told.facts[0]["text"] and "HTTP 503" in told.facts[0]["text"] and told.count == 1
     pages = {
         "the card": builder.panel("~trigger").text,
         "the workflow": Page(

@@ -76,7 +76,7 @@ class World:
         from automate_core.models import StoredFile
 
         values = {"name": "a.pdf", "content_type": "application/pdf", "size": 8, "file": "-"}
-        return str(StoredFile.objects.create(trace_id=self.run.trace_id, **values).pk)
+        return str(StoredFile.objects.create(run=self.run_id, trace_id=self.run.trace_id, **values).pk)
 
     @cached_property
     def connection(self) -> Any:
@@ -351,6 +351,8 @@ OPERATIONS: dict[str, Operation] = {
         path="workflows/{slug}/copy",
         scopes=("workflow:view", "workflow:add"),
         ok=201,
+        colleague=201,  # a copy is the own workflow of whoever may view the original
+        viewer=403,
     ),
     "archive_workflow": Operation(
         method="POST",

@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 
 from automate_api.models import ServiceAccount
 from automate_governance.people import names
-from automate_governance.people.reach import groups_beyond, people_beyond
+from automate_governance.people.object_access import groups_beyond, people_beyond
 from automate_governance.permissions import SITE, NotPermittedError, Person, User, can
 from automate_plugins import text
 

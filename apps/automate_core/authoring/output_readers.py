@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from automate_core.authoring.cautions.following_steps import following_steps
+from automate_core.authoring.lint_rules.following_steps import following_steps
 from automate_core.definition.document import Definition, ForEachStep, Step
 from automate_core.definition.slots import StepIndex, slots, walk, with_slot
 from automate_core.expressions.json_logic import RuleError, read_rule

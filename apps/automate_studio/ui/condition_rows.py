@@ -15,8 +15,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from automate_core.authoring.cautions.number_equality import EQUALITY, question_equal
 from automate_core.authoring.drafts.errors import RefusedError
+from automate_core.authoring.lint_rules.number_equality import EQUALITY, question_equal
 from automate_core.definition.compared_values import Refusal, refuse_value
 from automate_governance.numbers import decimal_sign
 from automate_plugins import text

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from automate_core.authoring import pausing, workflows
-from automate_core.authoring.cautions import lint
 from automate_core.authoring.drafts import parsing, rows
+from automate_core.authoring.lint_rules import lint
 from automate_core.definition import yaml_files
 from automate_core.definition.document import Definition, DefinitionError
 from automate_core.definition.published import published_definition

@@ -122,7 +122,7 @@ def test_who_tries_addresses_is_in_the_trail_and_floods_nothing(run, wait, monke
 
 
 @pytest.mark.extended
-def test_an_address_is_sent_and_shown_to_nobody(workflow, deliver, drain, sink, sign_in, owner):
+def test_an_address_is_sent_and_shown_only_in_the_step_that_it_answers(workflow, deliver, drain, sink, sign_in, owner):
     workflow(f"""
 name: Ask
 slug: ask
@@ -139,7 +139,10 @@ steps:
     assert sink.calls[0][2] == {"value": f"Answer at {address}"}
     client, at = sign_in(owner), f"/admin/automate/runs/{made.pk}"
     shown = [client.get(f"{at}/step/{path}/").text for path in ("text", "send")]
-    shown += [client.get(f"/admin/automate_core/executionrun/{made.pk}/change/").text]
+    page = client.get(f"/admin/automate_core/executionrun/{made.pk}/change/").text
+    button = f'data-copy="{address}"'
+    assert page.count(button) == 1, "whoever may answer can copy it from the step that waits"
+    shown += [page.replace(button, "")]
     for part in ("input", "output"):
         answer = client.post(f"{at}/download/text/", {"part": part, "attempt": "1"})
         shown.append(b"".join(answer.streaming_content).decode() if answer.streaming else answer.text)

@@ -10,8 +10,8 @@ from typing import Literal
 from automate_connectors.adapters.base import ActionVersionError
 from automate_connectors.registry import find_action
 from automate_core.authoring import usability
-from automate_core.authoring.cautions import lint
 from automate_core.authoring.drafts.parsing import ParsedDraft
+from automate_core.authoring.lint_rules import lint
 from automate_core.definition import validation
 from automate_core.definition.document import ActionStep, Definition, Problem, ReplyStep, Step, StopStep, WebhookTrigger
 from automate_core.definition.plain_secrets import plain_secrets

@@ -9,9 +9,9 @@ from typing import Any
 
 from django.db import transaction
 
-from automate_core.authoring.cautions.open_routes import find_open_routes
-from automate_core.authoring.cautions.payload_gaps import find_gaps, with_defaults
 from automate_core.authoring.drafts import commands, parsing, requests, rows
+from automate_core.authoring.lint_rules.open_routes import find_open_routes
+from automate_core.authoring.lint_rules.payload_gaps import find_gaps, with_defaults
 from automate_core.authoring.publishing.starters import find_exclusions
 from automate_core.definition.document import ActionStep, Definition
 from automate_core.definition.slots import walk

@@ -38,7 +38,7 @@ class SearchedTexts:
     @cached_property
     def pattern(self) -> str:
         """The regular expression for PostgreSQL. It names both cases of each letter: a collation may not know them."""
-        return "|".join(_sql_pattern(each) for each in self._spellings)
+        return "|".join(_sql_pattern(each) for each in self._spelled_forms)
 
     @cached_property
     def digest(self) -> str:
@@ -61,7 +61,7 @@ class SearchedTexts:
         return False
 
     @cached_property
-    def _spellings(self) -> list[str]:
+    def _spelled_forms(self) -> list[str]:
         found: dict[str, None] = {}
         for each in self.texts:
             for form in (unicodedata.normalize("NFC", each), unicodedata.normalize("NFD", each)):
@@ -71,7 +71,7 @@ class SearchedTexts:
 
     @cached_property
     def _matcher(self) -> re.Pattern[str]:
-        return re.compile("|".join(_python_pattern(each) for each in self._spellings), re.IGNORECASE)
+        return re.compile("|".join(_python_pattern(each) for each in self._spelled_forms), re.IGNORECASE)
 
 
 def parse_texts(given: Iterable[str]) -> SearchedTexts:

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from automate_core import database
-from automate_core.authoring.cautions.lint import is_plain
+from automate_core.authoring.lint_rules.lint import is_plain
 from automate_core.engine import assignees
 from automate_core.models import Workflow
 from automate_governance.permissions import Person

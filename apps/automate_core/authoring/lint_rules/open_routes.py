@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from automate_core.authoring.cautions.following_steps import following_steps, reads_value
 from automate_core.authoring.drafts.step_location import slot_label
+from automate_core.authoring.lint_rules.following_steps import following_steps, reads_value
 from automate_core.definition.document import ApprovalStep, Definition, Problem, Step
 from automate_core.definition.slots import Slot, StepIndex, slots
 from automate_core.definition.step_names import shown_name, title_of_key

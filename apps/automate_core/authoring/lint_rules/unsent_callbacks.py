@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from automate_core.authoring.cautions.following_steps import reads_value
+from automate_core.authoring.lint_rules.following_steps import reads_value
 from automate_core.definition.document import Definition, ParallelStep, Problem, WaitStep
 from automate_core.definition.slots import StepIndex, StepPosition
 from automate_plugins import text

@@ -9,10 +9,10 @@ from typing import Any
 
 from automate_connectors.adapters.base import Effect
 from automate_connectors.registry import find_action
-from automate_core.authoring.cautions.number_equality import find_unequal_texts
-from automate_core.authoring.cautions.open_routes import open_route_problems
-from automate_core.authoring.cautions.payload_gaps import find_payload_gaps
-from automate_core.authoring.cautions.unsent_callbacks import find_unsent_callbacks
+from automate_core.authoring.lint_rules.number_equality import find_unequal_texts
+from automate_core.authoring.lint_rules.open_routes import open_route_problems
+from automate_core.authoring.lint_rules.payload_gaps import find_payload_gaps
+from automate_core.authoring.lint_rules.unsent_callbacks import find_unsent_callbacks
 from automate_core.definition.document import (
     ActionStep,
     ApprovalStep,
