@@ -363,7 +363,7 @@ MATRIX = {
     "workflow started": (404, 404, 404, 302),
     "form preview": (404, 404, 404, 302),  # of a workflow without a form
     "events": (200, 200, 200, 302),
-    "events replay, nothing said": (422, 422, 403, 302),
+    "events replay, nothing said": (422, 422, 422, 302),
     "event": (200, 200, 404, 302),
     "event replay": (303, 403, 404, 302),
     "event value": (200, 403, 404, 302),

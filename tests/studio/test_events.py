@@ -19,6 +19,7 @@ from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_core import database
 from automate_core.authoring import pausing, workflows
+from automate_core.definition import yaml_files
 from automate_core.events.access import EventAccess
 from automate_core.models import Event, ExecutionRun, OutboxJob, RefusedDeliveries, Wait
 from automate_core.queries import event_search, statement_timeout
@@ -117,7 +118,7 @@ def test_what_else_keeps_an_event_from_running(came, workflow, deliver, drain, s
     drain()
     owner.is_active = True
     owner.save()
-    assert "did not when it was received. Replay the event." in told(latest())
+    assert "did not when it was received" not in told(latest()), "its run waits"
 
     workflow(OTHER.format("Any", "any", "{endpoint: github}"))
     deliver(push(), event="hello", headers={"X-GitHub-Event": "ping"})
@@ -194,6 +195,22 @@ def test_a_change_that_the_workflow_made_itself_is_told_as_such(workflow, sign_i
 def _everybody(owner, colleague, stranger, admin, django_user_model):
     nobody = django_user_model.objects.create_user("plain", is_staff=True)
     return {"owner": owner, "colleague": colleague, "stranger": stranger, "admin": admin, "plain": nobody}
+
+
+@pytest.mark.extended
+def test_an_event_that_came_while_a_right_was_missing_is_replayed(endpoint, deliver, drain, sign_in, colleague):
+    rights = "view_webhookendpoint", "view_payload_webhookendpoint"
+    for right in rights:
+        assign_perm(right, colleague, endpoint)
+    workflows.publish(workflows.save_definition(yaml_files.read_workflow(PUSHES), owner=colleague), author=colleague)
+    for right in rights:
+        remove_perm(right, colleague, endpoint)
+    deliver(push(), event="push")
+    drain()
+    for right in rights:
+        assign_perm(right, colleague, endpoint)
+    told = EventPage(sign_in(colleague).get(event_address(Event.objects.get().pk))).text
+    assert "did not when it was received. Replay the event." in told
 
 
 @pytest.mark.extended
@@ -453,7 +470,7 @@ def test_the_pages_ask_as_much_for_many_as_for_one(came, workflow, sign_in, owne
         event = came_to("github", type="push", payload={}, trace_id=uuid.uuid4().hex)
         ExecutionRun.objects.create(workflow=made, version=made.published, event=event, trace_id=event.trace_id)
         OutboxJob.objects.create(kind="dispatch", event=event)
-    assert len(queries(INBOX)) == len(few) <= 24
+    assert len(queries(INBOX)) <= len(few) <= 26
     assert len(queries(event_address(main.pk))) <= len(told) + 2 <= 40, "two of versions published since"
 
 

@@ -6,6 +6,7 @@ import re
 import uuid
 
 import pytest
+from django.db import transaction
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
@@ -125,12 +126,14 @@ def test_everybody_is_asked_at_every_door(run, urls, sign_in, owner, colleague, 
     answered = {}
     for name, (method, url) in list(urls.items())[part::3]:
         statuses = []
-        for person in (owner, colleague, stranger, None):
-            answer = getattr(sign_in(person), method)(url, {"part": "output", "attempt": 1})
-            statuses.append(answer.status_code)
-            assert not _tokenless(answer), name
-            if person is None and answer.status_code == 302:
-                assert answer["Location"].startswith(("/admin/login/", "/admin/automate/sign-in/"))
+        with transaction.atomic():  # a workflow that somebody makes here gives rights at doors that come later
+            for person in (owner, colleague, stranger, None):
+                answer = getattr(sign_in(person), method)(url, {"part": "output", "attempt": 1})
+                statuses.append(answer.status_code)
+                assert not _tokenless(answer), name
+                if person is None and answer.status_code == 302:
+                    assert answer["Location"].startswith(("/admin/login/", "/admin/automate/sign-in/"))
+            transaction.set_rollback(True)
         answered[name] = tuple(statuses)
     assert answered == {name: MATRIX[name] for name in answered}
 
@@ -309,11 +312,11 @@ def test_fragments_come_without_their_frame(run, sign_in, owner):
 @pytest.mark.extended
 def test_the_run_page_costs_few_queries(run, sign_in, owner, django_assert_max_num_queries):
     client = sign_in(owner)
-    with django_assert_max_num_queries(21):  # four are for the entry that this person saw the payload, once an hour
+    with django_assert_max_num_queries(23):  # four are for the entry that this person saw the payload, once an hour
         client.get(run_urls(run)["page"])
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(19):
         client.get(run_urls(run)["page"])
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(9):
         client.get(run_urls(run)["patch"])
 
 

@@ -76,7 +76,7 @@ class World:
         from automate_core.models import StoredFile
 
         values = {"name": "a.pdf", "content_type": "application/pdf", "size": 8, "file": "-"}
-        return str(StoredFile.objects.create(run=self.run_id, trace_id=self.run.trace_id, **values).pk)
+        return str(StoredFile.objects.create(run_id=self.run_id, trace_id=self.run.trace_id, **values).pk)
 
     @cached_property
     def connection(self) -> Any:

@@ -14,7 +14,7 @@ from automate_api.cli.inputs import read_inputs
 from automate_api.cli.invocation import invocation
 from automate_api.cli.output import named, print_table
 from automate_api.cli.servers import path_of
-from automate_api.cli.watching import TIMEOUT, print_line, read_outputs, watch
+from automate_api.cli.watched_run import TIMEOUT, print_line, read_outputs, watch
 
 MOST_STEPS = 200  #: whose data is read
 

@@ -20,7 +20,7 @@ from automate_api.cli.output import (
     time_column,
 )
 from automate_api.cli.servers import path_of
-from automate_api.cli.watching import TIMEOUT, print_line, read_outputs, watch
+from automate_api.cli.watched_run import TIMEOUT, print_line, read_outputs, watch
 
 STATUSES = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
 PERIODS = ("1h", "24h", "7d", "30d")
