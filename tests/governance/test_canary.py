@@ -57,7 +57,7 @@ triggers: [{{endpoint: leaky}}]
 steps:
   - {{key: output, action: leaky.output, connection: leaky, inputs: {{control: '{{{{ event.payload.control }}}}'}}}}
   - {{key: error, action: leaky.error, connection: leaky, inputs: {{control: '{{{{ event.payload.control }}}}'}},
-     on_error: {{value: '{{{{ error.message }}}} {{{{ error.details }}}}'}}}}
+     on_error: {{value: {{message: '{{{{ error.message }}}}', details: '{{{{ error.details }}}}'}}}}}}
   - {{key: again, action: leaky.again, connection: leaky, inputs: {{control: '{control}'}},
      retry: {{attempts: 2, base: 0.1}}, on_error: {{value: gone}}}}
   - {{key: logged, action: leaky.log, connection: leaky, inputs: {{control: '{control}'}}}}

@@ -77,7 +77,7 @@ def store_tokens(connection: Connection, given: Tokens, *, by: Person | None = N
     owner = by or connection.owner
     if by is not None:
         _delete_tokens(token)
-        token.account = by.get_username()[:150]
+        token.account = str(by.get_username())[:150]
     token.access = _store_secret(token.access, f"oauth-{connection.slug}-access", given.access, owner)
     if given.refresh:
         token.refresh = _store_secret(token.refresh, f"oauth-{connection.slug}-refresh", given.refresh, owner)

@@ -32,12 +32,12 @@ def record(
     """
     current = origin.current_origin()
     if actor is not None and origin.is_owner_named():
-        changes = {"owner": actor.get_username(), **(changes or {})}
+        changes = {"owner": str(actor.get_username()), **(changes or {})}
         actor = None
     values = {
         "at": timezone.now().isoformat(),
         "actor_id": str(actor.pk) if actor and actor.pk else "",
-        "actor": (actor.get_username()[:200] or "nobody") if actor else "system",
+        "actor": (str(actor.get_username())[:200] or "nobody") if actor else "system",
         "verb": verb,
         "object_type": obj._meta.label_lower,
         "object_id": str(obj.pk),
