@@ -50,7 +50,7 @@ ITEMS = [
         ({"n": 1}, [0]),
         ({"n": 2}, [1]),
         ({"n": True}, [3]),
-        ([{"field": "n", "op": ">=", "value": 1}], [0, 1]),
+        ([{"field": "n", "op": ">=", "value": 1}], [0, 1, 2]),
         ([{"field": "n", "op": "<", "value": "4"}], [2]),
         ([{"field": "name", "op": "!=", "value": "Ada"}], [1, 2, 3]),
         ([{"field": "n", "op": "in", "value": [2, "3"]}], [1, 2]),
@@ -68,6 +68,41 @@ ITEMS = [
 )
 def test_filter(where, kept):
     assert call("filter", items=ITEMS, where=where) == {"items": [ITEMS[index] for index in kept], "count": len(kept)}
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted", "question"),
+    [
+        ("1.234,50", 200, "1234.5"),
+        ("250,00 EUR", 200, "250"),
+        ("5.000", 200, "two readings"),
+        ("15.12.2026", "2026-12-02", "2026-12-15"),
+        ("03/04/2026", "2026-12-02", "two readings"),
+    ],
+)
+@pytest.mark.parametrize("op", ["<", "<=", ">", ">="])
+def test_filter_asks_what_a_number_or_a_date_of_people_means(value, wanted, question, op):
+    message = refused("filter", items=[{"due": value}], where=[{"field": "due", "op": op, "value": wanted}])
+    assert "due" in message and value in message and question in message
+
+
+def test_filter_of_numbers_as_csv_has_them():
+    rows = call("parse_csv", text='a,n\nx,250.00\nv,"1,234.50"\ny,99.90\nz,\nw,n/a\n')["items"]
+    assert [
+        row["a"] for row in call("filter", items=rows, where=[{"field": "n", "op": ">", "value": 200}])["items"]
+    ] == ["x"]
+    dates = [{"d": "2026-12-01"}, {"d": "2026-12-15T10:00:00Z"}, {"d": ""}, {"d": None}]
+    kept = call("filter", items=dates, where=[{"field": "d", "op": ">", "value": "2026-12-02"}])["items"]
+    assert kept == [dates[1]]
+
+
+@pytest.mark.parametrize(
+    ("given", "named"), [("a;b\n1;2\n", "Semicolon"), ("a\tb\n1\t2\n", "Tab"), ("a;b\n1;2,5\n", "Semicolon")]
+)
+def test_a_csv_with_another_delimiter_is_no_single_column(given, named):
+    assert named in refused("parse_csv", text=given)
+    assert call("parse_csv", text=given.replace(";", ",").replace("\t", ",").replace("2,5", "2"))["count"] == 1
+    assert call("parse_csv", text="only\n1\n")["items"] == [{"only": "1"}]
 
 
 def test_filter_of_plain_values():

@@ -65,6 +65,7 @@ def read_csv(document: str, *, delimiter: str, header: bool) -> dict[str, Any]:
         return list_output(rows[:MAX_ITEMS])
     names = rows.pop(0) if rows else []
     check_header(names)
+    _check_delimiter(names, delimiter)
     for number, row in enumerate(rows, 2):
         if len(row) > len(names):
             raise invalid_input(
@@ -76,6 +77,21 @@ def read_csv(document: str, *, delimiter: str, header: bool) -> dict[str, Any]:
                 )
             )
     return list_output(dict(zip(names, [*row, *[""] * (len(names) - len(row))], strict=True)) for row in rows)
+
+
+def _check_delimiter(names: list[str], delimiter: str) -> None:
+    """Raises ConnectorError for a header in one piece that another delimiter would divide."""
+    if len(names) != 1:
+        return
+    for other, label in _DELIMITERS:
+        if other != delimiter and other in names[0]:
+            raise invalid_input(
+                text(
+                    "The header %(header)s is one column. Choose %(delimiter)s as the delimiter, or read it without a header.",
+                    header=names[0][:80],
+                    delimiter=label,
+                )
+            )
 
 
 def write_csv(params: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from automate_connectors.adapters.data.pure_action import (
 from automate_connectors.adapters.measures import measures_field
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.typed_values import date_question, is_date, number_question, read_number
 
 MAX_MEASURES = 50
 MAX_SORTED_BY = 10
@@ -40,7 +41,11 @@ def _filter(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _test(condition: conditions.Condition) -> Callable[[Any], bool]:
-    """Return a predicate for a condition. Values that cannot be compared do not match."""
+    """Return a predicate for a condition. Values that cannot be compared do not match.
+
+    It raises ConnectorError for a text that an order would put in a wrong place: a number or a date in a notation of
+    people, such as 1.234,50. A text that is a number in JSON, as CSV has them, is compared as that number.
+    """
     path, op, wanted = condition.field, condition.op, condition.value
     if op in {"in", "not_in"}:
         keys = {key_of(each) for each in wanted}
@@ -51,15 +56,40 @@ def _test(condition: conditions.Condition) -> Callable[[Any], bool]:
     if op == "empty":
         return lambda item: (field_of(item, path) in (None, "", [], {})) is wanted
     compare = _COMPARISONS[op]
+    if op in _ORDERS:
+        return lambda item: _is_in_order(_comparable(field_of(item, path), wanted, path), wanted, compare)
     return lambda item: _are_alike(field_of(item, path), wanted, op) and compare(field_of(item, path), wanted)
+
+
+def _is_in_order(value: Any, wanted: Any, compare: Callable[[Any, Any], bool]) -> bool:
+    are_texts = isinstance(value, str) and isinstance(wanted, str)
+    return (are_texts or (_is_number(value) and _is_number(wanted))) and compare(value, wanted)
+
+
+def _comparable(value: Any, wanted: Any, path: str) -> Any:
+    """Return the value, a text that is a number beside a wanted number as that. Raises ConnectorError."""
+    if not isinstance(value, str):
+        return value
+    question = ""
+    if _is_number(wanted):
+        number = read_number(value)
+        if number.value is not None:
+            return number.value
+        question = number_question(value)
+    elif isinstance(wanted, str) and is_date(wanted) and not is_date(value):
+        question = date_question(value)
+    if question:
+        raise invalid_input(text("Field %(field)s of an item: %(question)s", field=path, question=question))
+    return value
 
 
 def _are_alike(value: Any, wanted: Any, op: str) -> bool:
     if op == "contains" and isinstance(value, list):
         return True
-    return (isinstance(value, str) and isinstance(wanted, str)) or (
-        op in {"<", "<=", ">", ">="} and _is_number(value) and _is_number(wanted)
-    )
+    return isinstance(value, str) and isinstance(wanted, str)
+
+
+_ORDERS = frozenset({"<", "<=", ">", ">="})
 
 
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
