@@ -90,7 +90,7 @@ def test_filter_of_numbers_as_csv_has_them():
     rows = call("parse_csv", text='a,n\nx,250.00\nv,"1,234.50"\ny,99.90\nz,\nw,n/a\n')["items"]
     assert [
         row["a"] for row in call("filter", items=rows, where=[{"field": "n", "op": ">", "value": 200}])["items"]
-    ] == ["x"]
+    ] == ["x", "v"]
     dates = [{"d": "2026-12-01"}, {"d": "2026-12-15T10:00:00Z"}, {"d": ""}, {"d": None}]
     kept = call("filter", items=dates, where=[{"field": "d", "op": ">", "value": "2026-12-02"}])["items"]
     assert kept == [dates[1]]

@@ -87,7 +87,8 @@ def _check_delimiter(names: list[str], delimiter: str) -> None:
         if other != delimiter and other in names[0]:
             raise invalid_input(
                 text(
-                    "The header %(header)s is one column. Choose %(delimiter)s as the delimiter, or read it without a header.",
+                    "The header %(header)s is one column. Choose %(delimiter)s as the delimiter, or read it without a "
+                    "header.",
                     header=names[0][:80],
                     delimiter=label,
                 )
