@@ -60,7 +60,7 @@ def _asks(step: dict[str, Any], users: set[str], groups: set[str]) -> bool:
 def _sentence(steps: list[str]) -> str:
     return joined(
         [
-            text("No approver of %(steps)s is active: nobody can decide.", steps=", ".join(sorted(set(steps)))),
+            text("No approver of %(steps)s is active, so nothing can be decided.", steps=", ".join(sorted(set(steps)))),
             text("Choose other approvers and publish the workflow."),
         ]
     )
