@@ -13,12 +13,14 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from automate_core.conf import setting
+from automate_core.refusals import refuse
 from automate_core.webhooks.asgi_types import Receive, Scope, Send
 from automate_governance.people.rates import network_of
+from automate_plugins import text
 
 MOST_WAITING = 100  #: requests of one address; further ones are refused
 PROBES = ("/livez/", "/readyz/", "/healthz/")
-BUSY = b"Too many requests of your address are waiting. Try again in a few seconds."
+BUSY = text("Too many requests of this address are waiting. Try again in a few seconds.")
 
 
 class QueueFullError(Exception):
@@ -77,7 +79,7 @@ class AnonymousRequests:
             return None
         queue = self._probes if scope["path"].endswith(PROBES) else self._pages
         address = network_of((scope.get("client") or ("",))[0])
-        return Admission(queue, address, at_once, receive, send)
+        return Admission(queue, address, at_once, scope, receive, send)
 
 
 class Admission:
@@ -86,9 +88,11 @@ class Admission:
     Neither a slow sender nor a slow reader holds up others: meanwhile no thread works for them.
     """
 
-    def __init__(self, queue: FairQueue, address: str, at_once: int, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, queue: FairQueue, address: str, at_once: int, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         self._queue, self._address, self._at_once = queue, address, at_once
-        self._receive, self._send = receive, send
+        self._scope, self._receive, self._send = scope, receive, send
         self._has_body = self._is_running = self._is_refused = False
 
     async def receive(self) -> MutableMapping[str, Any]:
@@ -116,9 +120,7 @@ class Admission:
 
     async def _refuse(self) -> None:
         self._is_refused = True
-        headers = [(b"content-type", b"text/plain"), (b"retry-after", b"5"), (b"content-length", b"%d" % len(BUSY))]
-        await self._send({"type": "http.response.start", "status": 503, "headers": headers})
-        await self._send({"type": "http.response.body", "body": BUSY})
+        await refuse(self._scope, self._send, 503, BUSY, (b"retry-after", b"5"))
 
 
 def _is_anonymous(scope: Scope) -> bool:

@@ -20,15 +20,16 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ImproperlyConfigured
 from django.http.request import split_domain_port, validate_host
 
+from automate_core.refusals import refuse
 from automate_core.webhooks.asgi_types import Application, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from automate_core.webhooks.application import WebhookApplication
 
 BYTES_A_SECOND = 10_000  #: a body that comes at least this fast has all the time that it needs
-TIMEOUT = b"The request did not arrive in time. Send it again."
-TOO_LARGE = b"The request is too large."
-WRONG_HOST = b"The host is not in ALLOWED_HOSTS."
+TIMEOUT = "The request did not arrive in time. Send it again."
+TOO_LARGE = "The request is too large. It may have at most {} bytes."
+WRONG_HOST = "The host is not in ALLOWED_HOSTS."
 LOCAL_HOSTS = (".localhost", "127.0.0.1", "[::1]")  #: Django's, in debug mode without ALLOWED_HOSTS
 
 
@@ -54,7 +55,7 @@ def automate(application: Application, mounts: Mapping[str, Application] | None 
             most_bytes = (
                 0 if webhooks.serves(scope["path"]) else setting("AUTOMATE_REQUEST_BYTES")
             )  # those have a limit
-            body = _Body(receive, send, setting("AUTOMATE_REQUEST_SECONDS"), most_bytes)
+            body = _Body(scope, receive, send, setting("AUTOMATE_REQUEST_SECONDS"), most_bytes)
             receive, send = body.receive, body.send
             scope = proxies.asgi_scope(scope)
         if scope["type"] == "lifespan":
@@ -85,10 +86,10 @@ class _Body:
     comes after the body, has no deadline.
     """
 
-    def __init__(self, receive: Receive, send: Send, seconds: float, most_bytes: int) -> None:
-        self._receive, self._send = receive, send
+    def __init__(self, scope: Scope, receive: Receive, send: Send, seconds: float, most_bytes: int) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
         self._until = time.monotonic() + seconds if seconds else math.inf
-        self._left = most_bytes or math.inf
+        self._most_bytes = self._left = most_bytes or math.inf
         self._is_arriving = True
         self._is_answered = self._is_over = False
 
@@ -104,7 +105,7 @@ class _Body:
         self._until += size / BYTES_A_SECOND
         self._left -= size
         if self._left < 0:
-            return await self._refuse(413, TOO_LARGE)
+            return await self._refuse(413, TOO_LARGE.format(self._most_bytes))
         self._is_arriving = bool(message.get("more_body"))
         return message
 
@@ -113,10 +114,10 @@ class _Body:
             self._is_answered = True
             await self._send(message)
 
-    async def _refuse(self, status: int, reason: bytes) -> MutableMapping[str, Any]:
+    async def _refuse(self, status: int, reason: str) -> MutableMapping[str, Any]:
         self._is_arriving, self._is_over = False, True
         if not self._is_answered:
-            await _send_text(self._send, status, reason, (b"connection", b"close"))
+            await refuse(self._scope, self._send, status, reason, (b"connection", b"close"))
         return {"type": "http.disconnect"}
 
 
@@ -145,12 +146,6 @@ class _Leaving:
         await self._send(message)
 
 
-async def _send_text(send: Send, status: int, text: bytes, *extra: tuple[bytes, bytes]) -> None:
-    headers = [(b"content-type", b"text/plain"), *extra, (b"content-length", str(len(text)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": text})
-
-
 class Mount:
     """An ASGI application at a path, in front of Django's handler."""
 
@@ -169,7 +164,7 @@ class Mount:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; one to another host is refused with 421."""
         if not _is_allowed_host(scope):
-            await _send_text(send, 421, WRONG_HOST)
+            await refuse(scope, send, 421, WRONG_HOST)
             return
         root = scope.get("root_path", "") + self._path.removesuffix("/")
         await self._application({**scope, "root_path": root}, receive, send)

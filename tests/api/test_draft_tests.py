@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core.models import ExecutionRun, Workflow
+from automate_core.authoring.test_runs import samples
+from automate_core.models import ExecutionRun, StepSample, Workflow
 
 CALLS = """
 name: Calls
@@ -44,6 +45,24 @@ def test_a_step_says_what_it_would_do(api, workflow, owner, drain):
     [effect] = client.get(f"{run['url']}/steps/{steps['fetch']['id']}").json()["foreseen_effects"]
     assert effect["kind"] == "call" and "127.0.0.1" in effect["summary"]
     assert client.get(f"{run['url']}/outputs").json()["outputs"]["ask"]["outcome"] == "approved"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_test_remembers_nothing(api, workflow, owner, drain):
+    """Neither what an earlier test was given, nor what the builder keeps, nor what came in a run."""
+    made = workflow(CALLS, publish=False)
+    client = api(owner, *SCOPES)
+    for kind in StepSample.Kind.values:
+        samples.keep_sample(made, "fetch", kind, {"body": {"total": 1}}, by=owner)
+        samples.keep_sample(made, "ask", kind, {"outcome": "rejected"}, by=owner)
+    mocks = {"fetch": {"body": {"total": 5}}}
+    outputs = []
+    for body in ({}, {"mocks": mocks, "outcomes": {"ask": "rejected"}}, {}, {"mocks": mocks}):
+        run = client.post(TEST, {"payload": {"order": 7}, **body}).json()
+        drain()
+        outputs.append(client.get(f"{run['url']}/outputs").json()["outputs"])
+    assert [each.get("fetch") for each in outputs] == [None, mocks["fetch"], None, mocks["fetch"]]
+    assert [each["ask"]["outcome"] for each in outputs] == ["approved", "rejected", "approved", "approved"]
 
 
 @pytest.mark.django_db

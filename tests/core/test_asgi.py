@@ -15,6 +15,8 @@ from django.http import StreamingHttpResponse
 from django.urls import include
 from django.urls import path as url
 
+from automate_api.v1.error_codes import code_of_status
+from automate_api.v1.problems import problem
 from automate_core import database
 from automate_core.asgi import automate
 from automate_core.models import Event
@@ -165,6 +167,12 @@ def test_deliveries_are_accepted_as_soon_as_the_database_is_back(endpoint, monke
 
 def arriving(pieces, *, path):
     """Send a request whose body comes as `pieces` gives it: the status of the answer, and whether it closes."""
+    start, _body = answer_to(pieces, path=path)
+    return start["status"], (b"connection", b"close") in start["headers"]
+
+
+def answer_to(pieces, *, path, headers=()):
+    """Send a request whose body comes as `pieces` gives it: the beginning of the answer, and its body."""
     sent = []
 
     async def receive():
@@ -176,11 +184,11 @@ def arriving(pieces, *, path):
     async def send(message):
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b"", "client": ("::1", 1)}
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "client": ("::1", 1)}
     application = automate(get_asgi_application())
-    asyncio.run(asyncio.wait_for(application(scope, receive, send), 60))
+    asyncio.run(asyncio.wait_for(application({**scope, "headers": [*headers]}, receive, send), 60))
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
-    return sent[0]["status"], (b"connection", b"close") in sent[0]["headers"]
+    return sent[0], sent[1]["body"]
 
 
 @pytest.mark.parametrize("path", ["/hooks/github/", "/hooks/github/some-callback/", "/admin/login/"])
@@ -218,6 +226,25 @@ def test_a_body_without_end_is_answered_with_413(settings):
 
     assert arriving(pieces(), path="/admin/login/") == (413, True)
     assert sum(sent) == 110_000, "not one piece more is taken"
+
+
+@pytest.mark.parametrize(("given", "said"), [(b"nightly-4711", "nightly-4711"), (b"a b", None)])
+@pytest.mark.parametrize(("setting", "most", "status"), [("BYTES", 10, 413), ("SECONDS", 0.1, 408)])
+def test_a_refusal_is_a_problem_document_as_the_api_has_them(settings, setting, most, status, given, said):
+    setattr(settings, f"AUTOMATE_REQUEST_{setting}", most)
+
+    async def pieces():
+        if setting == "BYTES":
+            yield {"type": "http.request", "body": b"x" * 11, "more_body": True}
+
+    start, body = answer_to(pieces(), path="/api/v1/workflows", headers=[(b"x-request-id", given)])
+    headers, document = dict(start["headers"]), json.loads(body)
+    assert (start["status"], headers[b"content-type"]) == (status, b"application/problem+json")
+    assert headers[b"x-request-id"].decode() == document["request_id"]
+    assert document["request_id"] == said or (said is None and len(document["request_id"]) == 32)
+    assert document.keys() == json.loads(problem(status, "Why").content).keys() | {"request_id"}
+    assert (document["status"], document["code"]) == (status, code_of_status(status))
+    assert str(most) in document["detail"] or status == 408
 
 
 # --- requests that are left -------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ import pytest
 
 from automate_api.mcp.callers import call_in_thread
 from automate_connectors.models import Connection
-from automate_core.models import ExecutionRun, Workflow
+from automate_core.authoring.test_runs import samples
+from automate_core.models import ExecutionRun, StepSample, Workflow
 from automate_governance.models import AuditEntry
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -235,6 +236,15 @@ def test_a_dry_run_says_what_would_be_done(build, workflow, worker):
     content = result.structured_content
     assert (content["status"], content["steps"][0]["output"]) == ("succeeded", {"text": "Hello"})
     assert ExecutionRun.objects.get().cause == "test"
+
+
+def test_a_dry_run_remembers_nothing(build, workflow, owner, worker):
+    made = workflow(NOTE)
+    key = made.steps.values_list("key", flat=True).get()
+    for kind in StepSample.Kind.values:
+        samples.keep_sample(made, key, kind, {"text": "Kept"}, by=owner)
+    [result] = build(("dry_run", {"workflow": "note", "payload": {"who": "Ada"}}))
+    assert result.structured_content["steps"][0]["output"] == {"text": "Hello"}
 
 
 def test_a_dry_run_has_all_fields_of_the_form(build, workflow, worker):

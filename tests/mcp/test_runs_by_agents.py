@@ -154,6 +154,30 @@ def test_a_repeated_key_starts_one_run(api, workflow, owner, on_site, worker):
     assert ExecutionRun.objects.count() == 1
 
 
+def test_a_repeated_key_with_other_arguments_is_an_error(api, workflow, owner, on_site, worker, settings):
+    workflow(GREET)
+    plain = api(owner).plain
+    meta = {"django-automate/idempotencyKey": "one"}
+    started = {"workflow": "greet", "inputs": {"who": "Eve"}, "idempotency_key": "one"}
+
+    async def use(site):
+        async with site.client(plain) as client:
+            first = await client.call_tool("greet", {"who": "Ada"}, meta=meta)
+            others = [
+                await client.call_tool("greet", {"who": "Eve"}, meta=meta),
+                await client.call_tool("greet", {"who": "Ada", "unknown": 1}, meta=meta),
+                await client.call_tool("start_workflow", started),
+            ]
+            return first, others, await client.call_tool("greet", {"who": "Ada"}, meta=meta)
+
+    settings.AUTOMATE_MCP_TOOLS = 1
+    first, others, again = on_site(use)
+    assert again.structured_content == first.structured_content
+    assert [each.is_error for each in others[:2]] == [True, True]
+    assert "used for other inputs" in others[0].content[0].text
+    assert ExecutionRun.objects.count() == 1
+
+
 @pytest.mark.extended
 def test_a_key_that_is_not_valid_is_refused(api, workflow, owner, on_site, settings):
     workflow(GREET)

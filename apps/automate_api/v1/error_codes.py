@@ -12,6 +12,7 @@ BY_STATUS = {
     403: "not_permitted",
     404: "not_found",
     405: "method_not_allowed",
+    408: "request_timeout",
     409: "conflict",
     410: "file_deleted",
     412: "draft_changed",

@@ -6,15 +6,15 @@ Answers, problems and logs name it.
 from __future__ import annotations
 
 import contextlib
-import re
-import uuid
 from collections.abc import Iterator
 from contextvars import ContextVar
 
 from django.http import HttpRequest
 
-HEADER = "X-Request-Id"
-_SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+/=-]{0,99}")
+from automate_core.refusals import REQUEST_ID, request_id_of
+
+HEADER = REQUEST_ID
+
 _current: ContextVar[str] = ContextVar("automate_api_request_id", default="")
 
 
@@ -26,8 +26,7 @@ def current_request_id() -> str:
 @contextlib.contextmanager
 def request_id(request: HttpRequest) -> Iterator[str]:
     """Name the request in the block."""
-    given = request.headers.get(HEADER, "")
-    found = given if _SANE.fullmatch(given) else uuid.uuid4().hex
+    found = request_id_of(request.headers.get(HEADER, ""))
     token = _current.set(found)
     try:
         yield found

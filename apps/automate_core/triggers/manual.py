@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from django.db import transaction
+from django.utils.crypto import salted_hmac
 
 from automate_core.definition import form_validation
 from automate_core.definition.document import Definition, ManualTrigger
 from automate_core.definition.published import published_definition
-from automate_core.models import Workflow
+from automate_core.models import Event, Workflow
 from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
 from automate_core.triggers.host_events import as_json
 from automate_governance import audit
@@ -26,9 +28,16 @@ START_SOURCES = ("manual:", f"{AGENTS}:")
 #: The header of an event that says who started it by hand. No delivery can bring it: endpoints keep safe headers alone.
 STARTED_BY = "automate-started-by"
 
+#: The header of an event with a keyed digest of the inputs of its start. No delivery can bring it either.
+STARTED_WITH = "automate-start-digest"
+
 
 class NotStartableError(Exception):
     """The workflow cannot be started now; the message says why."""
+
+
+class KeyReusedError(NotStartableError):
+    """The key of an earlier start that had other inputs."""
 
 
 @transaction.atomic
@@ -40,15 +49,16 @@ def start_workflow(
     trigger: str = "",
     source: str = "manual",
     key: str | None = None,
+    same_inputs: bool = False,
 ) -> IngestResult:
     """Start the published workflow; `inputs` become the event's payload. The id of the event is that of the run.
 
     They are checked against the fields of the manual trigger of that key, or of the first; a workflow without one takes
     any. `by` None is the host's own code, which needs no permission. Two starts with one `key` are one: the second gets
-    the result of the first, whatever its inputs, and starts nothing.
+    the result of the first, whatever its inputs, and starts nothing. With `same_inputs`, both have to have them.
 
-    Raises NotPermittedError, NotStartableError, AnswersError with a sentence for each field, and TypeError for a
-    payload that JSON cannot hold.
+    Raises NotPermittedError, NotStartableError, KeyReusedError, AnswersError with a sentence for each field, and
+    TypeError for a payload that JSON cannot hold.
     """
     if by is not None and not can(by, "run", workflow):
         raise NotPermittedError(
@@ -59,7 +69,9 @@ def start_workflow(
             )
         )
     ingestor = EventIngestor()
+    digest = _digest(inputs) if key is not None and same_inputs else ""
     if key is not None and (first := ingestor.find_first_delivery(f"{source}:{workflow.slug}", key)):
+        _check_digest(first, digest)
         return first
     if workflow.status not in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}:
         if workflow.status == Workflow.Status.ARCHIVED:
@@ -83,12 +95,29 @@ def start_workflow(
         type=chosen.key if chosen else "",
         payload=as_json(payload),
         delivery_key=key,
-        headers={STARTED_BY: by.get_username()} if by is not None else {},
+        headers=({STARTED_BY: by.get_username()} if by is not None else {})
+        | ({STARTED_WITH: digest} if digest else {}),
     )
     [ingested] = ingestor.ingest(event)
-    if not ingested.duplicate:
+    if ingested.duplicate:
+        _check_digest(ingested, digest)
+    else:
         audit.record(by, "workflow.run_started", workflow, trace_id=ingested.trace_id)
     return ingested
+
+
+def _digest(inputs: Mapping[str, Any]) -> str:
+    """Keyed, so that the inputs cannot be guessed from it."""
+    written = json.dumps(inputs, sort_keys=True, default=str)
+    return salted_hmac(STARTED_WITH, written, algorithm="sha256").hexdigest()
+
+
+def _check_digest(first: IngestResult, digest: str) -> None:
+    """Raise KeyReusedError where the first start had other inputs. An erased event does not say what it had."""
+    if digest:
+        headers = Event.objects.values_list("headers", flat=True).get(pk=first.event_id)
+        if headers.get(STARTED_WITH, digest) != digest:
+            raise KeyReusedError(text("This idempotency key was used for other inputs. Use a new key."))
 
 
 def agent_trigger(definition: Definition) -> ManualTrigger | None:

@@ -47,6 +47,7 @@ def _dry_run(caller: Caller, arguments: Arguments) -> ToolResult | Pending:
         payload=arguments.get("payload", msgspec.UNSET),
         mocks=arguments.get("mocks", {}),
         decisions={key: Decision(outcome=outcome) for key, outcome in arguments.get("outcomes", {}).items()},
+        recalls=False,
     )
     try:
         run = start.start_test(workflow, asked, by=caller.owner)
@@ -135,7 +136,7 @@ TOOLS = (
             "Test the draft of a workflow without outside effects: actions say what they would do, and database "
             "changes are rolled back. Without a payload, it uses the newest event. A call to another system is not "
             "made and gives no output: name its output in `mocks` when later steps read it. A wait for a callback "
-            "gives an earlier payload, else an example, marked `output_is_assumed`."
+            "gives an example, marked `output_is_assumed`."
         ),
         properties={
             "workflow": WORKFLOW,

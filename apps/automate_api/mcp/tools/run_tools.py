@@ -134,7 +134,7 @@ GATEWAY = (
         title="Start a workflow",
         description=(
             "Start a run of a workflow that search_workflows found. Inputs are those of its schema. "
-            "With the same idempotency_key, a repeated call finds the run that the first one started."
+            "With the same idempotency_key and inputs, a repeated call finds the run that the first one started."
         ),
         properties={
             "workflow": WORKFLOW,

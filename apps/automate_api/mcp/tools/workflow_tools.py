@@ -195,7 +195,7 @@ def find_workflow_tool(caller: Caller, name: str) -> WorkflowTool:
 
 
 def start_tool(caller: Caller, tool: WorkflowTool, inputs: Arguments, key: str | None) -> Pending:
-    """Start a run of the workflow; with a `key` that the client used before, find the run that it started.
+    """Start a run of the workflow; with a `key` that was used for the same inputs, find the run of then.
 
     Raises NotPermittedError, NotStartableError, AnswersError, ToolError.
     """
@@ -207,6 +207,7 @@ def start_tool(caller: Caller, tool: WorkflowTool, inputs: Arguments, key: str |
         trigger=tool.trigger.key,
         source=AGENTS,
         key=f"{AGENTS}:{caller.token.pk}:{key}" if key else None,
+        same_inputs=True,
     )
     return Pending(run=uuid.UUID(started.event_id), read=lambda caller, run_id: _read_start(caller, run_id, tool))
 

@@ -54,6 +54,7 @@ def test_draft(request: TokenRequest, slug: str, body: DraftTest) -> dict[str, A
         payload=body.payload if "payload" in body.model_fields_set else msgspec.UNSET,
         mocks=body.mocks,
         decisions={key: Decision(outcome=outcome) for key, outcome in body.outcomes.items()},
+        recalls=False,
     )
     try:
         run = start.start_test(workflow, asked, by=request.user)

@@ -53,6 +53,9 @@ class Request:
     `mocks` are outputs of steps by key, in place of those that are stored; a step with one does not run.
     `decisions` are outcomes of approvals by key. Other approvals are asked for in a real test; else they take what is
     known of them, or their first outcome.
+
+    `recalls` asks for what is known of the workflow from elsewhere: mocks, kept samples, and outputs of earlier runs.
+    Without it, the test depends on the draft and on this request alone.
     """
 
     mode: Mode
@@ -62,6 +65,7 @@ class Request:
     payload: Any = msgspec.UNSET
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     mocks: Mapping[str, Any] = field(default_factory=dict)
+    recalls: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,12 +229,12 @@ def _output_terms(
     """Outputs in the terms of a test: given ones, mocks, known outputs and decisions."""
     written = msgspec.json.encode(part.steps).decode()
     before = {key for key in _keys(definition) - part.keys if key in written} if request.scope == "step" else set()
-    known = samples.known_outputs(workflow, before | part.keys)
-    callbacks, assumed = _callback_outputs(workflow, definition, before | part.keys)
+    remembered = before | part.keys if request.recalls else set()
+    known = samples.known_outputs(workflow, remembered)
+    callbacks, assumed = _callback_outputs(workflow, definition, before | part.keys, remembered)
     known |= callbacks
-    mocks = StepSample.objects.filter(workflow=workflow, kind=StepSample.Kind.MOCK)
-    there = {key: output for key, output in mocks.values_list("key", "output") if key in part.keys}
-    there |= request.mocks
+    mocks = StepSample.objects.filter(workflow=workflow, kind=StepSample.Kind.MOCK, key__in=part.keys & remembered)
+    there = {**dict(mocks.values_list("key", "output")), **request.mocks}
     if request.scope == "step":
         there.pop(request.step, None)  # whoever tests a step wants to see the step
     given = {**part.given, "steps": {key: {"output": known[key]} for key in before & known.keys()}}
@@ -246,10 +250,12 @@ def _output_terms(
     return data | {"assumed": sorted(assumed & stubs.keys() - there.keys())}
 
 
-def _callback_outputs(workflow: Workflow, definition: Definition, keys: Set[str]) -> tuple[dict[str, Any], set[str]]:
+def _callback_outputs(
+    workflow: Workflow, definition: Definition, keys: Set[str], remembered: Set[str]
+) -> tuple[dict[str, Any], set[str]]:
     """Outputs of the waits for a callback among these steps: (all by key, the keys of those that are made up)."""
     waits = {step.key for step in decisions.find_callbacks(definition.steps)} & keys
-    came = samples.received_callbacks(workflow, waits)
+    came = samples.received_callbacks(workflow, waits & remembered)
     assumed = waits - came.keys()
     return came | {key: decisions.example_callback(definition, key) for key in assumed}, assumed
 
