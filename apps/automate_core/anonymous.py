@@ -126,7 +126,7 @@ class Admission:
 def _is_anonymous(scope: Scope) -> bool:
     """Whether a request names no session and no token, or asks for a page that asks for neither.
 
-    Whoever made up either of them costs a query, and no page.
+    A made-up session or token costs a query, and no page.
     """
     from django.conf import settings
     from django.urls import Resolver404, resolve

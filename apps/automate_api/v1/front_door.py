@@ -21,6 +21,7 @@ from ninja.security import HttpBearer
 from automate_api.models import ApiToken
 from automate_api.tokens import use
 from automate_api.v1 import problems, rate_limits, request_ids
+from automate_core.refusals import REQUEST_ID
 from automate_governance.people.origin import Source, request_credential
 from automate_governance.permissions import Person
 
@@ -148,5 +149,5 @@ def _without_content(response: HttpResponseBase) -> HttpResponseBase:
 
 
 def _named(response: HttpResponseBase, request_id: str) -> HttpResponseBase:
-    response.headers[request_ids.HEADER] = request_id
+    response.headers[REQUEST_ID] = request_id
     return response

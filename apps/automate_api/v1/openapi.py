@@ -8,8 +8,8 @@ from automate_api.v1.error_codes import CODES, FIELD_CODES
 from automate_api.v1.idempotency import HEADER, MOST_KEY_LENGTH, REPLAYED
 from automate_api.v1.locations import LOCATIONS
 from automate_api.v1.replies import RUN_ID
-from automate_api.v1.request_ids import HEADER as REQUEST_ID
 from automate_api.v1.resources.drafts import IF_MATCH
+from automate_core.refusals import REQUEST_ID
 
 DESCRIPTION = """\
 Start and watch workflows, and everything else that the screens do, under a person's or a service account's permissions.

@@ -13,8 +13,6 @@ from django.http import HttpRequest
 
 from automate_core.refusals import REQUEST_ID, request_id_of
 
-HEADER = REQUEST_ID
-
 _current: ContextVar[str] = ContextVar("automate_api_request_id", default="")
 
 
@@ -26,7 +24,7 @@ def current_request_id() -> str:
 @contextlib.contextmanager
 def request_id(request: HttpRequest) -> Iterator[str]:
     """Name the request in the block."""
-    found = request_id_of(request.headers.get(HEADER, ""))
+    found = request_id_of(request.headers.get(REQUEST_ID, ""))
     token = _current.set(found)
     try:
         yield found

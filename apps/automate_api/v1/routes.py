@@ -11,6 +11,7 @@ from automate_api.v1.document import serve_document
 from automate_api.v1.front_door import front_door
 from automate_api.v1.replies import with_reply
 from automate_api.v1.resources.runs.runs import start_run
+from automate_core.refusals import REQUEST_ID
 
 _DOCUMENT = "openapi-json"
 
@@ -28,7 +29,7 @@ def no_such_path(request: HttpRequest) -> HttpResponse:
     """A problem document, not the site's page."""
     with request_ids.request_id(request) as request_id:
         response = problems.not_found()
-    response.headers[request_ids.HEADER] = request_id
+    response.headers[REQUEST_ID] = request_id
     return response
 
 

@@ -26,6 +26,7 @@ from automate_plugins.typed_values import date_question, is_date, number_questio
 
 MAX_MEASURES = 50
 MAX_SORTED_BY = 10
+_ORDERS = frozenset({"<", "<=", ">", ">="})
 
 
 def _is_number(value: Any) -> bool:
@@ -87,9 +88,6 @@ def _are_alike(value: Any, wanted: Any, op: str) -> bool:
     if op == "contains" and isinstance(value, list):
         return True
     return isinstance(value, str) and isinstance(wanted, str)
-
-
-_ORDERS = frozenset({"<", "<=", ">", ">="})
 
 
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
