@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from automate_governance.models import AuditEntry, StoredSecret
+from automate_governance.models import AuditEntry, SitePermission, StoredSecret
 from automate_governance.redaction.redactor import MASK, redactor_context
 from automate_governance.secrets import keyring as keys
 from automate_governance.secrets.env import EnvSecretsBackend
@@ -26,6 +26,7 @@ from automate_governance.secrets.keyring import (
 from automate_governance.secrets.masking import learn_for_masking
 from automate_governance.secrets.resolver import NOT_A_REFERENCE, backends, is_reference, resolve
 from automate_governance.secrets.rotation import keys_in_use, rewrap_all
+from automate_governance.secrets.stored import _mark_used as mark_used
 from automate_governance.secrets.use import find_forbidden_references
 
 PLACE = SecretLocation("table", 1, "name", 1)
@@ -68,6 +69,15 @@ def test_a_value_is_sealed_with_a_nonce_of_12_bytes_and_a_tag():
 def test_keys_are_texts(given, settings):
     settings.AUTOMATE_SECRETS_KEYS = given
     with pytest.raises(ImproperlyConfigured, match="must be a list of keys"):
+        keyring()
+
+
+@pytest.mark.parametrize(("bad", "reason"), [("no base64!", "base64$"), ("QUJD", "not 3 bytes$")])
+def test_a_key_that_is_none_is_named_by_its_place(settings, bad, reason):
+    settings.AUTOMATE_SECRETS_KEYS = [generate_key(), bad]
+    with pytest.raises(
+        ImproperlyConfigured, match=f"^Key number 2 in AUTOMATE_SECRETS_KEYS must be 32 bytes.*{reason}"
+    ):
         keyring()
 
 
@@ -138,14 +148,24 @@ def test_the_environment_is_read_by_its_prefix_alone(monkeypatch):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("minutes", "writes"), [(None, 1), (4, 0), (6, 1)])
-def test_the_last_use_is_written_every_five_minutes(stored, minutes, writes):
+@pytest.mark.parametrize(("seconds", "writes"), [(None, 1), (290, 0), (310, 1)])
+def test_the_last_use_is_written_every_five_minutes(stored, seconds, writes):
     secret = stored()
-    used = None if minutes is None else timezone.now() - dt.timedelta(minutes=minutes)
+    used = None if seconds is None else timezone.now() - dt.timedelta(seconds=seconds)
     StoredSecret.objects.filter(pk=secret.pk).update(last_used_at=used)
     with CaptureQueriesContext(connection) as asked:
         resolve("database:token")
     assert sum(query["sql"].startswith("UPDATE") for query in asked) == writes
+
+
+@pytest.mark.django_db
+def test_a_use_that_another_process_has_written_is_not_written_again(stored):
+    secret = stored()
+    before = timezone.now() - dt.timedelta(seconds=5)
+    StoredSecret.objects.filter(pk=secret.pk).update(last_used_at=before)
+    mark_used(secret)  # it was read when it had never been used
+    secret.refresh_from_db()
+    assert secret.last_used_at == before
 
 
 @pytest.mark.django_db
@@ -205,6 +225,20 @@ def test_every_secret_is_wrapped_again_in_batches_and_a_fault_holds_up_none(stor
     ] == [1, 2, 1]
     assert {each.reveal() for each in StoredSecret.objects.exclude(pk=made[1].pk)} == {"a-stored-value-9x"}
     assert [(each.total, each.done) for each in rewrap_all()] == [(1, 0)]
+
+
+@pytest.mark.django_db
+def test_the_first_secret_of_a_site_is_wrapped_too_and_the_entry_is_the_sites(owner, settings):
+    """The lock lets a grant on the secret, whose row refers to it, be written meanwhile."""
+    first = StoredSecret(pk=1, name="first", owner=owner)
+    first.put("a-stored-value-9x")
+    first.save()
+    settings.AUTOMATE_SECRETS_KEYS = [generate_key(), *settings.AUTOMATE_SECRETS_KEYS]
+    with CaptureQueriesContext(connection) as asked:
+        assert [each.done for each in rewrap_all()] == [1]
+    assert any("FOR NO KEY UPDATE" in query["sql"] for query in asked)
+    entry = AuditEntry.objects.get(verb="secrets.rewrapped")
+    assert (entry.object_type, entry.object_id) == (SitePermission._meta.label_lower, "1")
 
 
 @pytest.mark.django_db
