@@ -48,6 +48,7 @@ AUTOMATE_PG_BIN = environment.postgres_programs()
 AUTOMATE_KEY_FILES = environment.key_files()
 AUTOMATE_SQL_OWN_DATABASE = environment.one_of("AUTOMATE_SQL_OWN_DATABASE", "off", "on") == "on"
 AUTOMATE_OAUTH_PROVIDERS = os.environ.get("AUTOMATE_OAUTH_PROVIDERS", "")
+AUTOMATE_CONNECTORS_DIR = os.environ.get("AUTOMATE_CONNECTORS_DIR", "")
 AUTOMATE_LLM_PRICES = environment.json_file("AUTOMATE_LLM_PRICES")
 if AUTOMATE_DEMO:
     AUTOMATE_EGRESS_ALLOW.append(f"127.0.0.1:{AUTOMATE_PORT}")  # the demo's echo service

@@ -135,7 +135,8 @@ class Registry[T]:
             elif (other := seen.get(plugin.name)) is None:
                 seen[plugin.name] = plugin
             elif plugin.distribution == BUILT_IN:
-                seen[plugin.name] = replace(other, replaces=plugin.target)
+                if getattr(other.cls, "extends", "") != plugin.name:  # one that extends the built-in one keeps it
+                    seen[plugin.name] = replace(other, replaces=plugin.target)
             else:
                 broken.append(self._taken(entry, plugin.name, other.target))
         others = [

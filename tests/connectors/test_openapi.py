@@ -275,7 +275,7 @@ def test_a_file_chooses_operations_and_changes_them(file, tmp_path):
         ("create-item", "nothing", 8, "There is no operation 'nothing'"),
         ("openapi.json", "gone.json", 6, "gone.json: The file cannot be read"),
         ("openapi.json", "../openapi.json", 6, "names a file in the folder"),
-        ("[due,", "[dua,", 12, "has no field 'dua'"),
+        ("[due,", "[dua,", 12, "no field 'dua'"),
         ("Add item", "[1]", 10, "Expected str, not array"),
     ):
         path.write_text(OVERLAY.replace(old, new, 1))

@@ -62,6 +62,7 @@ class DeclaredConnector(ConnectorAdapter):
 
     document: ClassVar[Document]
     keyless_actions: ClassVar[tuple[str, ...]] = ()  #: actions that POST without an idempotency key
+    extends: ClassVar[str] = ""  #: the code, where a site's file adds to the shipped connector of that code
     own_actions: ClassVar[tuple[Action, ...]] = ()  #: those that are written in Python
     own_polls: ClassVar[tuple[Poll, ...]] = ()  #: likewise
     own_webhooks: ClassVar[tuple[Webhook, ...]] = ()  #: likewise

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import msgspec
 
 from automate_connectors.adapters.google.calendar import CalendarChannels
 from automate_connectors.adapters.google.drive import DriveChannels
@@ -14,6 +16,7 @@ from automate_connectors.adapters.notion import NotionDataSources
 from automate_connectors.declared.adapter import DeclaredConnector, declare
 from automate_connectors.declared.checks import faults
 from automate_connectors.declared.document import Document
+from automate_connectors.declared.extending import extend
 from automate_connectors.declared.folder import FILE, own_folder
 from automate_connectors.declared.openapi.operations import expand
 from automate_connectors.declared.openapi.reader import MAX_BYTES
@@ -57,15 +60,31 @@ def check_document(value: Any) -> Document:
 
 def load_document(path: Path) -> Document:
     """Read and check a `connector.yaml`. Raises ConnectorFileError."""
+    return _read(path, lambda value: None)[0]
+
+
+type _Shipped = type[DeclaredConnector]
+
+
+def _read(path: Path, extended: Callable[[Any], _Shipped | None]) -> tuple[Document, _Shipped | None]:
+    """Return the document, and the connector that it extends by `extended`. Raises ConnectorFileError."""
     source = b""
     try:
         source = read_file(path)
-        _, document = build_document(source, lambda name: read_file(path.parent / name, max_bytes=MAX_BYTES))
+        value = expand(read_document(source), lambda name: read_file(path.parent / name, max_bytes=MAX_BYTES))
+        if (shipped := extended(value)) is not None:
+            value = extend(msgspec.to_builtins(shipped.document), value, _written_in_python(shipped))
+        document = check_document(value)
     except DocumentError as error:
         raise ConnectorFileError(_located(path, error.line, error.reason)) from error
     except FaultyDocumentError as error:
         raise ConnectorFileError(_message(path, source, error.faults)) from error
-    return document
+    return document, shipped
+
+
+def _written_in_python(shipped: _Shipped) -> set[str]:
+    own = (shipped.own_actions, shipped.own_polls, shipped.own_webhooks)
+    return {each.name for some in own for each in some}
 
 
 def load_connector(
@@ -106,8 +125,45 @@ class ConnectorFile:
 
     def load(self) -> type[DeclaredConnector]:
         """Return the connector. Raises ConnectorFileError."""
-        bases = _BASES if self.path.parent.parent == SERVICES else {}
-        return load_connector(self.path, code=self.name, base=bases.get(self.name, DeclaredConnector))
+        if self.path.parent.parent == SERVICES:
+            return _service(self.name)
+        return _site_connector(self.path)
+
+
+def _service(code: str) -> type[DeclaredConnector]:
+    return load_connector(SERVICES / code / FILE, code=code, base=_BASES.get(code, DeclaredConnector))
+
+
+def _site_connector(path: Path) -> type[DeclaredConnector]:
+    """Return the connector of a site's file, which may extend that of this package. Raises ConnectorFileError."""
+    code = path.parent.name
+
+    def extended(value: Any) -> _Shipped | None:
+        if not isinstance(value, dict) or "extends" not in value:
+            return None
+        if value["extends"] != code:
+            reason = text("extends must be %(code)s, as the folder is named.", code=code)
+        elif (shipped := _shipped(code)) is not None:
+            return shipped
+        else:
+            reason = text("No connector %(code)s that is a file comes with Automate.", code=repr(code))
+        raise FaultyDocumentError([Fault(("extends",), reason)])
+
+    document, shipped = _read(path, extended)
+    if shipped is None:
+        return load_connector(path, code=code)
+    made = declare(document, cast("_Shipped", shipped.__base__))  # the class that `shipped` itself was declared with
+    made.extends = code
+    return made
+
+
+def _shipped(code: str) -> _Shipped | None:
+    """Return the declared connector of that code that this package brings."""
+    if (SERVICES / code / FILE).is_file():
+        return _service(code)
+    found = entry_points(group="django_automate.connectors", name=code)
+    loaded = next((each.load() for each in found if each.dist is not None and each.dist.name == BUILT_IN), None)
+    return loaded if isinstance(loaded, type) and issubclass(loaded, DeclaredConnector) else None
 
 
 def connector_files() -> Iterable[Source]:

@@ -53,16 +53,23 @@ def expand_action(api: Api, action: dict[str, Any]) -> dict[str, Any]:
     """Return an action with its operation written out, if it names one. Raises DocumentError, FaultyDocumentError."""
     if not isinstance(action.get("operation"), str):
         return action
-    made = action_of(api, find_operation(api, action["operation"]))
-    overlay = {name: each for name, each in action.items() if name not in {"fields", "without"}}
+    return overlay(action_of(api, find_operation(api, action["operation"])), action)
+
+
+def overlay(made: dict[str, Any], action: dict[str, Any]) -> dict[str, Any]:
+    """Return the action `made` as `action` changes it: `fields` by name, without those in `without`.
+
+    Raises FaultyDocumentError.
+    """
+    changes = {name: each for name, each in action.items() if name not in {"fields", "without"}}
     without, written = action.get("without", []), action.get("fields", [])
     if not isinstance(without, list) or not isinstance(written, list):
         return action
     fields = {field["name"]: field for field in made.get("fields", [])}
     if unknown := [name for name in without if name not in fields]:
-        reason = text("The operation has no field %(name)s.", name=repr(unknown[0]))
+        reason = text("There is no field %(name)s.", name=repr(unknown[0]))
         raise FaultyDocumentError([Fault(("without",), reason)])
     for field in written:
         name = field.get("name") if isinstance(field, dict) else None
         fields[name] = {**fields.get(name, {}), **field} if isinstance(name, str) else field
-    return {**made, **overlay, "fields": [field for name, field in fields.items() if name not in without]}
+    return {**made, **changes, "fields": [field for name, field in fields.items() if name not in without]}
