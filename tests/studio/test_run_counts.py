@@ -29,7 +29,7 @@ FILTERS = st.fixed_dictionaries(
         "status": st.sampled_from(["failed", "waiting,succeeded", "cancelled,failed"]),
         "workflow": st.sampled_from(["orders", "orders,alerts"]),
         "origin": st.sampled_from(["webhook", "schedule", "manual,webhook"]),
-        "reason": st.sampled_from(["approval", "timer"]),
+        "reason": st.sampled_from(["approval", "review"]),
         "term": st.sampled_from(["order_no:PO-1003", "city:LODZ"]),
         "error": st.sampled_from(["timeout", "no such thing"]),
         "longer": st.just("2s"),
@@ -55,11 +55,21 @@ def runs(owner):
             cause="test" if number % 7 == 6 else "trigger",
         )
         if status == "waiting":
-            Wait.objects.create(run=run, path="check", kind="approval" if number % 2 else "timer")
+            Wait.objects.create(run=run, path="check", kind=("approval", "timer", "review")[number % 3])
+        if status == "failed" and number % 3 == 0:
+            add_rerun(run, "succeeded" if number % 2 else "failed")
         for name in ("order_no", "reference", SUBJECT)[: number % 4]:
             SearchTerm.objects.create(run=run, name=name, value=text if name == SUBJECT else text.upper())
         if number % 5 == 0:
             SearchTerm.objects.create(run=run, name="city", value="LODZ")
+
+
+def add_rerun(run, status):
+    """A re-run of a re-run of the run."""
+    for each in ("failed", status):
+        again = run_of_age(run.workflow, 4, 1, status=each, cause="retry", retried_from=run)
+        ExecutionRun.objects.filter(pk=run.pk).update(rerun_at=again.created_at)
+        run = again
 
 
 def count_faces(query, client, token, person):

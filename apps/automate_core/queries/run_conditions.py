@@ -23,6 +23,17 @@ _HAS_OPEN_WAIT = (
     "EXISTS (SELECT FROM automate_core_wait wait WHERE wait.run_id = run.id AND wait.status = 'open'"
     " AND wait.kind = ANY(%(wait_kinds)s))"
 )
+_NEEDS_ATTENTION = """CASE WHEN run.status = 'failed' THEN
+    run.rerun_at IS NULL OR NOT EXISTS (
+        WITH RECURSIVE chain AS (
+            SELECT again.id, again.status FROM automate_core_executionrun again WHERE again.retried_from_id = run.id
+            UNION ALL
+            SELECT again.id, again.status FROM chain CROSS JOIN LATERAL (
+                SELECT id, status FROM automate_core_executionrun WHERE retried_from_id = chain.id OFFSET 0) again
+        ) SELECT FROM chain WHERE chain.status = 'succeeded')
+    ELSE EXISTS (SELECT FROM automate_core_wait wait
+        WHERE wait.run_id = run.id AND wait.status = 'open' AND wait.kind = 'review')
+    END"""
 
 
 # --- what finds runs --------------------------------------------------------------------------------------------------
@@ -87,6 +98,11 @@ def rerun(scan: RunScan, *, is_rerun: bool) -> RunScan:
 def with_open_wait(scan: RunScan, kinds: list[str]) -> RunScan:
     """Runs with an open wait of one of these kinds."""
     return scan.with_condition(_HAS_OPEN_WAIT, wait_kinds=kinds)
+
+
+def needs_attention(scan: RunScan) -> RunScan:
+    """Failed runs of which no re-run succeeded, and waiting ones with a step whose outcome a person has to set."""
+    return scan.with_condition(_NEEDS_ATTENTION)
 
 
 def with_error(scan: RunScan, text: str) -> RunScan:

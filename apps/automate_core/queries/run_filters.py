@@ -30,7 +30,7 @@ PERIODS = {
 }
 TABS: dict[str, tuple[str, tuple[str, ...]]] = {
     "": (text("All runs"), ()),
-    "attention": (text("Needs attention"), (RunStatus.FAILED,)),
+    "attention": (text("Needs attention"), (RunStatus.FAILED, RunStatus.WAITING)),  # see run_conditions
     "running": (text("Running"), (RunStatus.QUEUED, RunStatus.RUNNING)),
     "waiting": (text("Waiting"), (RunStatus.WAITING,)),
     "succeeded": (text("Succeeded"), (RunStatus.SUCCEEDED,)),

@@ -174,6 +174,8 @@ class RunSearch:
     def _narrow(self, scan: RunScan) -> RunScan:
         """The scan with the filters that no index answers."""
         kept, filters = self.filters.params, self.filters
+        if filters.tab == "attention":
+            scan = run_conditions.needs_attention(scan)
         if "origin" in kept:
             scan = run_conditions.of_origins(scan, filters.many("origin"))
         if "version" in kept:

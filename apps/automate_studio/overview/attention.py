@@ -36,6 +36,7 @@ from automate_core.operations.statistics.period_figures import Counts, Workflows
 from automate_core.operations.statistics.periods import Period
 from automate_core.outbox.status import QueueStatus
 from automate_core.queries.latest_runs import LATEST, read_latest_runs
+from automate_core.queries.open_reviews import runs_to_review
 from automate_core.queries.pool_backlog import read_unserved_pools
 from automate_core.runs.service_words import with_service_words
 from automate_core.states import FINAL_RUN_STATES, RunStatus
@@ -46,7 +47,7 @@ from automate_governance.texts import error_message, translated
 from automate_studio.overview.figures import LONG, undecided_waits
 from automate_studio.ui.describe import poll_name, webhook_name
 from automate_studio.ui.formatting import format_ago, format_count, format_duration
-from automate_studio.ui.links import change_url
+from automate_studio.ui.links import change_url, runs_to_review_url
 from automate_studio.ui.overview_address import overview_url
 from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.connection_health import ConnectionHealth
@@ -126,6 +127,7 @@ def build_attention(
         *_pool_items(user),
         *_long_transaction_items(status),
         *_unassigned_approval_items(user, workflows, now),
+        *_review_items(workflows, now),
         *_lost_key_items(user, now),
         *_connection_items(user, now),
         *_trigger_items(workflows),
@@ -408,7 +410,7 @@ def _unassigned_approval_items(user: User, workflows: Workflows, now: dt.datetim
 
 def _waiting_approval_items(workflows: Workflows, now: dt.datetime) -> Iterator[AttentionItem]:
     """Approvals older than a day, by workflow."""
-    waits = undecided_waits(workflows).filter(created_at__lt=now - LONG)
+    waits = undecided_waits(workflows).filter(kind=Wait.Kind.APPROVAL, created_at__lt=now - LONG)
     named = waits.values("run__workflow__name", "run__workflow__slug")
     for row in named.annotate(number=Count("pk"), oldest=Min("created_at")).order_by("oldest")[:SHOWN]:
         query = urlencode({"show": "waiting", "workflow": row["run__workflow__slug"]})
@@ -420,6 +422,23 @@ def _waiting_approval_items(workflows: Workflows, now: dt.datetime) -> Iterator[
             detail=_("Waiting for a decision for more than a day"),
             since=format_ago(row["oldest"], now),
             since_at=row["oldest"],
+        )
+
+
+def _review_items(workflows: Workflows, now: dt.datetime) -> Iterator[AttentionItem]:
+    """Runs that wait until a person sets the outcome of a step."""
+    runs = runs_to_review() if workflows is None else runs_to_review().filter(workflow__in=workflows)
+    found = runs.aggregate(number=Count("pk"), oldest=Min("created_at"))
+    if found["number"]:
+        yield AttentionItem(
+            name=_("Steps with an unknown outcome"),
+            url=runs_to_review_url(),
+            state="failed",
+            count=ngettext("%(count)s run", "%(count)s runs", found["number"])
+            % {"count": format_count(found["number"])},
+            detail=_("Check the external system, then set the outcome. The runs wait until then."),
+            since=format_ago(found["oldest"], now),
+            since_at=found["oldest"],
         )
 
 

@@ -37,7 +37,8 @@ from automate_studio.tasks.listing import build_task_row, task_page
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence, format_count
 from automate_studio.ui.forms import form_fields, posted_answers, posted_remark, remark_error
-from automate_studio.view_models.task_counts import may_reassign_tasks
+from automate_studio.ui.links import runs_to_review_url
+from automate_studio.view_models.task_counts import may_reassign_tasks, review_count
 
 LONGEST_FACT = 2_000
 MOST_REFUSALS = 5  #: that are listed
@@ -55,6 +56,8 @@ def approval_list(request: HttpRequest) -> HttpResponse:
         "automate_studio/tasks/list.html",
         _("Tasks"),
         found=found,
+        to_review=review_count(request.user),
+        review_url=runs_to_review_url(),
         may_hand_over=hands_over,
         lacks_role=not has_role,
         lacks_site=has_role and not has_staff_status(request.user),

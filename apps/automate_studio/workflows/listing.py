@@ -33,12 +33,14 @@ from automate_core.navigation.lists import (
     page_slice,
 )
 from automate_core.queries.latest_runs import LATEST, SORT_ORDERS, read_latest_runs, sort_by_latest_runs
+from automate_core.queries.open_reviews import runs_to_review
 from automate_governance.people.names import username_field
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.ui.describe import TRIGGER_KINDS, describe_trigger
 from automate_studio.ui.formatting import format_ago, format_duration, format_percent, state_word
+from automate_studio.ui.links import runs_to_review_url
 from automate_studio.view_models.connector_tiles import connector_tiles
 from automate_studio.view_models.step_card import trigger_icon
 
@@ -70,7 +72,7 @@ class WorkflowRow:
     """A workflow in the list. `may_manage`: the person may pause and resume it, and perhaps archive it.
 
     `has_namesake`: another one that the person may view has the same name.
-    `stop` says why it is stopped; empty for others.
+    `stop` says why it is stopped; empty for others. `to_review` counts the runs that wait for a review.
     """
 
     workflow: Workflow
@@ -88,6 +90,12 @@ class WorkflowRow:
     may_change: bool
     has_namesake: bool
     stop: str
+    to_review: int
+
+    @property
+    def review_url(self) -> str:
+        """URL of the runs that wait for a review."""
+        return runs_to_review_url(workflow=self.workflow.slug)
 
     @property
     def tracker_words(self) -> list[str]:
@@ -202,7 +210,14 @@ def _workflow_rows(
         return []
     latest = read_latest_runs([row.pk for row in rows])
     facts = _row_facts(user, latest)
-    return [_workflow_row(row, latest[row.pk], now, stopped.get(row.pk), **facts[row.pk]) for row in rows]
+    in_doubt = runs_to_review().filter(workflow__in=latest).order_by()
+    to_review = dict(in_doubt.values_list("workflow").annotate(Count("pk")))
+    return [
+        _workflow_row(
+            row, latest[row.pk], now, stopped.get(row.pk), to_review=to_review.get(row.pk, 0), **facts[row.pk]
+        )
+        for row in rows
+    ]
 
 
 def _row_facts(user: User, keys: Iterable[int]) -> dict[int, dict[str, bool]]:
@@ -219,7 +234,7 @@ def _row_facts(user: User, keys: Iterable[int]) -> dict[int, dict[str, bool]]:
 
 
 def _workflow_row(
-    workflow: Workflow, runs: list[Any], now: dt.datetime, stop: stops.WorkflowStop | None, **what: bool
+    workflow: Workflow, runs: list[Any], now: dt.datetime, stop: stops.WorkflowStop | None, **what: Any
 ) -> WorkflowRow:
     ended = [run for run in runs if run.status in {"succeeded", "failed"}]
     good = sum(run.status == "succeeded" for run in ended)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 from django.core.checks import WARNING, run_checks
 from django.utils import timezone
@@ -17,6 +18,7 @@ from automate_core.operations.notifications.channels.mail import can_mail
 from automate_core.operations.offboarding.lost_approvals import find_lost_approvals
 from automate_core.operations.plugin_list import KINDS
 from automate_core.operations.site_status.registry import MOST, Finding, Severity, StatusItem
+from automate_core.queries.open_reviews import RUNS_TO_REVIEW, runs_to_review
 from automate_governance.models import AuditEntry
 from automate_governance.redaction.redactor import redact
 from automate_llm import budgets
@@ -51,6 +53,20 @@ def find_approvals_without_approvers() -> Iterator[Finding]:
     for workflow, sentence in find_lost_approvals(Workflow.objects.all())[:MOST]:
         named = text("Workflow %(name)s:", name=workflow.name)
         yield Finding.error(joined([named, sentence]), "admin:automate_core_workflow_change", workflow.pk)
+
+
+def find_runs_to_review() -> Iterator[Finding]:
+    """Runs that wait until a person sets the outcome of a step."""
+    if number := runs_to_review().count():
+        message = ntext(
+            "%(count)s run waits, because the outcome of a step is unknown. Check the external system, then set the"
+            " outcome.",
+            "%(count)s runs wait, because the outcome of a step is unknown. Check the external system, then set the"
+            " outcome.",
+            number,
+        )
+        view, query = "admin:automate_core_executionrun_changelist", urlencode(RUNS_TO_REVIEW)
+        yield Finding(severity=Severity.ERROR, message=message, view=view, query=query)
 
 
 def find_refusing_budgets() -> Iterator[Finding]:
@@ -170,6 +186,14 @@ ITEMS = (
         title=text("Approvers"),
         ok=text("Every published approval has an active approver."),
         find=find_approvals_without_approvers,
+        on_overview=False,
+    ),
+    StatusItem(
+        code="reviews",
+        title=text("Unknown outcomes"),
+        ok=text("No run waits for a review."),
+        find=find_runs_to_review,
+        for_operators=True,
         on_overview=False,
     ),
     StatusItem(

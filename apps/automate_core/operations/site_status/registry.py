@@ -36,12 +36,13 @@ class Severity(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One problem. `message` is a marked text that says what to do; `view` and `args` name the page to do it on."""
+    """One problem. `message` is a marked text that says what to do, on the page of `view`, `args` and `query`."""
 
     severity: Severity
     message: str
     view: str = ""
     args: Sequence[Any] = ()
+    query: str = ""
 
     @classmethod
     def error(cls, message: str, view: str = "", *args: Any) -> Finding:
@@ -57,9 +58,10 @@ class Finding:
     def url(self) -> str:
         """The page to solve it on; empty without one, or where the project does not have that page."""
         try:
-            return reverse(self.view, args=self.args) if self.view else ""
+            page = reverse(self.view, args=self.args) if self.view else ""
         except NoReverseMatch:
             return ""
+        return f"{page}?{self.query}" if page and self.query else page
 
 
 @dataclass(frozen=True, kw_only=True)

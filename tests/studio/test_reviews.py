@@ -1,0 +1,81 @@
+"""Runs that wait until a person sets the outcome of a step: where they are shown, to whom, and that the counts agree."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+from guardian.shortcuts import assign_perm
+
+from automate_core.models import ExecutionRun, Wait
+from tests.support.pages import Page
+from tests.support.run_lists import RUN_LIST, runs_shown
+from tests.support.runs import published_workflows, run_of_age
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TASKS, OVERVIEW, STATUS = reverse("studio:approval_list"), reverse("admin:index"), reverse("studio:site_status")
+WORKFLOWS = reverse("admin:automate_core_workflow_changelist")
+
+
+@pytest.fixture
+def flows(owner):
+    """Two workflows: three runs of the first wait for a review, one of them at two steps, and none of the second."""
+    flows = published_workflows(owner, "Orders", "Alerts")
+    for number in range(3):
+        run = run_of_age(flows[0], 100 + number, status="waiting")
+        for path in ("pay", "pack")[: 1 + (number == 0)]:
+            Wait.objects.create(run=run, path=path, kind="review")
+    test = run_of_age(flows[0], 50, status="waiting", cause="test")
+    ended = run_of_age(flows[0], 60, status="cancelled")
+    for run in (test, ended):
+        Wait.objects.create(run=run, path="pay", kind="review", status="open" if run is test else "cancelled")
+    Wait.objects.create(run=run_of_age(flows[1], 70, status="waiting"), path="check", kind="approval")
+    return flows
+
+
+def links(client, url):
+    """The page's links to the runs that wait for a review."""
+    return {
+        given.get("href", "") for _tag, given in Page(client.get(url)).tags if "reason=review" in given.get("href", "")
+    }
+
+
+def test_runs_that_wait_for_a_review_are_named_where_people_look(flows, sign_in, admin):
+    client = sign_in(admin)
+    shown = Page(client.get(OVERVIEW)).text
+    assert "Steps with an unknown outcome" in shown and "3 runs" in shown
+    assert "3 runs wait, because the outcome of a step is unknown." in Page(client.get(STATUS)).text
+    assert "3 runs wait, because the outcome of a step is unknown." in Page(client.get(TASKS)).text
+    listed = Page(client.get(WORKFLOWS)).text
+    assert "3 runs with an unknown outcome" in listed and listed.count("unknown outcome") == 1
+    for page in (OVERVIEW, STATUS, TASKS):
+        [address] = links(client, page)
+        assert len(runs_shown(client.get(address))) == 3
+    [of_workflow] = links(client, WORKFLOWS)
+    assert len(runs_shown(client.get(of_workflow))) == 3
+    assert len(runs_shown(client.get(f"{RUN_LIST}?show=attention"))) == 3
+
+
+def test_people_see_those_of_their_workflows(flows, sign_in, colleague, stranger):
+    assign_perm("automate_core.view_workflow", colleague, flows[0])
+    client = sign_in(colleague)
+    assert "Steps with an unknown outcome" in Page(client.get(OVERVIEW)).text
+    assert not links(client, TASKS), "they may not set the outcome"
+    assign_perm("automate_core.run_workflow", colleague, flows[0])
+    assert links(client, TASKS)
+    client = sign_in(stranger)
+    for page in (OVERVIEW, TASKS, WORKFLOWS):
+        assert "nknown outcome" not in client.get(page).content.decode()
+
+
+def test_a_failed_run_whose_rerun_succeeded_needs_no_attention(flows, sign_in, owner):
+    done, lost, plain = (run_of_age(flows[0], 10 + each, status="failed", error={"code": "x"}) for each in range(3))
+    for run, states in ((done, ("failed", "succeeded")), (lost, ("failed", "cancelled"))):
+        for status in states:
+            again = run_of_age(run.workflow, 4, status=status, cause="retry", retried_from=run)
+            ExecutionRun.objects.filter(pk=run.pk).update(rerun_at=again.created_at)
+            run = again
+    found = set(runs_shown(sign_in(owner).get(f"{RUN_LIST}?show=attention&status=failed")))
+    first_of_done, *_rest = ExecutionRun.objects.filter(retried_from=done)
+    assert not {str(done.pk), str(first_of_done.pk)} & {str(each) for each in found}
+    assert {str(lost.pk), str(plain.pk)} <= {str(each) for each in found}
