@@ -274,6 +274,7 @@ def test_the_last_approver_is_asked_for_before_a_deactivation_and_missed_after_i
     sent = {"username": "stranger", "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
     asked = Page(client.post(page, sent))
     assert "Approvals without an approver" in asked.text and "Claims" in asked.text and "Trips" not in asked.text
+    assert "wait at that step until an operator reassigns the approval, and its time limit goes on" in asked.text
     assert client.post(page, {**sent, "_deactivate": "1"}).status_code == 302
     stranger.refresh_from_db()
     assert not stranger.is_active
