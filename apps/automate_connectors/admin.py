@@ -29,6 +29,7 @@ from automate_connectors.oauth.form_fields import (
 )
 from automate_connectors.oauth.grant_binding import issuer_hash, terms_hash
 from automate_connectors.oauth.setup import parameter_field
+from automate_connectors.passed_test import read_passed_test
 from automate_connectors.registry import find_adapter
 from automate_governance import audit
 from automate_governance.admin import GovernedAdmin, SecretUsingForm
@@ -295,11 +296,14 @@ class ConnectionAdmin(GovernedAdmin):
         """
         with transaction.atomic():
             before = Connection.objects.get(pk=obj.pk) if change else obj
+            passed = read_passed_test(request, obj, form.new_secrets)
             for secret in form.save_secrets():
                 audit.record(request.user, "secret.created", secret, changes={"for": obj.slug})
             super().save_model(request, obj, form, change)
             if change and terms_hash(before) != terms_hash(obj):
                 self._moved(before, obj, request.user)  # type: ignore[arg-type] # the admin lets nobody else in
+            if passed is not None:
+                health.record_test(obj, "", passed)
 
     def _moved(self, before: Connection, after: Connection, by: Person) -> None:
         """Handle changed terms: end the sign-in where it no longer holds, and reset the health."""

@@ -29,7 +29,7 @@ class AutomateConnectorsConfig(app_config.AutomateAppConfig):
         from automate_governance.models import StoredSecret
 
         reference_registry.register_referrers(StoredSecret, references.connections_of_secrets)
-        post_save.connect(references.reset_failing_connections, sender=StoredSecret)
+        post_save.connect(references.follow_secret, sender=StoredSecret)
         connectors.before_first_use = freshness.refresh_at_first_use
         for server in (WSGIHandler, ASGIHandler):  # not the clients of tests, whose queries are counted
             request_started.connect(freshness.refresh_at_request, sender=server)

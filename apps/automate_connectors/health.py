@@ -85,6 +85,13 @@ def record_sign_in(connection: Connection) -> None:
     _send_recovered(connection)
 
 
+def record_lost_secret(connection: Connection, message: str) -> None:
+    """Record that the value of one of its secrets was lost: it has to be entered, or a person has to sign in, again."""
+    setup = connection.sign_in
+    found = Health.RECONNECT if setup and setup.needs_person else Health.FAILING
+    _set_health(_row(connection), found, message)
+
+
 def reset_health(connection: Connection) -> None:
     """Record changed credentials or another address: the health is unknown, and waiting steps retry."""
     _set_health(_row(connection), Health.UNKNOWN, "")

@@ -11,6 +11,7 @@ from django.db.models.functions import Cast, Concat
 from automate_connectors import health
 from automate_connectors.models import Connection
 from automate_governance.models import StoredSecret
+from automate_plugins import text
 
 
 def connections_of_secrets(secrets: Sequence[StoredSecret]) -> Iterator[tuple[int, Connection]]:
@@ -27,16 +28,31 @@ def connections_of_secrets(secrets: Sequence[StoredSecret]) -> Iterator[tuple[in
                 yield by_reference[reference], connection
 
 
-def reset_failing_connections(
+def follow_secret(
     instance: StoredSecret, *, created: bool, update_fields: Collection[str] | None, **_signal: Any
 ) -> None:
-    """Forget the failures of connections whose secret has been entered again: they may work with the new value.
-
-    One that a person signs in to stays as it is, as only the sign-in repairs it.
-    """
-    if created or (update_fields is not None and "box" not in update_fields):  # another owner is no new value
+    """Forget what is known of connections whose secret was entered again; mark those whose secret was lost."""
+    if created:
         return
-    for _key, connection in connections_of_secrets([instance]):
+    if update_fields is not None and "lost_at" in update_fields and "box" not in update_fields:
+        _follow_loss(instance)
+    elif update_fields is None or "box" in update_fields:  # another owner is no new value
+        _follow_value(instance)
+
+
+def _follow_value(secret: StoredSecret) -> None:
+    """One that a person signs in to stays as it is, as only the sign-in repairs it. A token renews itself."""
+    for _key, connection in connections_of_secrets([secret]):
         setup = connection.sign_in
-        if connection.health == Connection.Health.FAILING and not (setup and setup.needs_person):
+        is_token = secret.reference in connection.references().get("oauth_token", [])
+        if connection.health != Connection.Health.UNKNOWN and not is_token and not (setup and setup.needs_person):
             health.reset_health(connection)
+
+
+def _follow_loss(secret: StoredSecret) -> None:
+    lost = text("The value of '%(name)s' was lost with its key. Enter it again.", name=secret.name)
+    for _key, connection in connections_of_secrets([secret]):
+        if secret.lost_at is None:
+            health.reset_health(connection)
+        else:
+            health.record_lost_secret(connection, lost)

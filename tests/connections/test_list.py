@@ -15,8 +15,10 @@ from automate_connectors import health
 from automate_connectors.models import Connection
 from automate_core.models import NotificationRule, Step
 from automate_governance.models import AuditEntry, StoredSecret
+from automate_governance.secrets import recovery
+from automate_governance.secrets.keyring import generate_key
 from tests.connections.conftest import refused
-from tests.support.connections import CONNECTION_ADD, connection_form
+from tests.support.connections import CONNECTION_ADD, connection_form, press_test
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -154,6 +156,51 @@ def test_it_is_tested_before_it_is_saved(probe, sign_in, owner):
         and "Address must start with https://" in words(answer)
         and b"canary" not in answer.content
     )
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [({}, "working"), ({"config_token_value": "another-canary"}, "unknown"), ({"config_region": "eu"}, "unknown")],
+    ids=["unchanged", "another secret", "another setting"],
+)
+def test_what_was_tested_before_it_is_saved_is_saved_as_tested(probe, sign_in, owner, changed, expected):
+    client = sign_in(owner)
+    client.post(reverse("studio:connection_try"), connection_form())
+    assert client.post(reverse(CONNECTION_ADD), connection_form(**changed)).status_code == 302
+    made = Connection.objects.get()
+    assert (made.health, made.tested_at is not None) == (expected, expected == "working")
+
+
+def test_a_test_that_failed_since_does_not_count(probe, sign_in, owner):
+    client = sign_in(owner)
+    client.post(reverse("studio:connection_try"), connection_form())
+    probe.answers = [refused("bad credentials")]
+    client.post(reverse("studio:connection_try"), connection_form())
+    client.post(reverse(CONNECTION_ADD), connection_form())
+    assert Connection.objects.get().health == "unknown"
+
+
+def test_a_new_value_of_its_secret_makes_a_healthy_connection_untested(probe, probed, sign_in, owner, admin):
+    client = sign_in(owner)
+    press_test(client, probed)
+    assert names(client, show="healthy") == ["Probe"]
+    page = reverse("admin:automate_governance_storedsecret_change", args=[StoredSecret.objects.get().pk])
+    assert sign_in(admin).post(page, {"value": "another-value-of-this-test"}).status_code == 302
+    shown = words(client.get(LIST))
+    assert "Not tested since the last change" in shown and "Not tested yet" not in shown
+    assert names(client, show="untested") == ["Probe"] and names(client, show="healthy") == []
+
+
+def test_a_connection_whose_secret_is_lost_is_not_healthy(probe, probed, sign_in, owner, settings):
+    client = sign_in(owner)
+    press_test(client, probed)
+    keys, settings.AUTOMATE_SECRETS_KEYS = settings.AUTOMATE_SECRETS_KEYS, [generate_key()]
+    recovery.mark_lost()
+    assert names(client, show="failing") == ["Probe"]
+    assert "was lost with its key. Enter it again." in words(client.get(LIST))
+    settings.AUTOMATE_SECRETS_KEYS = [*settings.AUTOMATE_SECRETS_KEYS, *keys]
+    recovery.unmark_recovered()
+    assert names(client, show="untested") == ["Probe"]
 
 
 def test_a_change_is_tested_with_the_stored_secret(probe, probed, sign_in, owner, colleague):

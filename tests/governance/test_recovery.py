@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from automate_connectors.models import Connection
+from automate_core.webhooks.tally import tally
 from automate_governance import startup
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
@@ -50,8 +51,15 @@ def test_the_site_starts_and_values_are_entered_again(lost, admin, deliver, sign
     assert AuditEntry.objects.filter(verb="secret.marked_lost").count() == StoredSecret.objects.count()
     with pytest.raises(SecretNotFoundError, match="Enter it again"):
         resolve("database:crm")
-    assert deliver().status_code >= 400
+    assert "answer 503 to every delivery" in capsys.readouterr().out
     client = sign_in(admin)
+    webhooks = reverse("admin:automate_core_webhookendpoint_changelist")
+    assert "Rejecting 1" in Page(client.get(webhooks)).text, "before any delivery"
+    for signed in ({}, {"secret": "a-wrong-secret-of-a-stranger-0123456789"}):
+        answer = deliver(**signed)
+        assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    tally.flush()
+    assert "Enter the lost value again under Secrets." in Page(client.get(reverse("studio:event_rejected"))).text
     overview = Page(client.get(reverse("studio:overview"), headers={"HX-Request": "true"})).text
     assert "Secrets with a lost key" in overview and "crm" in overview
     secret = StoredSecret.objects.get(name="crm")

@@ -33,7 +33,7 @@ from automate_core.webhooks.schemes.signing import Delivery, Reply
 from automate_core.webhooks.schemes.verification import PLUGIN_CALLS, match_secret
 from automate_core.webhooks.tally import tally
 from automate_governance.redaction.redactor import MIN_STRONG_LENGTH, Redactor
-from automate_governance.secrets.interfaces import SecretNotFoundError
+from automate_governance.secrets.interfaces import SecretLostError, SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.resolver import SecretValue, resolve
 
 log = logging.getLogger(__name__)
@@ -239,7 +239,7 @@ class Receiver:
 def find_receiver(slug: str) -> Receiver:
     """The receiver of an endpoint; when it cannot accept deliveries, one that rejects them all, as slowly.
 
-    Raises SecretUnavailableError.
+    Raises SecretUnavailableError, also for a lost secret: before any signature is read, so for everybody alike.
     """
     endpoint = WebhookEndpoint.objects.filter(slug=slug).first() if _SLUG.fullmatch(slug) else None
     if endpoint is None:
@@ -249,6 +249,9 @@ def find_receiver(slug: str) -> Receiver:
     try:
         scheme = scheme_for(endpoint.scheme, endpoint.config)
         secrets = _active_secrets(scheme, endpoint)
+    except SecretLostError as error:
+        tally.count_rejected(endpoint.pk, "lost secret")
+        raise SecretUnavailableError(str(error)) from error
     except (SchemeError, SecretNotFoundError, ValueError) as error:
         log.error("the endpoint %s cannot verify deliveries: %s", slug, error)
         return _rejecting_receiver(endpoint.pk, "secret")
@@ -266,7 +269,10 @@ def find_receiver(slug: str) -> Receiver:
 
 
 def _service_receiver(slug: str) -> Receiver | None:
-    """The receiver of a webhook at a service; None for one that is not there, or is being removed."""
+    """The receiver of a webhook at a service; None for one that is not there, or is being removed.
+
+    Raises SecretUnavailableError.
+    """
     found = ServiceWebhook.objects.exclude(state=ServiceWebhook.State.REMOVING).select_related("workflow", "secret")
     webhook = found.filter(slug=slug, workflow__isnull=False).first() if _SLUG.fullmatch(slug) else None
     if webhook is None or webhook.workflow is None:
@@ -275,6 +281,8 @@ def _service_receiver(slug: str) -> Receiver | None:
         _, described = find_webhook(webhook.webhook)
         scheme = scheme_for(described.scheme, described.scheme_config)
         secrets = [Secret("secret", _resolve_secret(scheme, webhook.secret.reference))] if webhook.secret else []
+    except SecretLostError as error:
+        raise SecretUnavailableError(str(error)) from error
     except (LookupError, SchemeError, SecretNotFoundError, ValueError) as error:
         log.error("the service webhook %s cannot verify deliveries: %s", slug, error)
         return None

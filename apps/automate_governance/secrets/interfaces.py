@@ -9,6 +9,10 @@ class SecretNotFoundError(LookupError):
     """The backend has no secret under that key. The message names the key, never a value."""
 
 
+class SecretLostError(SecretNotFoundError):
+    """The value was lost with its key and has to be entered again: senders are asked to come again until then."""
+
+
 class SecretUnavailableError(Exception):
     """The backend cannot say at the moment: what needs the secret may be tried again. The message is for people."""
 

@@ -46,6 +46,11 @@ def unmark_recovered() -> list[StoredSecret]:
     return found
 
 
+def lost_references() -> list[str]:
+    """The references of the secrets that are marked as lost."""
+    return [secret.reference for secret in StoredSecret.objects.filter(lost_at__isnull=False).only("name")]
+
+
 def _without_key() -> QuerySet[StoredSecret]:
     return StoredSecret.objects.exclude(key_id__in=list(keyring().by_id))
 

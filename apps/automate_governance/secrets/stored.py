@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from automate_governance.models import StoredSecret
-from automate_governance.secrets.interfaces import SecretNotFoundError, SecretsBackend
+from automate_governance.secrets.interfaces import SecretLostError, SecretNotFoundError, SecretsBackend
 from automate_governance.secrets.keyring import KeyUnavailableError
 from automate_plugins import text
 
@@ -22,7 +22,10 @@ class StoredSecretsBackend(SecretsBackend):
     description = text("Reads the secrets that are stored encrypted in the database.")
 
     def get_secret(self, key: str) -> str:
-        """Return the decrypted value. Raises SecretNotFoundError, KeyUnavailableError or ValueError (altered)."""
+        """Return the decrypted value. Raises SecretNotFoundError, KeyUnavailableError or ValueError (altered).
+
+        One whose loss was accepted raises SecretLostError.
+        """
         secret = StoredSecret.objects.filter(name=key).first()
         if secret is None:
             raise SecretNotFoundError(text("There is no stored secret named '%(name)s'.", name=key))
@@ -31,7 +34,7 @@ class StoredSecretsBackend(SecretsBackend):
         except KeyUnavailableError:
             if secret.lost_at is None:  # a process that has the key may come
                 raise
-            raise SecretNotFoundError(
+            raise SecretLostError(
                 text("The value of '%(name)s' was lost with its key. Enter it again.", name=key)
             ) from None
         if secret.last_used_at is None or secret.last_used_at < timezone.now() - USE_INTERVAL:

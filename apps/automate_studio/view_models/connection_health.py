@@ -40,6 +40,8 @@ class ConnectionHealth:
         """Health in words."""
         if self._is_unproven:
             return translated(_WORDS["unknown"])
+        if self.connection.health == "unknown" and self.connection.tested_at:
+            return _("Not tested since the last change")
         return translated(_WORDS.get(self.connection.health, "")) or _("Reconnect")
 
     @property

@@ -29,6 +29,10 @@ REASONS = {
         text("The endpoint has no usable secret"),
         text("Open the endpoint and choose an existing secret. Until then, every delivery is rejected."),
     ),
+    "lost secret": (
+        text("The value of the endpoint's secret was lost with its key"),
+        text("Enter the lost value again under Secrets. Until then, senders get 503 and are asked to try again later."),
+    ),
     "disabled": (
         text("The endpoint is disabled"),
         text("Enable the endpoint, or stop deliveries at the sender."),

@@ -26,6 +26,7 @@ from automate_core.queries.endpoint_deliveries import MOST_COUNTED, count_accept
 from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.permissions import User, permitted
+from automate_governance.secrets.recovery import lost_references
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.ui.formatting import format_ago, format_count
@@ -56,9 +57,17 @@ class WebhookRow:
     accepted: str
     rejected: int
     used: UsageSummary
+    lost_secret: bool
     may_change: bool
     may_share: bool
     may_delete: bool
+
+    @property
+    def about(self) -> str:
+        """Why it rejects every delivery; empty when it does not."""
+        if not self.lost_secret or self.state_key == "off":
+            return ""
+        return _("The value of its secret was lost. Enter it again under Secrets. Until then, senders get 503.")
 
     @property
     def state(self) -> str:
@@ -98,7 +107,7 @@ def webhook_rows(user: User, keys: list[int], states: dict[int, str], now: dt.da
         verb: set(permitted(user, verb, queryset).values_list("pk", flat=True))
         for verb in ("change", "share", "delete")
     }
-    used = where_used(user, shown)
+    used, lost = where_used(user, shown), set(lost_references())
     accepted = _accepted_counts([each.pk for each in shown], now)
     return [
         WebhookRow(
@@ -112,6 +121,7 @@ def webhook_rows(user: User, keys: list[int], states: dict[int, str], now: dt.da
             accepted=accepted[each.pk],
             rejected=each.rejected or 0,  # type: ignore[attr-defined]
             used=used[each.pk],
+            lost_secret=each.secret in lost,
             may_change=each.pk in may["change"],
             may_share=each.pk in may["share"],
             may_delete=each.pk in may["delete"],
@@ -142,9 +152,12 @@ def _with_last_deliveries(found: QuerySet[WebhookEndpoint], now: dt.datetime) ->
 def _keys_by_state(found: QuerySet[Any]) -> dict[str, list[int]]:
     """Keys of the endpoints by state, sorted by slug."""
     by_state: dict[str, list[int]] = {state: [] for state in _ORDER}
-    listed = found.order_by("slug").values_list("pk", "enabled", "last_event", "last_rejected")
-    for key, enabled, accepted, rejected in listed:
-        by_state[_endpoint_state(enabled, accepted, rejected)].append(key)
+    lost = set(lost_references())
+    listed = found.order_by("slug").values_list("pk", "enabled", "last_event", "last_rejected", "secret")
+    for key, enabled, accepted, rejected, secret in listed:
+        is_rejecting = enabled and secret in lost
+        state = "rejecting" if is_rejecting else _endpoint_state(enabled, accepted, rejected)
+        by_state[state].append(key)
     return by_state
 
 

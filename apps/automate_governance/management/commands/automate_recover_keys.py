@@ -39,7 +39,10 @@ class Command(EnglishCommand):
         if not found:
             self.stdout.write("All stored secrets can be read.")
         elif all(each.secret.lost_at for each in found):
-            self.stdout.write(f"{len(found)} marked as lost. Start the site and enter their values under Secrets.")
+            self.stdout.write(
+                f"{len(found)} marked as lost. Start the site and enter their values under Secrets. Until then, their "
+                "webhooks answer 503 to every delivery, so that senders try again later."
+            )
         else:
             self.stdout.flush()
             raise CommandError(_NEXT, returncode=1)
