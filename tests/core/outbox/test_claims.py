@@ -77,25 +77,44 @@ def _s(seconds):
     return timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize(("seconds", "pause"), [(0.0, 15), (0.7, 15), (0.8, 16), (3.0, 60)])
-def test_the_oldest_job_is_looked_for_every_fifteen_seconds_or_twenty_times_as_seldom_as_it_takes(
-    monkeypatch, seconds, pause
-):
-    clock = [1_000.0]
-    monkeypatch.setattr(outbox.time, "monotonic", lambda: clock[0])
-    run, looks = database.run, []
+@pytest.fixture
+def looks(monkeypatch):
+    """The moments of a clock, `looks.now`, at which the oldest job is looked for; it takes `looks.seconds`."""
+
+    class Looks(list):
+        now, seconds = 1_000.0, 0.0
+
+    made, run = Looks(), database.run
 
     def timed(connection, statement, values):
         if statement is outbox.OLDEST:
-            looks.append(clock[0])
-            clock[0] += seconds
+            made.append(made.now)
+            made.now += made.seconds
         return run(connection, statement, values)
 
+    monkeypatch.setattr(outbox.time, "monotonic", lambda: made.now)
     monkeypatch.setattr(outbox.database, "run", timed)
+    return made
+
+
+@pytest.mark.parametrize(("seconds", "pause"), [(0.0, 15), (0.7, 15), (0.8, 16), (3.0, 60)])
+def test_the_oldest_job_is_looked_for_every_fifteen_seconds_or_more_seldom_if_that_takes_long(looks, seconds, pause):
+    looks.seconds = seconds
     store = OutboxStore(worker="w")
     store.claim_batch()
-    ended = clock[0]
+    ended = looks.now
     for passed in (0.0, pause - 0.05, pause + 0.05):
-        clock[0] = ended + passed
+        looks.now = ended + passed
         store.claim_batch()
     assert looks == [1_000.0, ended + pause + 0.05]
+
+
+def test_it_is_looked_for_again_when_a_claim_found_nothing_and_there_is_something(looks):
+    store = OutboxStore(worker="w")
+    assert store.claim_batch() == [] and not store.rescue().ready
+    assert store.claim_batch() == [] and len(looks) == 1, "there was nothing"
+    ready_jobs(3)
+    assert store.rescue().ready
+    assert len(store.claim_batch(1)) == 1 and len(looks) == 2
+    assert store.rescue().ready
+    assert len(store.claim_batch(1)) == 1 and len(looks) == 2, "the claim had found one"
