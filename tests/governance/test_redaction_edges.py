@@ -92,6 +92,24 @@ def test_numbers_and_names_are_masked_too(known):
     assert redact({VALUE: 1}) == {MASK: 1}
 
 
+def test_what_is_written_anew_keeps_its_letters(known):
+    known.learn("73519428")
+    assert known.document('{"a": 7351942861, "b": "ü"}') == '{"a": "***", "b": "ü"}'
+
+
+def test_a_value_is_exempt_by_where_it_begins(known):
+    known.learn(VALUE)
+    asked = []
+
+    def is_exempt(data, at):
+        asked.append((data, at))
+        return at == 2
+
+    text = f"a {VALUE} {VALUE}"
+    assert known.text(text, is_exempt=is_exempt) == f"a {VALUE} {MASK}"
+    assert asked == [(text.encode(), 2), (text.encode(), 3 + len(VALUE))]
+
+
 # --- what is known ----------------------------------------------------------------------------------------------------
 
 
