@@ -74,7 +74,7 @@ SOURCES = {
     "google_drive": _discovery("drive.v3"),
     "google_sheets": _discovery("sheets.v4", "oauth2.v2"),
     "hubspot": _documents(
-        *(f"hubspot/{name}.json" for name in ("contacts", "companies", "deals", "notes", "crmOwners", "pipelines")),
+        *(f"hubspot/{name}.json" for name in ("contacts", "companies", "deals", "tickets", "notes", "associations", "crmOwners", "pipelines")),
         "hubspot/accountInfo.json",
     ),
     "intercom": _documents("intercom.yaml"),
