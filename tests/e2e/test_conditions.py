@@ -115,3 +115,20 @@ def test_what_is_typed_while_an_answer_comes_stays(opened, faults):
     wait_for(lambda: rule() == {"==": [{"var": "event.payload.count"}, 12345]})
     expect(bug.get_by_label("Value")).to_have_value("12345")
     assert faults(page) == []
+
+
+def test_a_condition_stays_while_the_name_of_its_route_is_stored(workflow, signed_in, site, faults):
+    made = workflow(TRIAGE)
+    page = signed_in
+    page.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=route")
+    page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    bug = page.locator("#condition-route-bug")
+    for number, pause in enumerate((0, 200, 450), 2):
+        name = page.locator("#arm-bug-name")
+        name.fill("")
+        name.press_sequentially(f"Above {number}")
+        page.wait_for_timeout(pause)
+        bug.get_by_role("button", name="Add row").click()
+        expect(bug.get_by_role("group", name=f"Row {number}")).to_be_visible()
+        wait_for(lambda number=number: Step.objects.get(key="route").settings["arms"][0]["name"] == f"Above {number}")
+    assert faults(page) == []

@@ -51,6 +51,7 @@ const show = (html, follow, sent) => {
   for (const part of parts.filter((each) => each.hasAttribute("data-replace"))) {
     const target = document.getElementById(part.id);
     const back = target === inspector ? place() : null;
+    if (conditionsWaiting) keepConditions(part, target);
     target.replaceChildren(...part.childNodes);
     htmx.process(target);
     if (target === inspector) unsaved.restore(inspector);
@@ -89,7 +90,7 @@ const place = () => {
 let unsent = null;
 let conditionsWaiting = 0; // changes that are not on their way yet: what is drawn before them is out of date
 const keepTyped = (answer) => {
-  if (conditionsWaiting) for (const stale of answer.querySelectorAll(".da-condition")) stale.remove();
+  if (conditionsWaiting) for (const stale of [...answer.children].filter((each) => each.matches(".da-condition"))) stale.remove();
   const typing = document.activeElement;
   if (!typing?.matches?.("[data-condition] input, [data-condition] textarea, [data-do-change]")) return;
   const same = answer.getElementById(typing.id);
@@ -99,6 +100,23 @@ const keepTyped = (answer) => {
   else same.setAttribute("value", typing.value);
 };
 
+// A panel that is drawn anew takes over the conditions on the page: what its answer has of them is out of date.
+const keepConditions = (part, target) => {
+  for (const stale of part.querySelectorAll(".da-condition")) {
+    const live = target.querySelector(`#${CSS.escape(stale.id)}`);
+    if (live) stale.replaceWith(live);
+  }
+};
+
+// A button that is pressed stays until it is released: a panel that is drawn meanwhile would take the click with it.
+let pressed = null;
+builder.addEventListener("pointerdown", () => {
+  pressed = new Promise((resolve) => {
+    for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, () => setTimeout(resolve), { once: true });
+    setTimeout(resolve, 2000);
+  });
+}, true);
+
 // {status, unread}: the status of the answer, 0 where there is none, and the fields that it says were not stored.
 const post = (url, values) => {
   const before = choices;
@@ -107,6 +125,7 @@ const post = (url, values) => {
     const sent = typeof values === "function" ? values() : values;
     const answer = await request(url, sent, { keepalive: leaving });
     const html = await answer.text();
+    await pressed;
     if (answer.ok || [409, 422].includes(answer.status)) show(html, choices === before, sent);
     if (answer.status === 409 || answer.status === 422) saved(gettext("Not saved"), true);
     else if (!answer.ok) saved(notSaved(answer.status), true);
