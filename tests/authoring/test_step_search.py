@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from django.utils import translation
 
 from automate_core.authoring.step_search import MOST_OF_ONE, search_steps
-from automate_core.authoring.step_words import KEYWORDS
-from tests.support.step_sentences import WANTED
+from automate_core.authoring.step_words import EVERYDAY_WORDS, KEYWORDS
+from automate_governance.texts import translated
+from tests.support.step_sentences import WANTED, WANTED_IN_GERMAN, WANTED_TOGETHER
 
 SHOWN = 5
 
@@ -22,6 +24,22 @@ def test_natural_sentences_find_their_step_among_the_first():
             missed.append((query, key, found[: 2 * SHOWN]))
     assert len(WANTED) >= 60
     assert not missed, "\n".join(map(str, missed))
+
+
+@pytest.mark.django_db
+def test_a_sentence_that_asks_for_several_things_finds_each_of_them():
+    for sentence, keys in WANTED_TOGETHER.items():
+        found = [each.key for each in search_steps(sentence)][: 2 * len(keys)]
+        assert not set(keys) - set(found), (sentence, set(keys) - set(found), found)
+
+
+@pytest.mark.django_db
+def test_everyday_words_of_german_find_their_step():
+    with translation.override("de"):
+        if translated(EVERYDAY_WORDS["branch"]) == EVERYDAY_WORDS["branch"]:
+            pytest.skip("the catalogue does not have the search words yet")
+        found = {query: [each.key for each in search_steps(query)][:SHOWN] for query in WANTED_IN_GERMAN}
+    assert not [(query, key, found[query]) for query, key in WANTED_IN_GERMAN.items() if key not in found[query]]
 
 
 @pytest.mark.django_db
@@ -43,7 +61,7 @@ def test_what_is_connected_comes_before_what_is_not():
 
 @pytest.mark.django_db
 def test_each_keyword_belongs_to_an_entry():
-    assert KEYWORDS.keys() - {each.key for each in search_steps("")} == set()
+    assert (KEYWORDS.keys() | EVERYDAY_WORDS.keys()) - {each.key for each in search_steps("")} == set()
 
 
 @pytest.mark.django_db

@@ -83,4 +83,39 @@ WANTED = {
     "upload to ftp": "sftp.upload",
     "create a zendesk ticket": "zendesk.create_ticket",
     "notion page": "notion.create_page",
+    "loop": "for_each",
+    "reminder": "wait",
+    "ask my boss": "approval",
+    "cancel": "stop",
+    "stop": "stop",
+    "sum": "data.aggregate",
+    "calculate": "data.aggregate",
+    "table": "data.read_excel",
+    "wait for the answer": "wait",
+}
+
+#: Sentences that ask for several things, and what they look for: each is among the first two for its part.
+WANTED_TOGETHER = {
+    "When an order arrives, send it to our HTTP server, ask a person for approval, then wait for the answer": (
+        "trigger:webhook",
+        "http.request",
+        "approval",
+        "wait",
+    ),
+    "when a webhook arrives, post it to an HTTP API": ("trigger:webhook", "http.request"),
+    "Read a CSV file, sort a list and then send an email": ("data.read_csv_file", "data.sort", "email.send"),
+}
+
+#: What people ask for in German.
+WANTED_IN_GERMAN = {
+    "Schleife": "for_each",
+    "Erinnerung": "wait",
+    "wenn": "branch",
+    "falls der Betrag \u00fcber 5000 liegt": "branch",
+    "Chef fragen": "approval",
+    "abbrechen": "stop",
+    "Summe": "data.aggregate",
+    "rechnen": "data.aggregate",
+    "Tabelle": "data.read_excel",
+    "auf Antwort warten": "wait",
 }

@@ -2,12 +2,14 @@
 
 A word counts most in the name of an action, less in that of its connector, least in descriptions, and more the rarer it
 is. A whole word counts more than the beginning of one, and that more than a part. No word is needed: what has more of
-them comes first. `KEYWORDS` are the words of other products.
+them comes first. `KEYWORDS` are the words of other products, `EVERYDAY_WORDS` those of each language. A sentence that
+asks for several things, one after the other, finds the best for each of them in turn.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import re
 from collections import Counter
@@ -19,12 +21,23 @@ from django.utils import translation
 from automate_connectors.adapters.base import Action, ConnectorAdapter
 from automate_connectors.registry import connectors
 from automate_core.authoring.drafts.values import KIND_LABELS, TRIGGER_LABELS
-from automate_core.authoring.step_words import BUILT_IN, KEYWORDS, KIND_DESCRIPTIONS, STOP_WORDS, TRIGGER_DESCRIPTIONS
+from automate_core.authoring.step_words import (
+    BETWEEN_WISHES,
+    BUILT_IN,
+    EVERYDAY_WORDS,
+    KEYWORDS,
+    KIND_DESCRIPTIONS,
+    OF_TRIGGERS,
+    STOP_WORDS,
+    TRIGGER_DESCRIPTIONS,
+)
 from automate_governance.texts import translated
 
 NAME, TITLE, TEXT = 8.0, 4.0, 1.0  #: what a word counts there
 MOST_OF_ONE = 3  #: results of one connector before those of others, unless the query names it
 _LEAST = 0.3  #: of the best score: what has less is not shown
+_BETWEEN = re.compile(rf"[,;.!?]\s+|\b(?:{'|'.join(BETWEEN_WISHES)})\b")
+_FOR_TRIGGERS = 2.0  #: what a trigger counts more where one is asked for
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -66,9 +79,23 @@ def rank_entries(
     entries: list[Entry], query: str, connected: Collection[str] = (), likely: Collection[str] = ()
 ) -> list[Entry]:
     """Those of the entries that fit the query, the best first. `likely` are those shown that come before equals."""
-    given = _WORD.findall(query.casefold())
+    wishes = [each.strip() for each in _BETWEEN.split(query.casefold()) if _WORD.search(each)]
+    found = [_rank(entries, each, connected, likely) for each in wishes or [""]]
+    in_turn = [each for row in itertools.zip_longest(*found) for each in row if each is not None]
+    return list({id(each): each for each in in_turn}.values())
+
+
+def _rank(entries: list[Entry], wish: str, connected: Collection[str], likely: Collection[str]) -> list[Entry]:
+    """Those that fit one wish of a query."""
+    given = _WORD.findall(wish)
     words = list(dict.fromkeys(map(_stem, [word for word in given if word not in STOP_WORDS] or given)))
-    preferred = {id(each): _preference(each, connected) * (1.3 if each.shown in likely else 1.0) for each in entries}
+    of_triggers = _FOR_TRIGGERS if wish.startswith(OF_TRIGGERS) else 1.0
+    preferred = {
+        id(each): _preference(each, connected)
+        * (1.3 if each.shown in likely else 1.0)
+        * (of_triggers if each.trigger else 1.0)
+        for each in entries
+    }
     if not words:
         return sorted(entries, key=lambda each: -preferred[id(each)])
     rarity = _rarity(entries, words)
@@ -199,7 +226,8 @@ def _weights(
     key: str, *, names: Iterable[str], titles: Iterable[str] = (), texts: Iterable[str] = ()
 ) -> dict[str, float]:
     found: dict[str, float] = {}
-    for weight, parts in ((TEXT, texts), (TITLE, titles), (NAME, [*names, *KEYWORDS.get(key, ())])):
+    everyday = _said(EVERYDAY_WORDS.get(key, ""))
+    for weight, parts in ((TEXT, texts), (TITLE, titles), (NAME, [*names, *KEYWORDS.get(key, ()), *everyday])):
         for part in parts:
             for word in _words(part):
                 found[word] = max(found.get(word, 0.0), weight)

@@ -37,14 +37,27 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "for_each": ("loop", "iterate", "each", "every item", "batch", "split in batches", "foreach", "one by one"),
     "repeat": ("while", "until", "loop", "poll"),
     "try": ("catch", "error", "exception", "failure", "handler", "ignore errors"),
-    "wait": ("delay", "sleep", "pause", "timer", "later", "hours", "days", "minutes", "callback", "snooze"),
+    "wait": (
+        "delay",
+        "sleep",
+        "pause",
+        "timer",
+        "later",
+        "hours",
+        "days",
+        "minutes",
+        "callback",
+        "snooze",
+        "answer",
+        "response",
+    ),
     "workflow": ("sub-workflow", "subworkflow", "subflow", "call another workflow", "child workflow", "reuse"),
     "stop": ("exit", "abort", "end", "terminate", "fail", "finish"),
     "reply": ("respond", "response", "return", "answer", "webhook response"),
     "approval": ("approve", "human", "confirm", "manager", "review", "sign off", "person decides", "ask", "permission"),
     "trigger:form": ("survey", "questionnaire", "submission"),
     "trigger:mail": ("incoming email", "inbox", "receive mail", "arrives"),
-    "trigger:webhook": ("incoming", "receive", "callback", "http endpoint", "listen"),
+    "trigger:webhook": ("incoming", "receive", "callback", "http endpoint", "listen", "arrives", "comes in"),
     "trigger:schedule": (
         "cron",
         "every day",
@@ -61,7 +74,21 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "trigger:event": ("signal", "emit", "django code"),
     "trigger:run": ("after another workflow", "workflow failed"),
     "email.send": ("mail", "e-mail", "smtp", "notify", "message"),
-    "http.request": ("rest", "api", "curl", "fetch", "url", "get", "post", "call", "webhook", "graphql", "download"),
+    "http.request": (
+        "rest",
+        "api",
+        "curl",
+        "fetch",
+        "url",
+        "get",
+        "post",
+        "call",
+        "webhook",
+        "graphql",
+        "download",
+        "server",
+        "send",
+    ),
     "data.set": (
         "variable",
         "assign",
@@ -115,8 +142,37 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "sftp.download": ("ftp", "server"),
     "rss.read_feed": ("news", "blog", "atom"),
 }
+#: Everyday words by the key of an entry, separated by commas. A translation has the words of its language instead; it
+#: may have more of them, or fewer. They count as the name, too, beside the English ones.
+EVERYDAY_WORDS: dict[str, str] = {
+    "branch": text("if, otherwise, in case, decision, condition"),
+    "for_each": text("loop, for each, one after the other, go through a list"),
+    "repeat": text("loop, again and again, as long as, repetition"),
+    "wait": text("wait, reminder, remind, deadline, later"),
+    "stop": text("stop, cancel, abort, quit"),
+    "approval": text("ask my boss, ask the manager, let somebody decide, permission, sign"),
+    "reply": text("answer the caller, send back"),
+    "try": text("error, go wrong, ignore errors"),
+    "trigger:schedule": text("reminder, every day, every week, on time, regularly"),
+    "trigger:form": text("questionnaire, application, fill in"),
+    "trigger:webhook": text("arrives, comes in, receive"),
+    "trigger:mail": text("mailbox, mail comes in, mail arrives"),
+    "data.aggregate": text("sum, add up, total, calculate, evaluate"),
+    "data.set": text("calculate, compute, set a value, formula"),
+    "data.filter": text("select, keep only, sort out"),
+    "data.parse_csv": text("table, list from a text"),
+    "data.read_csv_file": text("table, read a table, spreadsheet, import"),
+    "data.read_excel": text("table, read a table, spreadsheet, import"),
+    "data.write_excel": text("table, write a table, spreadsheet, export"),
+    "email.send": text("mail, notify, inform, write to somebody, reminder"),
+}
 _STOP_WORDS = """
 a an and are as at be by can do for from have how i in into is it its let me my need of on or our please so some that
 the their them then this to us want we what when which will with you your someone something new using via
+der die das den dem des ein eine einen einem einer und oder von zu zum zur im am auf ich mir mich wir uns soll bitte
 """
+#: Where one sentence asks for several things, one after the other.
+BETWEEN_WISHES = ("and then", "then", "afterwards", "after that", "und dann", "dann", "danach", "anschlie\u00dfend")
+#: How a part of a sentence begins that asks for a trigger.
+OF_TRIGGERS = ("when ", "whenever ", "as soon as ", "every time ", "sobald ", "immer wenn ", "jedes mal wenn ")
 STOP_WORDS = frozenset(_STOP_WORDS.split())
