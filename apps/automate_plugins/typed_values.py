@@ -22,6 +22,7 @@ _DIGITS = re.compile(r"[+-]?\d+", re.ASCII)
 #: 1.250 or 1,250: a thousand to some readers, a small number to others. 0.125 and 1234.500 have one reading.
 _TWOFOLD = re.compile(r"(?P<sign>[+-]?)(?P<whole>[1-9]\d{0,2})(?P<sign_between>[.,])(?P<rest>\d{3})", re.ASCII)
 _SPACES = re.compile(r"(?<=\d)[\s'\u2019](?=\d{3}(?!\d))")  # 1 234 and 1'234, also with narrow spaces
+_WHOLE = re.compile(r"(?<=\d)[.,][-\u2013\u2014]{1,2}$")  # 5.000,-
 _UNIT = re.compile(r"[A-Z]{3}|%")
 
 
@@ -82,6 +83,28 @@ def json_number(value: float) -> str:
     return f"{written}0" if is_twofold(written) else written
 
 
+def notated_number(written: str, decimal: str) -> int | float | None:
+    """Return the number of a text in a file whose decimal sign is known, such as 1.250; None for other texts.
+
+    A text that is rather a code stays one: 0049, +49, or more digits than a number keeps. Signs of currencies are left
+    out, letters are not.
+    """
+    bare = _SPACES.sub("", _without_currency(written.replace("\u2212", "-")))
+    group, sign = re.escape(COMMA if decimal == POINT else POINT), re.escape(decimal)
+    if not re.fullmatch(rf"-?(?!0\d)(\d{{1,15}}|\d{{1,3}}({group}\d{{3}}){{1,4}})({sign}\d{{1,15}})?", bare, re.ASCII):
+        return None
+    return _value(bare.replace(COMMA if decimal == POINT else POINT, "").replace(decimal, POINT))
+
+
+def _without_currency(written: str) -> str:
+    number = written.strip()
+    if number[:1] and unicodedata.category(number[0]) == "Sc":
+        number = number[1:]
+    if number[-1:] and unicodedata.category(number[-1]) == "Sc":
+        number = number[:-1]
+    return number.strip()
+
+
 def write_number(value: float, decimal: str = POINT) -> str:
     """Return a number as it is typed in that notation, so that `read_number` gives the value again."""
     whole = not isinstance(value, float) or value.is_integer()
@@ -99,7 +122,7 @@ def _twofold(written: str, decimal: str) -> tuple[int | float, ...]:
 
 def _proposals(written: str, decimal: str) -> tuple[int | float, ...]:
     """Return what a text may mean that is written in another notation, or with a currency or a percent sign."""
-    bare = _SPACES.sub("", _without_unit(written))
+    bare = _WHOLE.sub("", _SPACES.sub("", _without_unit(written)))
     if _TWOFOLD.fullmatch(bare):
         return _twofold(bare, decimal)
     if _PLAIN.fullmatch(bare):
@@ -112,11 +135,7 @@ def _without_unit(written: str) -> str:
     """Return the text without a currency (EUR, €) or a percent sign at its beginning or end."""
     number = written
     for _ in range(2):
-        number = number.strip()
-        if number[:1] and unicodedata.category(number[0]) == "Sc":
-            number = number[1:]
-        if number[-1:] and unicodedata.category(number[-1]) == "Sc":
-            number = number[:-1]
+        number = _without_currency(number)
         if found := _UNIT.match(number):
             number = number[found.end() :]
         if (found := re.search(rf"({_UNIT.pattern})$", number)) is not None:
@@ -202,6 +221,20 @@ def date_readings(written: str) -> tuple[str, ...]:
         return _dates((found[3], found[1], found[2]), (found[3], found[2], found[1]))
     found = _YEAR_FIRST.fullmatch(written)
     return _dates((found[1], found[2], found[3])) if found else ()
+
+
+def notated_date(written: str, *, day_first: bool) -> str:
+    """Return the date of a text in ISO 8601 where the order of 03/04/2026 is known; empty for other texts.
+
+    A date with points has the day first in any case.
+    """
+    written = written.strip()
+    if (found := _SLASHED.fullmatch(written)) and day_first:
+        return "".join(_dates((found[3], found[2], found[1])))
+    if found:
+        return "".join(_dates((found[3], found[1], found[2])))
+    found = _DAY_FIRST.fullmatch(written)
+    return "".join(_dates((found[3], found[2], found[1]))) if found else ""
 
 
 def _dates(*parts: tuple[str, str, str]) -> tuple[str, ...]:

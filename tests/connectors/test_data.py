@@ -260,6 +260,33 @@ def test_xml_reads_what_it_wrote(inner):
     assert call("parse_xml", text=call("write_xml", value={"x": inner})["text"])["value"] == {"x": inner}
 
 
+GERMAN = "Artikel;Betrag;Faellig\r\nA;1.234,50;01.12.2026\r\nB;250,00 \u20ac;15.12.2026\r\nC;0049;x\r\n"
+
+
+def test_numbers_and_dates_of_a_file_are_read_in_the_notation_that_is_chosen():
+    read = call("parse_csv", text=GERMAN, delimiter=";", numbers=",", dates="day")["items"]
+    assert [row["Betrag"] for row in read] == [1234.5, 250, "0049"]
+    assert [row["Faellig"] for row in read] == ["2026-12-01", "2026-12-15", "x"]
+    assert call("aggregate", items=read[:2], measures={"t": "sum Betrag"})["items"] == [{"t": 1484.5}]
+    assert call("filter", items=read[:2], where=[{"field": "Faellig", "op": "<", "value": "2026-12-02"}])["count"] == 1
+    assert call("parse_csv", text=GERMAN, delimiter=";")["items"][0]["Betrag"] == "1.234,50"
+    written = "1,250|1.250|2 000\n+49|1e5|12345678901234567\n03/04/2026||-1,5"
+    rows = call("parse_csv", text=written, delimiter="|", header=False, numbers=".", dates="month")["items"]
+    assert rows == [[1250, 1.25, 2000], ["+49", "1e5", "12345678901234567"], ["2026-03-04", "", "-1,5"]]
+    assert call("parse_csv", text="1.250", header=False, numbers=",")["items"] == [[1250]]
+
+
+@pytest.mark.parametrize("op", ["sum", "average", "min", "max"])
+def test_measures_of_numbers_of_people_say_where_their_notation_is_chosen(op):
+    items = [{"a": "1.234,50"}, {"a": "99,90"}]
+    said = refused("aggregate", items=items, measures={"t": f"{op} a"})
+    assert "Did you mean 1234.5?" in said and "under Numbers in the step that reads it" in said
+    said = refused("filter", items=items, where=[{"field": "a", "op": ">", "value": 200}])
+    assert "under Numbers in the step that reads it" in said
+    plain = call("aggregate", items=[{"a": "9"}, {"a": "10"}], measures={"t": f"{op} a"})["items"][0]["t"]
+    assert plain == {"sum": 19, "average": 9.5, "min": "9", "max": "10"}[op]
+
+
 # --- dates ------------------------------------------------------------------------------------------------------------
 
 

@@ -8,13 +8,12 @@ from automate_connectors.adapters.data import formats
 from automate_connectors.adapters.data.file_action import (
     FILE,
     FILENAME,
-    ROWS,
     WRITTEN,
     file_action,
     named,
     read_text,
 )
-from automate_connectors.adapters.data.pure_action import ITEMS, TEXT
+from automate_connectors.adapters.data.pure_action import ITEMS, ROWS, TEXT
 from automate_connectors.adapters.data.tables import COLUMNS, HEADER
 from automate_connectors.context import Files
 from automate_plugins import text
@@ -35,7 +34,7 @@ _ENCODING = FieldSpec(
 
 def _read_csv(params: dict[str, Any], files: Files) -> dict[str, Any]:
     document = read_text(params["file"], files, params["encoding"], MAX_CSV)
-    return formats.read_csv(document, delimiter=params["delimiter"], header=params["header"])
+    return formats.read_csv(document, params)
 
 
 def _write_csv(params: dict[str, Any], files: Files) -> dict[str, Any]:
@@ -66,10 +65,12 @@ FILE_ACTIONS = (
         _read_csv,
         "read_csv_file",
         text("Read CSV file"),
-        text("Convert a CSV file to rows. All values are text."),
+        text("Convert a CSV file to rows"),
         FILE,
         formats.DELIMITER,
         HEADER,
+        formats.NUMBERS,
+        formats.DATES,
         _ENCODING,
         outputs=ROWS,
     ),

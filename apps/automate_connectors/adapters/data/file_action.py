@@ -15,7 +15,6 @@ from automate_plugins.fields import FieldKind, FieldSpec
 FILE = FieldSpec(name="file", label=text("File"), kind=FieldKind.FILE, required=True)
 FILENAME = FieldSpec(name="filename", label=text("File name"), required=True)
 WRITTEN = (FieldSpec(name="file", kind=FieldKind.FILE),)
-ROWS = (FieldSpec(name="items", kind=FieldKind.LIST), FieldSpec(name="count", kind=FieldKind.INTEGER))
 
 
 @dataclass(frozen=True)

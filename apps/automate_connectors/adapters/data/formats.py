@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Callable
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
@@ -18,6 +19,7 @@ from automate_connectors.adapters.data.pure_action import (
     MAX_ITEMS,
     MAX_NODES,
     MAX_TEXT,
+    ROWS,
     TEXT,
     check_size,
     invalid_input,
@@ -30,6 +32,7 @@ from automate_connectors.adapters.data.tables import COLUMNS, HEADER, check_head
 from automate_governance.redaction.spreadsheets import inert
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec, json_type
+from automate_plugins.typed_values import COMMA, POINT, notated_date, notated_number
 
 _DELIMITERS = (
     (",", text("Comma")),
@@ -43,12 +46,16 @@ _DELIMITERS = (
 
 
 def _parse_csv(params: dict[str, Any]) -> dict[str, Any]:
-    return read_csv(text_of(params), delimiter=params["delimiter"], header=params["header"])
+    return read_csv(text_of(params), params)
 
 
-def read_csv(document: str, *, delimiter: str, header: bool) -> dict[str, Any]:
-    """Return the rows of a CSV document: mappings by the names in its header, or lists. Raises ConnectorError."""
+def read_csv(document: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Return the rows of a CSV document, by the inputs of the action `parse_csv`. Raises ConnectorError.
+
+    They are mappings by the names in its header, or lists. Values are texts where no notation was chosen.
+    """
     document = document.removeprefix("\ufeff")
+    delimiter, read = params["delimiter"], _cell_reader(params["numbers"], params["dates"])
     rows: list[list[str]] = []
     try:
         for row in csv.reader(io.StringIO(document, newline=""), delimiter=delimiter, strict=True):
@@ -61,8 +68,8 @@ def read_csv(document: str, *, delimiter: str, header: bool) -> dict[str, Any]:
         raise invalid_input(
             text("Invalid CSV in row %(row)s: %(reason)s", row=len(rows) + 1, reason=str(error))
         ) from error
-    if not header:
-        return list_output(rows[:MAX_ITEMS])
+    if not params["header"]:
+        return list_output([read(cell) for cell in row] for row in rows[:MAX_ITEMS])
     names = rows.pop(0) if rows else []
     check_header(names)
     _check_delimiter(names, delimiter)
@@ -76,7 +83,19 @@ def read_csv(document: str, *, delimiter: str, header: bool) -> dict[str, Any]:
                     expected=len(names),
                 )
             )
-    return list_output(dict(zip(names, [*row, *[""] * (len(names) - len(row))], strict=True)) for row in rows)
+    filled = ([*map(read, row), *[""] * (len(names) - len(row))] for row in rows)
+    return list_output(dict(zip(names, row, strict=True)) for row in filled)
+
+
+def _cell_reader(numbers: str, dates: str) -> Callable[[str], Any]:
+    """Return what reads a cell: a number or a date in the chosen notations, else the text."""
+
+    def read(cell: str) -> Any:
+        if numbers != AS_TEXT and (number := notated_number(cell, numbers)) is not None:
+            return number
+        return (dates != AS_TEXT and notated_date(cell, day_first=dates == "day")) or cell
+
+    return read
 
 
 def _check_delimiter(names: list[str], delimiter: str) -> None:
@@ -271,7 +290,30 @@ def _short_enough(content: str) -> str:
 
 
 DELIMITER = FieldSpec(
-    name="delimiter", label=text("Delimiter"), kind=FieldKind.CHOICE, choices=_DELIMITERS, default=","
+    name="delimiter", label=text("Delimiter"), kind=FieldKind.CHOICE, choices=_DELIMITERS, default=",", shown=True
+)
+AS_TEXT = "text"
+NUMBERS = FieldSpec(
+    name="numbers",
+    label=text("Numbers"),
+    kind=FieldKind.CHOICE,
+    choices=((AS_TEXT, text("As text")), (POINT, "1,234.50"), (COMMA, "1.234,50")),
+    default=AS_TEXT,
+    shown=True,
+    help=text("How the file writes numbers. As text, they cannot be added up. Codes such as 0049 stay text."),
+)
+DATES = FieldSpec(
+    name="dates",
+    label=text("Dates"),
+    kind=FieldKind.CHOICE,
+    choices=(
+        (AS_TEXT, text("As text")),
+        ("day", text("Day first: 31.12.2026")),
+        ("month", text("Month first: 12/31/2026")),
+    ),
+    default=AS_TEXT,
+    shown=True,
+    help=text("How the file writes dates. Read dates are compared and sorted by time: 2026-12-31."),
 )
 VALUE = FieldSpec(name="value", label=text("Value"), kind=FieldKind.JSON, required=True)
 GUARD_FORMULAS = FieldSpec(
@@ -288,10 +330,13 @@ PURE_ACTIONS = (
         _parse_csv,
         "parse_csv",
         text("Read CSV"),
-        text("Convert CSV to rows. All values are text."),
+        text("Convert CSV to rows"),
         TEXT,
         DELIMITER,
         HEADER,
+        NUMBERS,
+        DATES,
+        outputs=ROWS,
     ),
     pure_action(
         write_csv,

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from automate_connectors import conditions
+from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.data.pure_action import (
     ITEMS,
     MAX_ITEMS,
+    ROWS,
     field_of,
     invalid_input,
     items_of,
@@ -22,6 +24,7 @@ from automate_connectors.adapters.data.pure_action import (
 from automate_connectors.adapters.measures import measures_field
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.texts import joined
 from automate_plugins.typed_values import date_question, is_date, number_question, read_number
 
 MAX_MEASURES = 50
@@ -71,17 +74,33 @@ def _comparable(value: Any, wanted: Any, path: str) -> Any:
     """Return the value, a text that is a number beside a wanted number as that. Raises ConnectorError."""
     if not isinstance(value, str):
         return value
-    question = ""
     if _is_number(wanted):
-        number = read_number(value)
-        if number.value is not None:
-            return number.value
-        question = number_question(value)
-    elif isinstance(wanted, str) and is_date(wanted) and not is_date(value):
-        question = date_question(value)
-    if question:
-        raise invalid_input(text("Field %(field)s of an item: %(question)s", field=path, question=question))
+        return _as_number(value, path)
+    if isinstance(wanted, str) and is_date(wanted) and not is_date(value) and (question := date_question(value)):
+        raise _misread(path, joined([question, _DATES_OF_CSV]))
     return value
+
+
+def _as_number(value: Any, path: str) -> Any:
+    """Return a text that is a number in JSON as that, other values unchanged.
+
+    Raises ConnectorError for a number in a notation of people.
+    """
+    if not isinstance(value, str):
+        return value
+    if (number := read_number(value).value) is not None:
+        return number
+    if question := number_question(value):
+        raise _misread(path, joined([question, _NUMBERS_OF_CSV]))
+    return value
+
+
+def _misread(path: str, reason: str) -> ConnectorError:
+    return invalid_input(text("Field %(field)s of an item: %(question)s", field=path, question=reason))
+
+
+_NUMBERS_OF_CSV = text("For values from CSV, choose their form under Numbers in the step that reads it.")
+_DATES_OF_CSV = text("For values from CSV, choose their form under Dates in the step that reads it.")
 
 
 def _are_alike(value: Any, wanted: Any, op: str) -> bool:
@@ -189,6 +208,10 @@ def _measure(title: str, op: str, path: str) -> Callable[[list[Any]], Any]:
 
     def measure(group: list[Any]) -> Any:
         values = [value for row in group if (value := field_of(row, path)) is not None]
+        if op in {"sum", "average"}:
+            values = [_as_number(value, path) for value in values]
+        if op in {"min", "max"}:
+            return _extreme(op, values, path)
         if op in {"sum", "average"} and (bad := next((v for v in values if not _is_number(v)), None)) is not None:
             raise invalid_input(
                 text("Measure %(title)s: %(value)s is not a number.", title=title, value=repr(str(bad)[:60]))
@@ -196,6 +219,15 @@ def _measure(title: str, op: str, path: str) -> Callable[[list[Any]], Any]:
         return _MEASURES[op](values)
 
     return measure
+
+
+def _extreme(op: str, values: list[Any], path: str) -> Any:
+    """Return the first or last value; a text that is a number has its place among the numbers."""
+    ranked = [(_rank(_as_number(value, path)), index) for index, value in enumerate(values)]
+    if not ranked:
+        return None
+    _, index = min(ranked) if op == "min" else max(ranked, key=lambda each: each[0])
+    return values[index]
 
 
 def _sum(values: list[Any]) -> Any:
@@ -209,8 +241,8 @@ _MEASURES: dict[str, Callable[[list[Any]], Any]] = {
     "count": len,
     "sum": _sum,
     "average": lambda values: _sum(values) / len(values) if values else None,
-    "min": lambda values: min(values, key=_rank, default=None),
-    "max": lambda values: max(values, key=_rank, default=None),
+    "min": lambda values: _extreme("min", values, ""),
+    "max": lambda values: _extreme("max", values, ""),
     "first": lambda values: values[0] if values else None,
     "last": lambda values: values[-1] if values else None,
     "list": list,
@@ -241,6 +273,7 @@ PURE_ACTIONS = (
             ),
             columns=conditions.condition_columns(),
         ),
+        outputs=ROWS,
     ),
     pure_action(
         _sort,
@@ -254,6 +287,7 @@ PURE_ACTIONS = (
             kind=FieldKind.LIST,
             help=text("Fields. -total sorts in descending order."),
         ),
+        outputs=ROWS,
     ),
     pure_action(
         _aggregate,
@@ -265,6 +299,7 @@ PURE_ACTIONS = (
             name="by", label=text("Group by"), kind=FieldKind.LIST, help=text("Fields. Leave empty for a single group.")
         ),
         measures_field(_MEASURES),
+        outputs=ROWS,
     ),
     pure_action(
         _dedupe,
@@ -280,6 +315,7 @@ PURE_ACTIONS = (
             choices=(("first", text("First")), ("last", text("Last"))),
             default="first",
         ),
+        outputs=(*ROWS, FieldSpec(name="removed", kind=FieldKind.INTEGER)),
     ),
     pure_action(
         _merge_lists,
@@ -291,8 +327,10 @@ PURE_ACTIONS = (
             label=text("Lists"),
             kind=FieldKind.LIST,
             required=True,
+            nested=True,
             help=text("Up to %(count)s items in total", count=MAX_ITEMS),
         ),
         FieldSpec(name="on", label=text("Match by"), help=text("Field. Values of later rows win.")),
+        outputs=ROWS,
     ),
 )

@@ -29,11 +29,17 @@ class PureAction:
 
 
 def pure_action(
-    run: Callable[[dict[str, Any]], Any], name: str, label: str, description: str, *fields: FieldSpec | None
+    run: Callable[[dict[str, Any]], Any],
+    name: str,
+    label: str,
+    description: str,
+    *fields: FieldSpec | None,
+    outputs: tuple[FieldSpec, ...] = (),
 ) -> PureAction:
     """Return a pure action. With None among its fields it takes any inputs."""
     specs = None if None in fields else tuple(spec for spec in fields if spec is not None)
-    return PureAction(Action(name=name, label=label, description=description, effect=Effect.PURE, fields=specs), run)
+    made = Action(name=name, label=label, description=description, effect=Effect.PURE, fields=specs, outputs=outputs)
+    return PureAction(made, run)
 
 
 ITEMS = FieldSpec(
@@ -43,6 +49,7 @@ ITEMS = FieldSpec(
     required=True,
     help=text("Up to %(count)s items", count=MAX_ITEMS),
 )
+ROWS = (FieldSpec(name="items", kind=FieldKind.LIST), FieldSpec(name="count", kind=FieldKind.INTEGER))
 TEXT = FieldSpec(
     name="text",
     label=text("Text"),

@@ -11,6 +11,7 @@ from django.utils.text import slugify
 from automate_connectors.adapters.data.pure_action import (
     MAX_ITEMS,
     MAX_TEXT,
+    ROWS,
     TEXT,
     invalid_input,
     items_of,
@@ -149,6 +150,7 @@ PURE_ACTIONS = (
         TEXT,
         FieldSpec(name="separator", label=text("Separator"), help=text("Default: spaces and line breaks")),
         FieldSpec(name="strip", label=text("Trim spaces"), kind=FieldKind.BOOLEAN, default=True),
+        outputs=ROWS,
     ),
     pure_action(
         _join,

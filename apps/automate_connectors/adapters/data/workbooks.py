@@ -13,7 +13,6 @@ import msgspec
 from automate_connectors.adapters.data.file_action import (
     FILE,
     FILENAME,
-    ROWS,
     WRITTEN,
     file_action,
     named,
@@ -21,6 +20,7 @@ from automate_connectors.adapters.data.file_action import (
 from automate_connectors.adapters.data.pure_action import (
     ITEMS,
     MAX_ITEMS,
+    ROWS,
     invalid_input,
     list_output,
     rows_of,
