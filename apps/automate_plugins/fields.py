@@ -74,7 +74,8 @@ class FieldSpec:
     `FieldKind.CODE`: html, json or sql; a mapping whose language is json is edited as such, one whose language is
     json-schema as a table of fields, a JSON value whose language is text as a text. A `shown` field stands among those
     that are required. A field with `when`, the name of an earlier choice and values of it, is asked for and required
-    only where that choice has one of them; `with_choices_made` adds the choices that follow from what is set.
+    only where that choice has one of them; `with_choices_made` adds the choices that follow from what is set. Items of
+    a `nested` list may be lists themselves; in others, a list as an item is warned about.
     """
 
     name: str
@@ -91,6 +92,7 @@ class FieldSpec:
     language: str = ""
     shown: bool = False
     when: tuple[str, tuple[str, ...]] | None = None
+    nested: bool = False
 
     def is_asked(self, values: Mapping[str, Any]) -> bool:
         """Whether the other values ask for this one."""

@@ -177,3 +177,26 @@ def test_a_hostile_example_is_chosen_and_never_executes(opened, faults, shot):
     expect(message.locator(".da-token")).to_have_count(3)
     assert page.evaluate("window.hacked") is None
     assert [fault for fault in faults(page) if "422" not in fault] == []
+
+
+CSV = """
+name: Orders
+slug: orders
+steps:
+  - {key: read, action: data.parse_csv, inputs: {text: "a,b\\n1,2"}}
+  - {key: large, action: data.filter, inputs: {items: [], where: [{field: a, op: "==", value: "1"}]}}
+"""
+
+
+def test_an_inserted_list_is_the_whole_of_a_field_of_rows(workflow, signed_in, site, faults):
+    made = workflow(CSV, publish=False)
+    page = signed_in
+    page.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=large")
+    page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    field = page.locator("[data-field='inputs.items']")
+    field.get_by_role("button", name="Add to Items").click()
+    field.get_by_role("button", name="Insert data").click()
+    page.get_by_role("treeitem", name="items, a list").click()
+    expect(field.get_by_role("button", name="Expression")).to_have_attribute("aria-pressed", "true")
+    wait_for(lambda: saved("large", "items") == "{{ steps.read.output.items }}")
+    assert faults(page) == []

@@ -138,6 +138,7 @@ class Field(ListColumn, frozen=True, kw_only=True):
     chunks: Annotated[int, msgspec.Meta(ge=2)] | None = None  #: a text becomes a list of pieces of this length
     sensitive: bool = False
     literal: bool = False
+    nested: bool = False  #: items of the list may be lists themselves
     shown: bool = False
     columns: list[ListColumn] = []
 

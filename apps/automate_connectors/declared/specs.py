@@ -184,6 +184,7 @@ def _field(field: Field) -> FieldSpec:
         **_common(field),
         sensitive=field.sensitive,
         literal=field.literal,
+        nested=field.nested,
         shown=field.shown,
         columns=tuple(column(each) for each in field.columns),
     )

@@ -7,6 +7,7 @@ import { editors, expressionEditors, of, scan } from "./field-editors.js";
 import { openFunctions } from "./functions.js";
 import { opener, written } from "./insertion.js";
 import { request } from "./request.js";
+import { switchTo } from "./value-modes.js";
 
 const builder = document.getElementById("builder");
 const picker = document.getElementById("picker");
@@ -100,7 +101,10 @@ const insertionPoint = ({ editor, start, end, seen, isTyped }) => {
   return isTyped || (caret.start === seen.start && caret.end === seen.end) ? { start, end } : caret;
 };
 
+const isList = (item) => item.querySelector(".da-type-glyph")?.dataset.glyph === "[ ]";
+
 const insert = async (item, { stay = false } = {}) => {
+  if (isList(item) && !target.editor.raw?.trim()) target = await asWholeList(target);
   const { editor } = target;
   const { start, end } = insertionPoint(target);
   const expression = item.dataset.actData === "each" ? "{{ item }}" : insertOf(item);
@@ -112,6 +116,14 @@ const insert = async (item, { stay = false } = {}) => {
   say(fill(gettext("Inserted %(name)s"), { name: item.getAttribute("aria-label") }));
   if (item.dataset.actData === "each") await repeat(item.dataset.insert);
   if (!stay) close();
+};
+
+// A list is the whole of a field of rows that holds nothing else; as an entry, it would be a list in a list.
+const asWholeList = async (place) => {
+  const whole = await wholeField(place.editor);
+  if (!whole) return place;
+  const caret = { start: whole.raw.length, end: whole.raw.length };
+  return { ...place, editor: whole, ...caret, seen: caret, isTyped: false };
 };
 
 // The step that is edited is put into a loop over the list.
@@ -250,6 +262,8 @@ const draw = (editor, html) => {
   if (!editor.field.isConnected || !holderOf(editor)) return;
   if (isRow(editor)) for (const other of holderOf(editor).querySelectorAll(".da-preview")) other.remove(); // one at a time
   place(editor).outerHTML = html;
+  const others = [...(editor.field.closest(".da-rowset")?.querySelectorAll("[data-row] input") ?? [])].filter((each) => each !== editor.field);
+  if (others.some((each) => each.value.trim())) document.querySelector(`[data-use-whole="${CSS.escape(editor.field.id)}"]`)?.remove();
 };
 
 const again = () => { shown.clear(); for (const editor of expressionEditors()) if (editor.field.isConnected) preview(editor, 0); };
@@ -263,6 +277,25 @@ const isRow = (editor) => Boolean(editor.field.closest("[data-row]"));
 const inside = (holder) => expressionEditors().filter((editor) => editor.field.isConnected && holderOf(editor) === holder);
 let latest = null; // the field that had the focus last: of a field of rows, the one that the buttons are about
 builder.addEventListener("focusin", (event) => { latest = of(event.target) ?? latest; });
+
+// The field of rows as an expression; null where there are other rows, or where entries may be lists.
+const wholeField = async ({ field }) => {
+  const rows = field.closest(".da-rowset:not([data-nested])");
+  const button = field.name?.endsWith("::item") && rows?.closest(".da-field").querySelector("[data-mode=expression]");
+  if (!button || [...rows.querySelectorAll("input[name$='::item']")].some((each) => each !== field && each.value.trim())) return null;
+  const holder = rows.closest(".da-field");
+  await switchTo(button);
+  scan();
+  return expressionEditors().find((each) => each.field.isConnected && holderOf(each) === holder && !isRow(each)) ?? null;
+};
+
+builder.addEventListener("click", async (event) => {
+  const entry = editors.get(event.target.closest("[data-use-whole]")?.dataset.useWhole);
+  if (!entry) return;
+  const text = entry.raw;
+  const whole = await wholeField(entry);
+  whole?.replace(0, whole.raw.length, text);
+});
 
 // A sum becomes one expression.
 builder.addEventListener("click", (event) => {

@@ -1,32 +1,16 @@
-"""Texts that are compared for equality with a field of numbers: `is 5,000` never holds there, `is 5.000` of 5 alone.
-
-Which fields are numbers is known from inputs of triggers, forms of steps, and the outputs that actions declare.
-"""
+"""Texts that are compared for equality with a field of numbers: `is 5,000` never holds there, `is 5.000` of 5 alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from automate_connectors.registry import find_action
+from automate_core.authoring.lint_rules.known_types import number_fields
 from automate_core.definition.compared_values import MOST_SHOWN, Refusal, compared_in
-from automate_core.definition.document import (
-    ActionStep,
-    ApprovalStep,
-    BranchStep,
-    Definition,
-    FormField,
-    FormTrigger,
-    ManualTrigger,
-    Problem,
-    RepeatStep,
-    Step,
-    WaitStep,
-)
+from automate_core.definition.document import ActionStep, BranchStep, Definition, Problem, RepeatStep
 from automate_core.definition.slots import walk
 from automate_governance.numbers import decimal_sign
 from automate_plugins import text
-from automate_plugins.fields import FieldKind
 from automate_plugins.typed_values import number_question, number_readings, plain_number, write_number
 
 EQUALITY = frozenset(("==", "!=", "===", "!=="))
@@ -52,50 +36,6 @@ def find_unequal_texts(definition: Definition) -> Iterator[Problem]:
 def _in_rule(rule: Any, place: str, numbers: frozenset[str]) -> Iterator[Problem]:
     for at, question in questioned_equalities(rule, numbers):
         yield Problem(f"{place}.{at}", question)
-
-
-# --- fields of numbers ------------------------------------------------------------------------------------------------
-
-
-def number_fields(definition: Definition) -> frozenset[str]:
-    """The paths that hold numbers whichever trigger starts the run, such as `steps.ask.output.status`."""
-    found = {f"event.payload.{name}" for name in _payload_numbers(definition)} | {"index"}
-    saved = {step.save_as for _, step in walk(definition.steps) if isinstance(step, ActionStep)}
-    found |= {f"vars.{name}" for name, value in definition.vars.items() if _is_number(value) and name not in saved}
-    for _, step in walk(definition.steps):
-        found |= {f"steps.{step.key}.output.{name}" for name in _output_numbers(step)}
-    return frozenset(found)
-
-
-def _payload_numbers(definition: Definition) -> set[str]:
-    triggers = definition.enabled_triggers
-    if not all(isinstance(each, ManualTrigger | FormTrigger) for each in triggers):
-        return set()  # a sender may send anything
-    fields = [field for each in triggers if isinstance(each, ManualTrigger | FormTrigger) for field in each.inputs]
-    return _numbers_of(fields) - {field.name for field in fields if field.kind != "number"}
-
-
-def _numbers_of(form: list[FormField]) -> set[str]:
-    return {field.name for field in form if field.kind == "number"}
-
-
-def _output_numbers(step: Step) -> set[str]:
-    match step:
-        case ApprovalStep() | WaitStep():
-            return {f"form.{name}" for name in _numbers_of(step.form)}
-        case ActionStep(action="data.set"):
-            return {name for name, value in step.inputs.items() if _is_number(value)}
-        case ActionStep():
-            try:
-                _, action = find_action(step.action)
-            except LookupError:
-                return set()  # an error already
-            return {spec.name for spec in action.outputs if spec.kind in {FieldKind.NUMBER, FieldKind.INTEGER}}
-    return set()
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 # --- questions --------------------------------------------------------------------------------------------------------

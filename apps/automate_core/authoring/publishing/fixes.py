@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from automate_core.authoring.drafts import commands, parsing, requests, rows
+from automate_core.authoring.lint_rules.nested_lists import find_nested_lists
 from automate_core.authoring.lint_rules.open_routes import find_open_routes
 from automate_core.authoring.lint_rules.payload_gaps import find_gaps, with_defaults
 from automate_core.authoring.publishing.starters import find_exclusions
@@ -41,6 +42,10 @@ def find_fixes(definition: Definition) -> Iterator[Fix]:
     yield from _close_routes(definition)
     for step, changed in find_exclusions(definition):
         yield _edit(step, "excluded", "exclude", text("Exclude the person who starts a run"), {"excluded": changed})
+    for nested in find_nested_lists(definition):
+        if nested.is_alone:
+            changes = {nested.field: nested.entry}
+            yield _edit(nested.step.key, nested.field, "whole", text("Use it as the whole list"), changes)
     for _, inner in walk(definition.steps):
         if isinstance(inner, ActionStep) and not inner.disabled:
             for name, value in inner.inputs.items():

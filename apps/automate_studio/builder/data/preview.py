@@ -44,7 +44,8 @@ class Preview:
     """The value in pieces and its type; `error` or `hint` replace it. `sample` is the sample used.
 
     `sum_expression` computes what is written as a sum but renders a text. `is_not_number` says that a number is
-    wanted and a text results; `number_expression` then gives a number.
+    wanted and a text results; `number_expression` then gives a number. `is_nested` says that an entry of a list
+    is a list itself.
     """
 
     pieces: list[PreviewPiece] = field(default_factory=list)
@@ -58,6 +59,7 @@ class Preview:
     sum_expression: str = ""
     is_not_number: bool = False
     number_expression: str = ""
+    is_nested: bool = False
 
     @property
     def is_long(self) -> bool:
@@ -71,6 +73,19 @@ def build_preview(
 ) -> Preview:
     """Result of `text` in the field that `spec` describes. `shape` is the declared shape of its scope."""
     return replace(_evaluate(text, spec, sample, shape), sum_expression=_sum_expression(text, sample))
+
+
+def build_entry_preview(
+    text: str, sample: Sample | WithheldSample | None, shape: Mapping[str, Any] | None = None
+) -> Preview:
+    """Result of an entry of a list; of one that is a list itself, the list in a list that the step receives."""
+    found = build_preview(text, None, sample, shape)
+    if found.type != translated(expressions.type_words([])):
+        return found
+    return replace(build_preview(json.dumps([text]), _LIST, sample, shape), is_nested=True)
+
+
+_LIST = FieldSpec(name="list", kind=FieldKind.LIST)
 
 
 def with_number_hint(found: Preview, text: str) -> Preview:

@@ -25,7 +25,7 @@ from automate_studio.builder.data import declared_types, picker
 from automate_studio.builder.data.declared_types import TypeOnly, declared_output, declared_scope
 from automate_studio.builder.data.picker import PickerData, PickerGroup, picker_groups, picker_level, with_rows
 from automate_studio.builder.data.picker_search import file_groups, search_groups
-from automate_studio.builder.data.preview import build_preview, with_number_hint
+from automate_studio.builder.data.preview import build_entry_preview, build_preview, with_number_hint
 from automate_studio.builder.data.sample_history import past_samples
 from automate_studio.builder.panel.steps import step_at
 from automate_studio.ui.formatting import as_sentence
@@ -68,7 +68,13 @@ def field_preview(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     state, node = _draft_and_step(request, pk, path)
     name, text = request.POST.get("name", ""), request.POST.get("text", "").replace("\r\n", "\n")
     sample = sample_for_step(state, node, current_person(request))
-    found = build_preview(text, _find_spec(node, name), sample, _declared_shape(state, node))
+    field, _, cell = name.partition("::")
+    spec, shape = _find_spec(node, field if cell == "item" else name), _declared_shape(state, node)
+    if cell == "item":
+        is_flat = spec is not None and not spec.nested
+        found = build_entry_preview(text, sample, shape) if is_flat else build_preview(text, None, sample, shape)
+    else:
+        found = build_preview(text, spec, sample, shape)
     if request.POST.get("drawn") == FieldKind.NUMBER:
         found = with_number_hint(found, text)
     context = {"preview": found, "id": clean_text(request.POST.get("id")), "workflow": state.workflow}

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import Draft, StepNode, TriggerNode
-from automate_core.authoring.lint_rules.number_equality import number_fields
+from automate_core.authoring.lint_rules.known_types import number_fields
 from automate_core.definition.scope import scope_at_condition
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.definition.step_names import title_of_key
