@@ -12,6 +12,7 @@ import msgspec
 
 from automate_connectors.adapters.google.calendar import CalendarChannels
 from automate_connectors.adapters.google.drive import DriveChannels
+from automate_connectors.adapters.google.sheets import SheetRows
 from automate_connectors.adapters.notion import NotionDataSources
 from automate_connectors.declared.adapter import DeclaredConnector, declare
 from automate_connectors.declared.checks import faults
@@ -31,6 +32,7 @@ SERVICES = Path(__file__).resolve().parent.parent / "services"
 _BASES: dict[str, type[DeclaredConnector]] = {
     "google_calendar": CalendarChannels,
     "google_drive": DriveChannels,
+    "google_sheets": SheetRows,
     "notion": NotionDataSources,
 }
 _MOST_FAULTS = 5
