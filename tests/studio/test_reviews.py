@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.urls import reverse
-from guardian.shortcuts import assign_perm
+from guardian.shortcuts import assign_perm, remove_perm
 
-from automate_core.models import ExecutionRun, Wait
+from automate_core.models import BulkAction, ExecutionRun, Wait
+from automate_core.operations import bulk
+from automate_core.queries.open_reviews import runs_to_review
+from automate_governance.models import AuditEntry
 from tests.support.pages import Page
 from tests.support.run_lists import RUN_LIST, runs_shown
 from tests.support.runs import published_workflows, run_of_age
@@ -79,3 +83,70 @@ def test_a_failed_run_whose_rerun_succeeded_needs_no_attention(flows, sign_in, o
     first_of_done, *_rest = ExecutionRun.objects.filter(retried_from=done)
     assert not {str(done.pk), str(first_of_done.pk)} & {str(each) for each in found}
     assert {str(lost.pk), str(plain.pk)} <= {str(each) for each in found}
+
+
+def review(client, runs, **given):
+    return client.post(reverse("studio:runs_bulk"), {"do": "review", "id": [run.pk for run in runs], **given})
+
+
+def test_the_outcome_of_many_runs_is_set_at_once(flows, sign_in, owner):
+    runs = list(runs_to_review())
+    others = [run_of_age(flows[0], 20, status="failed", error={"code": "x"})]
+    client = sign_in(owner)
+    asked = Page(review(client, [*runs, *others]))
+    assert "Set the outcome of 3 runs" in asked.text and "1 run does not wait for a review." in asked.text
+    assert "check there first, for each run" in asked.text and "repeats the effect" in asked.text
+    assert review(client, runs, confirm="1").status_code == 422, "no outcome"
+    assert review(client, others).status_code == 409
+    assert review(client, runs, confirm="1", outcome="failed", reason="asked the bank").status_code == 200
+    while bulk.run_next_batch() is not None:
+        pass
+    assert not runs_to_review().exists()
+    action = BulkAction.objects.get()
+    assert (action.verb, action.status, action.done, action.refused) == ("review", "done", 3, 0)
+    entries = AuditEntry.objects.filter(verb="run.reviewed")
+    assert {(entry.changes["outcome"], entry.changes["reason"]) for entry in entries} == {("failed", "asked the bank")}
+    assert entries.count() == 4, "one run waited at two steps"
+
+
+def test_the_outcome_of_many_needs_the_permission_to_run_each(flows, sign_in, colleague, stranger):
+    runs = list(runs_to_review())
+    assert review(sign_in(stranger), runs).status_code == 404
+    assign_perm("automate_core.view_workflow", colleague, flows[0])
+    assert review(sign_in(colleague), runs).status_code == 403
+    assign_perm("automate_core.run_workflow", colleague, flows[0])
+    client = sign_in(colleague)
+    assert review(client, runs, confirm="1", outcome="succeeded").status_code == 200
+    remove_perm("automate_core.run_workflow", colleague, flows[0])
+    bulk.run_next_batch()
+    assert BulkAction.objects.get().refused == 3 and runs_to_review().count() == 3
+
+
+def test_the_row_of_a_run_to_review_offers_it(flows, sign_in, owner):
+    page = Page(sign_in(owner).get(f"{RUN_LIST}?show=waiting"))
+    states = [box["data-run"] for box in page.all(name="id")]
+    assert states.count("open review") == 3 and states.count("open") == 1
+
+
+def test_a_command_sets_the_outcome_of_many(flows, owner, capsys):
+    with pytest.raises(CommandError, match="Choose the outcome") as raised:
+        call_command("automate_runs", "review", workflow="orders", user="owner")
+    assert raised.value.returncode == 2
+    given = {"workflow": "orders", "user": "owner", "outcome": "again", "reason": "not received"}
+    call_command("automate_runs", "review", dry_run=True, **given)
+    assert "3 would be reviewed" in capsys.readouterr().out
+    call_command("automate_runs", "review", step="pack", **given)
+    assert "1 reviewed" in capsys.readouterr().out and runs_to_review().count() == 3
+    call_command("automate_runs", "review", **given)
+    assert "reviewed" in capsys.readouterr().out and not runs_to_review().exists()
+
+
+def test_the_api_sets_the_outcome_of_many(flows, api, owner):
+    token, filters = api(owner), {"show": "attention", "reason": ["review"]}
+    counted = token.post("/bulk-actions", {"action": "review", "filters": filters, "dry_run": True}).json()
+    assert (counted["found"], counted["applies_to"]) == (3, 3)
+    assert token.post("/bulk-actions", {"action": "review", "filters": filters}).status_code == 422
+    made = token.post("/bulk-actions", {"action": "review", "filters": filters, "outcome": "succeeded"})
+    assert made.status_code == 202 and made.json()["action"] == "review"
+    bulk.run_next_batch()
+    assert not runs_to_review().exists()

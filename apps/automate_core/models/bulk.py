@@ -14,12 +14,13 @@ from automate_core.models.fields import DocumentField
 
 
 class BulkAction(models.Model):
-    """Cancelling or re-running many runs, or replaying many events. Their set is fixed when it is requested: its items.
+    """Cancelling or re-running many runs, setting their outcome, or replaying many events. Their set is fixed when it
+    is requested: its items.
 
-    `options` are those of `control.rerun` or `control.cancel`. `done` and `refused` count the items processed so far;
-    each is checked and audited on its own, as `person`. `request` identifies the request, so that repeating it creates
-    only one action. `limits` are those of the API token that requested it (`people.token_limits`), which count when a
-    worker performs it; None without a token.
+    `options` are those of `control.rerun`, `control.cancel` or `control.set_outcome`. `done` and `refused` count
+    the items processed so far; each is checked and audited on its own, as `person`. `request` identifies the
+    request, so that repeating it creates only one action. `limits` are those of the API token that requested it
+    (`people.token_limits`), which count when a worker performs it; None without a token.
     """
 
     Status = states.BulkStatus
@@ -29,6 +30,7 @@ class BulkAction(models.Model):
 
         RETRY = "retry", _("Re-run")  #: run it again
         CANCEL = "cancel", _("Cancel")  #: cancel it
+        REVIEW = "review", _("Set outcome")  #: of its attempts whose outcome is unknown
         REPLAY = "replay", _("Replay")  #: of events: start what matches them now
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

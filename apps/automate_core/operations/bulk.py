@@ -1,4 +1,4 @@
-"""Bulk actions: re-running or cancelling many runs, or replaying many events, which a worker does a few at a time.
+"""Bulk actions: re-running or cancelling runs, setting their outcome, or replaying events; a worker does a few at once.
 
 Each item is processed by itself, with the person's permissions at that moment, and with an audit entry of its own. An
 action that an API token requested stays within the limits of the token, and stops when that is not valid any more.
@@ -150,6 +150,8 @@ def _run_item(action: BulkAction, item: BulkItem, run: ExecutionRun | None) -> N
     with _refusals_of(item, action):
         if action.verb == BulkAction.Verb.RETRY:
             item.result = control.rerun(run, by=person, **{"again": False, "unknown": False, **action.options}).pk
+        elif action.verb == BulkAction.Verb.REVIEW:
+            item.result = control.set_outcome(run, by=person, **action.options).pk
         else:
             item.result = control.cancel(run, by=person, **action.options).pk
 

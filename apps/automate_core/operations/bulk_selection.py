@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 
 from automate_core.models import BulkAction, ExecutionRun
 from automate_core.operations import bulk
+from automate_core.queries.open_reviews import runs_to_review
 from automate_core.queries.run_filters import RunFilters
 from automate_core.queries.run_search import LAST, RunSearch
 from automate_core.runs import reruns
-from automate_core.states import FINAL_RUN_STATES
+from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_governance.permissions import User, permitted
 
 
@@ -68,6 +69,8 @@ def _select(user: User, verb: str, ids: list[uuid.UUID], *, again: bool, unknown
         return BulkSelection(verb=verb, found=len(ids))
     theirs = permitted(user, "run", ExecutionRun.objects.filter(pk__in=ids)).values_list("pk", "status", "cause")
     able = [key for key, status, cause in theirs if _applies_to(verb, status, cause)]
+    if verb == BulkAction.Verb.REVIEW:
+        able = list(runs_to_review().filter(pk__in=able).values_list("pk", flat=True))
     is_retry = verb == BulkAction.Verb.RETRY
     left, left_out = able, reruns.RerunExclusions()
     if is_retry:
@@ -85,6 +88,8 @@ def _select(user: User, verb: str, ids: list[uuid.UUID], *, again: bool, unknown
 
 def nothing_to_do_reason(selection: BulkSelection) -> str:
     """Why a selection without `ids` has none, in the active language."""
+    if selection.verb == BulkAction.Verb.REVIEW:
+        return _("None of these runs waits for a review.")
     if selection.left_out.by_choice:
         return _("Nothing to re-run: these runs were already re-run. To re-run them again, include them in the dialog.")
     if selection.left_out.unknown:
@@ -96,6 +101,8 @@ def nothing_to_do_reason(selection: BulkSelection) -> str:
 
 
 def _applies_to(verb: str, status: str, cause: str) -> bool:
+    if verb == BulkAction.Verb.REVIEW:
+        return status == RunStatus.WAITING
     if verb == BulkAction.Verb.CANCEL:
         return status not in FINAL_RUN_STATES
     return status in FINAL_RUN_STATES and cause != ExecutionRun.Cause.TEST

@@ -447,6 +447,38 @@ def retry_step_now_many(runs: QuerySet[ExecutionRun], path: str, by: Person, *, 
     return _each(_ids(waiting), lambda run: approvals.retry_step_now(there.get(run=run), by=by), dry_run=dry_run)
 
 
+@transaction.atomic
+def set_outcome(
+    run: ExecutionRun, *, by: Person, outcome: approvals.Review, output: Any = None, reason: str = "", step: str = ""
+) -> ExecutionRun:
+    """Set the outcome of the run's attempts in doubt, or of that of one step.
+
+    Raises NotPermittedError, ControlError when none waits for a review.
+    """
+    waits = list(_open_reviews(step).filter(run=run).order_by("pk"))
+    if not waits:
+        raise ControlError(text("No step of this run waits for a review."))
+    try:
+        for wait in waits:
+            approvals.resolve_review(wait, by=by, outcome=outcome, output=output, reason=reason)
+    except approvals.NotOpenError as error:
+        raise ControlError(str(error)) from error
+    return run
+
+
+def set_outcome_many(
+    runs: QuerySet[ExecutionRun], by: Person, *, step: str = "", dry_run: bool = False, **options: Any
+) -> BulkResult:
+    """Set the outcome in those of `runs` that wait for a review; `options` are those of `set_outcome`."""
+    waiting = runs.filter(pk__in=_open_reviews(step).values("run"), status=RunStatus.WAITING)
+    return _each(_ids(waiting), lambda run: set_outcome(run, by=by, step=step, **options), dry_run=dry_run)
+
+
+def _open_reviews(step: str) -> QuerySet[Wait]:
+    waits = Wait.objects.filter(status=WaitStatus.OPEN, kind=Wait.Kind.REVIEW)
+    return waits.filter(path=step) if step else waits
+
+
 def skip_step_many(
     runs: QuerySet[ExecutionRun],
     path: str,

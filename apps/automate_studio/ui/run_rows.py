@@ -64,6 +64,12 @@ class RunRow:
     tile: tuple[str, int] | None
     rerun: reruns.Rerun | None
     subject: str = ""
+    to_review: bool = False
+
+    @property
+    def bulk_states(self) -> str:
+        """Which bulk actions apply to it."""
+        return "ended" if self.has_ended else "open review" if self.to_review else "open"
 
     @property
     def progress(self) -> str:
@@ -87,6 +93,7 @@ class _RunFacts:
     retrying: set[str]
     may_see: bool
     rerun: reruns.Rerun | None
+    to_review: bool
 
 
 def build_run_rows(ids: Sequence[uuid.UUID], user: User, now: dt.datetime) -> list[RunRow]:
@@ -137,12 +144,20 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
     for run_id, kind, path, _due in found:
         if kind == Wait.Kind.RETRY:
             retrying[run_id].add(path)
+    to_review = {run_id for run_id, kind, _path, _due in found if kind == Wait.Kind.REVIEW}
     rerun = reruns.find_reruns(row.pk for row in rows if row.rerun_at and row.status in WITH_ERRORS)
     return [
         _run_row(
             row,
             definitions[row.version_id],
-            _RunFacts(steps[row.pk], waits.get(row.pk), retrying[row.pk], row.pk in seen, rerun.get(row.pk)),
+            _RunFacts(
+                steps[row.pk],
+                waits.get(row.pk),
+                retrying[row.pk],
+                row.pk in seen,
+                rerun.get(row.pk),
+                row.pk in to_review,
+            ),
             now,
         )
         for row in rows
@@ -178,6 +193,7 @@ def _run_row(run: ExecutionRun, definition: Definition, facts: _RunFacts, now: d
         tile=_connector_tile(definition),
         rerun=facts.rerun,
         subject=escape_invisible(run.subject) if facts.may_see else "",  # type: ignore[attr-defined]
+        to_review=facts.to_review,
     )
 
 

@@ -95,7 +95,7 @@ const every = () => document.querySelector("[data-bulk] [name=all]");
 const fit = (form) => {
   const chosen = [...form.querySelectorAll("input[name=id]:checked")];
   for (const button of form.querySelectorAll("[data-for]")) {
-    button.disabled = !every()?.checked && !chosen.some((box) => box.dataset.run === button.dataset.for);
+    button.disabled = !every()?.checked && !chosen.some((box) => box.dataset.run.split(" ").includes(button.dataset.for));
   }
 };
 document.addEventListener("da:picked", (event) => fit(event.target));

@@ -37,7 +37,7 @@ from automate_plugins import text
 router = Router()
 MOST_CHOSEN = 1_000  #: runs that are named one by one
 MOST_REFUSALS = 100  #: that are listed
-_VERBS = {"rerun": BulkAction.Verb.RETRY, "cancel": BulkAction.Verb.CANCEL}
+_VERBS = {"rerun": BulkAction.Verb.RETRY, "cancel": BulkAction.Verb.CANCEL, "review": BulkAction.Verb.REVIEW}
 _ACTIONS = {verb.value: name for name, verb in _VERBS.items()} | {BulkAction.Verb.REPLAY.value: "replay"}
 
 
@@ -48,7 +48,7 @@ class CreateBulkAction(RequestSchema):
         json_schema_extra=either(runs={"type": "array", "minItems": 1}, filters={"type": "object"})
     )
 
-    action: Literal["rerun", "cancel"]
+    action: Literal["rerun", "cancel", "review"]
     runs: list[uuid.UUID] = Field([], max_length=MOST_CHOSEN)
     filters: RunFilterQuery | None = Field(None, description="All matching runs, as in the list of runs.")
     upto: uuid.UUID | None = Field(None, description="`newest` of a count: later runs are left out.")
@@ -58,14 +58,21 @@ class CreateBulkAction(RequestSchema):
     unknown: bool = Field(
         False, description="Also runs with a step whose outcome is unknown; its effect may be repeated."
     )
-    reason: str = Field("", max_length=100, description="Of a cancellation.")
+    reason: str = Field("", max_length=100, description="Of a cancellation or a review.")
+    outcome: Literal["succeeded", "failed", "again"] | None = Field(
+        None,
+        description=(
+            "Of a review: the steps that wait for one succeeded, failed, or failed and run again. Check at the service "
+            "first: `again` sends the same idempotency key, and a service that ignores it repeats the effect."
+        ),
+    )
     dry_run: bool = Field(False, description="Only count the runs.")
 
 
 class BulkCount(Schema):
     """The runs that an action would apply to, and why others are left out."""
 
-    action: Literal["rerun", "cancel"]
+    action: Literal["rerun", "cancel", "review"]
     found: int
     applies_to: int
     newest: uuid.UUID
@@ -87,7 +94,7 @@ class BulkActionState(Schema):
     """A bulk action and its progress."""
 
     id: uuid.UUID
-    action: Literal["rerun", "cancel", "replay"] = Field(description="A replay is of events.")
+    action: Literal["rerun", "cancel", "review", "replay"] = Field(description="A replay is of events.")
     status: BulkStatus
     total: int
     done: int
@@ -103,7 +110,7 @@ class BulkActionWithRefusals(BulkActionState):
 
 @router.post("/bulk-actions", response={200: BulkCount, 202: BulkActionWithRefusals})
 def create_bulk_action(request: TokenRequest, body: CreateBulkAction) -> Status[Any]:
-    """Re-run or cancel many runs; with `dry_run`, count them."""
+    """Re-run or cancel many runs, or set the outcome of their steps in doubt; with `dry_run`, count them."""
     check_list(request.user, "view", ExecutionRun)
     selection = _select(request, body)
     if not selection.found:
@@ -118,9 +125,7 @@ def create_bulk_action(request: TokenRequest, body: CreateBulkAction) -> Status[
         return Status(200, _describe_count(body.action, selection))
     if not selection.ids:
         raise ProblemError(409, nothing_to_do_reason(selection), code="nothing_to_do")
-    of_rerun = {"start": body.from_step, "version": body.version, "again": body.again, "unknown": body.unknown}
-    options = of_rerun if body.action == "rerun" else {"reason": body.reason.strip()}
-    made = bulk.create_bulk_action(selection.verb, selection.ids, options, by=request.user)
+    made = bulk.create_bulk_action(selection.verb, selection.ids, _options(body), by=request.user)
     return Status(202, describe_with_refusals(request, own_actions(request).get(pk=made.pk)))
 
 
@@ -150,10 +155,19 @@ def stop_bulk_action(request: TokenRequest, action_id: uuid.UUID) -> dict[str, A
     return describe_with_refusals(request, action)
 
 
+def _options(body: CreateBulkAction) -> dict[str, Any]:
+    if body.action == "rerun":
+        return {"start": body.from_step, "version": body.version, "again": body.again, "unknown": body.unknown}
+    reason = {"reason": body.reason.strip()}
+    return {**reason, "outcome": body.outcome} if body.action == "review" else reason
+
+
 def _select(request: TokenRequest, body: CreateBulkAction) -> BulkSelection:
     if bool(body.runs) == (body.filters is not None):
         message = _("Choose the runs either by `runs` or by `filters`.")
         raise ProblemError(422, _("The request is not valid."), [("runs", message)])
+    if body.action == "review" and body.outcome is None and not body.dry_run:
+        raise ProblemError(422, _("The request is not valid."), [("outcome", _("Choose an outcome."))])
     verb = _VERBS[body.action]
     options = {"again": body.again, "unknown": body.unknown}
     if body.filters is None:

@@ -1,4 +1,4 @@
-"""List, cancel and re-run runs, and retry or skip waiting steps."""
+"""List, cancel and re-run runs, retry or skip waiting steps, and set the outcome of attempts in doubt."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from automate_core.management import lookups
 from automate_core.models import ExecutionRun
 from automate_core.runs import control
 from automate_core.runs.tail import describe_run
+from automate_core.runs.waits import approvals
 from automate_core.states import RunStatus
 from automate_governance.commands import EnglishCommand
 from automate_governance.permissions import Person
@@ -23,12 +24,13 @@ from automate_governance.permissions import Person
 
 class Command(EnglishCommand):
     help = (
-        "List, cancel or re-run runs, or retry a waiting step now or skip it. Select runs by id or by filters. "
+        "List, cancel or re-run runs, retry a waiting step now or skip it, or set the outcome of steps that wait for "
+        "a review. Select runs by id or by filters. "
         "Exit code 1 when some were refused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("verb", choices=["list", "cancel", "rerun", "retry", "skip"])
+        parser.add_argument("verb", choices=["list", "cancel", "rerun", "retry", "skip", "review"])
         parser.add_argument("runs", nargs="*", metavar="RUN", help="ids of runs")
         parser.add_argument("--workflow", metavar="SLUG", help="runs of this workflow")
         parser.add_argument("--status", choices=RunStatus.values, help="runs in this state")
@@ -37,9 +39,16 @@ class Command(EnglishCommand):
         lookups.add_limit(parser, "--before", "list: only runs older than this one")
         parser.add_argument("--as", dest="user", metavar="USER", help="acting user; default: the only superuser")
         parser.add_argument("--tests", action="store_true", help="test runs instead of runs")
-        parser.add_argument("--reason", default="", help="cancel, skip: reason shown with the run")
-        parser.add_argument("--step", metavar="PATH", help="retry, skip: the waiting step")
-        parser.add_argument("--output", metavar="JSON", default="null", help="skip: output of the step for later steps")
+        parser.add_argument("--reason", default="", help="cancel, skip, review: reason shown with the run")
+        parser.add_argument("--step", metavar="PATH", help="retry, skip: the waiting step; review: only this step")
+        parser.add_argument(
+            "--output", metavar="JSON", default="null", help="skip, review: output of the step for later steps"
+        )
+        parser.add_argument(
+            "--outcome",
+            choices=approvals.REVIEWS,
+            help="review: the step succeeded, failed, or failed and runs again, which may repeat its effect",
+        )
         parser.add_argument(
             "--start", default="failed", metavar="STEP", help="rerun: failed (default), start, or the path of a step"
         )
@@ -68,6 +77,8 @@ class Command(EnglishCommand):
         by = lookups.find_person(options["user"])
         if options["verb"] in {"retry", "skip"}:
             done = _at_step(runs, by, options)
+        elif options["verb"] == "review":
+            done = _review(runs, by, options)
         elif options["verb"] == "cancel":
             done = control.cancel_many(runs, by, reason=options["reason"], dry_run=options["dry_run"])
         else:
@@ -83,7 +94,7 @@ class Command(EnglishCommand):
             self.stdout.write(f"{run.pk} {run.created_at:%Y-%m-%d %H:%M:%S} {describe_run(run)}")
 
     def _report(self, options: dict[str, Any], done: control.BulkResult) -> None:
-        verb = {"cancel": "cancelled", "rerun": "re-run", "retry": "retried now", "skip": "skipped"}[options["verb"]]
+        verb = _DONE[options["verb"]]
         left_out = f". {done.left_out.words}" if done.left_out.words else ""
         self.stdout.write(f"{done.done} {'would be ' if options['dry_run'] else ''}{verb}{left_out}")
         if done.left_out.by_choice:
@@ -99,6 +110,23 @@ class Command(EnglishCommand):
             raise CommandError(f"{len(done.refused)} refused", returncode=1)
 
 
+_DONE = {
+    "cancel": "cancelled",
+    "rerun": "re-run",
+    "retry": "retried now",
+    "skip": "skipped",
+    "review": "reviewed",
+}
+
+
+def _review(runs: QuerySet[ExecutionRun], by: Person, options: dict[str, Any]) -> control.BulkResult:
+    """Raises CommandError."""
+    if options["outcome"] is None:
+        raise CommandError(f"Choose the outcome: --outcome {', '.join(approvals.REVIEWS)}", returncode=2)
+    chosen = {name: options[name] for name in ("outcome", "reason", "dry_run")}
+    return control.set_outcome_many(runs, by, step=options["step"] or "", output=_output(options), **chosen)
+
+
 def _at_step(runs: QuerySet[ExecutionRun], by: Person, options: dict[str, Any]) -> control.BulkResult:
     """Raises CommandError."""
     path, dry_run = options["step"], options["dry_run"]
@@ -106,11 +134,16 @@ def _at_step(runs: QuerySet[ExecutionRun], by: Person, options: dict[str, Any]) 
         raise CommandError("Choose the step: --step PATH", returncode=2)
     if options["verb"] == "retry":
         return control.retry_step_now_many(runs, path, by, dry_run=dry_run)
+    output = _output(options)
+    return control.skip_step_many(runs, path, by, output=output, reason=options["reason"], dry_run=dry_run)
+
+
+def _output(options: dict[str, Any]) -> Any:
+    """Raises CommandError."""
     try:
-        output = json.loads(options["output"])
+        return json.loads(options["output"])
     except (ValueError, RecursionError) as error:
         raise CommandError(f"--output is not valid JSON: {error}", returncode=2) from error
-    return control.skip_step_many(runs, path, by, output=output, reason=options["reason"], dry_run=dry_run)
 
 
 def _found(options: dict[str, Any]) -> QuerySet[ExecutionRun]:

@@ -22,6 +22,10 @@ from automate_governance.people.names import display_name
 from automate_governance.permissions import NotPermittedError, Person, User, can, narrowed_workflows, permitted
 from automate_plugins import text
 
+type Review = Literal["succeeded", "failed", "again"]
+#: Outcomes of a review: it took effect, it did not, or it did not and runs again.
+REVIEWS: tuple[Review, ...] = ("succeeded", "failed", "again")
+
 #: Kinds of waits of single steps that can be skipped.
 SKIPPABLE = frozenset(
     {
@@ -212,9 +216,7 @@ def reassign_approval(wait: Wait, *, by: Person, users: Iterable[Person] = (), g
 
 
 @transaction.atomic
-def resolve_review(
-    wait: Wait, *, by: Person, outcome: Literal["succeeded", "failed", "again"], output: Any = None
-) -> Wait:
+def resolve_review(wait: Wait, *, by: Person, outcome: Review, output: Any = None, reason: str = "") -> Wait:
     """Resolve a review of an attempt in doubt: it took effect with that output, it did not, or it runs again.
 
     Raises NotPermittedError, NotOpenError.
@@ -224,7 +226,8 @@ def resolve_review(
         raise NotOpenError(text("This step does not wait for a review."))
     _check_open(wait, run)
     _answer(wait, run, by, outcome=outcome, output=output)
-    audit.record(by, "run.reviewed", run, changes={"step": wait.path, "outcome": outcome}, trace_id=run.trace_id)
+    changes = {"step": wait.path, "outcome": outcome, **({"reason": reason} if reason else {})}
+    audit.record(by, "run.reviewed", run, changes=changes, trace_id=run.trace_id)
     return wait
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -24,12 +25,14 @@ from automate_core.operations.bulk_selection import (
     select_filtered,
 )
 from automate_core.queries.run_search import LAST
+from automate_core.runs.waits import approvals
 from automate_governance.permissions import User, holds_anywhere
 from automate_studio.runs.listing.page import ON_A_PAGE
 from automate_studio.ui.bulk_progress import progress_response
 from automate_studio.ui.formatting import format_count
 from automate_studio.ui.run_filters import Filters, parse_filters
 
+MOST_REASON = 100
 _STARTS = ("failed", "start")
 
 
@@ -41,11 +44,19 @@ class BulkRequest:
     start: str
     version: str
     reason: str
+    outcome: str
     again: bool
     unknown: bool
     every: bool
     chosen: list[str]
     upto: uuid.UUID
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of the operation."""
+        if self.verb == "retry":
+            return {"start": self.start, "version": self.version, "again": self.again, "unknown": self.unknown}
+        return {"reason": self.reason, **({"outcome": self.outcome} if self.verb == "review" else {})}
 
 
 @require_POST
@@ -78,9 +89,8 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
     if not is_confirmed:
         context = {"counted": counted, "wanted": wanted, "query": filters.address(), "request_id": uuid7()}
         return TemplateResponse(request, "automate_studio/runs/list/bulk_dialog.html", context)
-    of_retry = {"start": wanted.start, "version": wanted.version, "again": wanted.again, "unknown": wanted.unknown}
-    options = of_retry if wanted.verb == "retry" else {"reason": wanted.reason}
-    action = bulk.create_bulk_action(wanted.verb, counted.ids, options, by=current_person(request), request=clicked)
+    by = current_person(request)
+    action = bulk.create_bulk_action(wanted.verb, counted.ids, wanted.options, by=by, request=clicked)
     return progress_response(request, action)
 
 
@@ -115,14 +125,18 @@ def _bulk_request(request: HttpRequest) -> BulkRequest | None:
             uuid.UUID(each)
     except ValueError:
         return None
-    is_known = verb in {"retry", "cancel"} and start in _STARTS and version in {"original", "newest"}
+    outcome = given.get("outcome", "")
+    is_known = verb in {"retry", "cancel", "review"} and start in _STARTS and version in {"original", "newest"}
+    if verb == "review" and "confirm" in given and outcome not in approvals.REVIEWS:
+        return None
     if not is_known or not (every or 1 <= len(chosen) <= ON_A_PAGE):
         return None
     return BulkRequest(
         verb=verb,
         start=start,
         version=version,
-        reason=clean_text(given.get("reason")),
+        reason=clean_text(given.get("reason"))[:MOST_REASON],
+        outcome=outcome,
         again="again" in given,
         unknown="unknown" in given,
         every=every,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any, Literal, cast
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -29,10 +29,6 @@ from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.json.editor import parse_storable
 from automate_studio.ui.request_params import get_run_or_404
 from automate_studio.view_models.run_data import RunView
-
-type Review = Literal["succeeded", "failed", "again"]
-
-_REVIEWS = {"succeeded", "failed", "again"}
 
 
 class _InvalidInputError(Exception):
@@ -72,10 +68,10 @@ def run_review(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpRespon
 
     def act(wait: Wait, by: Person) -> str:
         outcome = request.POST.get("outcome", "")
-        if outcome not in _REVIEWS:
+        if outcome not in approvals.REVIEWS:
             raise _InvalidInputError(_("Choose an outcome."), "review")
         output = _posted_output(request, "review") if outcome == "succeeded" else None
-        approvals.resolve_review(wait, by=by, outcome=cast(Review, outcome), output=output)
+        approvals.resolve_review(wait, by=by, outcome=cast(approvals.Review, outcome), output=output)
         return _("Outcome saved. The run continues shortly.")
 
     return _apply_as_runner(request, run_id, path, act)

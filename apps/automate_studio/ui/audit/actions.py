@@ -17,6 +17,7 @@ _LABELS = {
     "bulk_cancel": text("Bulk cancellation started"),
     "bulk_replay": text("Bulk replay started"),
     "bulk_retry": text("Bulk re-run started"),
+    "bulk_review": text("Bulk outcome started"),
     "bulk_stopped": text("Bulk action stopped"),
     "callback.refused": text("Callback rejected"),
     "cancelled": text("Cancelled"),
