@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm
+from unfold.widgets import UnfoldAdminSelect2MultipleWidget
 
 from automate_core.navigation.http import current_person
 from automate_governance import roles, sign_in
@@ -65,7 +66,15 @@ class PeoplePage(AuditorReadMixin):
         """Show names of permissions and groups in the active language."""
         kinds = {Permission: PermissionField, Group: GroupField}
         options |= {"form_class": kinds[db_field.related_model]} if db_field.related_model in kinds else {}
-        return super().formfield_for_manytomany(db_field, request, **options)  # type: ignore[misc]
+        if db_field.related_model is not Permission:
+            return super().formfield_for_manytomany(db_field, request, **options)  # type: ignore[misc]
+        # A plain click in a long list would deselect all others; this one is searched by typing.
+        found = super().formfield_for_manytomany(
+            db_field, request, widget=UnfoldAdminSelect2MultipleWidget(), **options
+        )  # type: ignore[misc]
+        if found is not None:
+            found.help_text = _("Type to search. Choose or remove one at a time.")
+        return found
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Show the names to people who may only view: Django writes the stored ones into read-only fields."""

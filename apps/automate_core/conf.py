@@ -78,5 +78,5 @@ variables: dict[str, str] = {}
 
 
 def named(name: str) -> str:
-    """A setting as messages call it: with its environment variable, where the project has one for it."""
-    return f"{name} ({variables[name]})" if name in variables else name
+    """A setting as messages call it: by its environment variable, where the project has one for it."""
+    return variables.get(name, name)

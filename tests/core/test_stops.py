@@ -193,3 +193,11 @@ def test_a_rule_notifies_of_it_once(stopped, workflow, owner, admin, notify):
     sent = Notification.objects.filter(kind="stopped")
     assert {each.rule.workflow for each in sent} == {None, stopped} and sent.count() == 2
     assert sent[0].facts[0]["text"] == "Orders is stopped and starts no runs: the run-as user owner is not active."
+
+
+def test_a_stopped_workflow_without_waiting_runs_names_no_number(workflow, owner, admin, sign_in):
+    made = workflow(FLOW)
+    activate(owner, False)
+    page = Page(sign_in(admin).get(reverse("admin:automate_core_workflow_change", args=[made.pk]))).text
+    assert "0 runs" not in page
+    assert "New runs wait, and runs in progress wait at their next step." in page

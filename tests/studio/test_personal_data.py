@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.management import call_command
 from django.urls import reverse
 
 from automate_core.models import Erasure, Event, ExecutionRun
@@ -133,3 +134,11 @@ def test_a_search_is_discarded_and_forgotten(orders, officer, sign_in, work):
     for _ in range(erasing.MOST_OPEN):
         client.post(reverse("studio:personal_data"), {"texts": ADA})
     assert client.post(reverse("studio:personal_data"), {"texts": ADA}).status_code == 422
+
+
+def test_a_dry_run_of_the_command_is_not_listed_as_stopped(orders, officer, sign_in, capsys):
+    call_command("automate_erase", ADA)
+    client, start = sign_in(officer), reverse("studio:personal_data")
+    for address in (start, reverse("studio:erasure", args=[Erasure.objects.get().pk])):
+        shown = tidy(client.get(address).content.decode())
+        assert "Searched, nothing erased" in shown and "Stopped" not in shown

@@ -70,6 +70,12 @@ class WorkflowStop:
         stopped = [text("Stopped: %(reason)s.", reason=reason) for reason in self.reasons]
         if not self.keeps:
             return [*stopped, text("Events that it may not read start nothing. Replay them afterwards.")]
+        if not self.waiting:
+            kept = text(
+                "Events are accepted. New runs wait, and runs in progress wait at their next step. Hand over the work"
+                " of the run-as user, or activate the account again."
+            )
+            return [*stopped, kept]
         waiting = ntext(
             "Events are accepted, and %(count)s run waits. Hand over the work of the run-as user, or activate the"
             " account again.",

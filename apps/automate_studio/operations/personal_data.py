@@ -16,7 +16,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from automate_core.models import Erasure
 from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_core.operations.erasure import erasing
-from automate_core.operations.erasure.describe import FoundKind, describe_erased, describe_found, progress_percent
+from automate_core.operations.erasure.describe import (
+    FoundKind,
+    describe_erased,
+    describe_found,
+    is_search_only,
+    progress_percent,
+)
 from automate_core.operations.erasure.erasing import ErasureError
 from automate_core.operations.erasure.texts import InvalidTextsError, parse_texts
 from automate_core.states import ErasureStatus
@@ -43,6 +49,7 @@ class ErasureRow:
 
     erasure: Erasure
     state: str
+    status_name: str
     summary: str
 
 
@@ -132,7 +139,8 @@ def _describe(erasure: Erasure) -> dict[str, object]:
     return {
         "erasure": erasure,
         "is_busy": is_busy,
-        "state": _STATES[ErasureStatus(erasure.status)],
+        "state": _state(erasure),
+        "status_name": _status_name(erasure),
         "percent": progress_percent(erasure),
         "summary": translated(describe_erased(erasure.counts)),
         "rows": [FoundRow(found=each, links=find_links(each)) for each in found],
@@ -142,6 +150,15 @@ def _describe(erasure: Erasure) -> dict[str, object]:
 def _row(erasure: Erasure) -> ErasureRow:
     return ErasureRow(
         erasure=erasure,
-        state=_STATES[ErasureStatus(erasure.status)],
+        state=_state(erasure),
+        status_name=_status_name(erasure),
         summary=translated(describe_erased(erasure.counts)) if erasure.counts else "",
     )
+
+
+def _state(erasure: Erasure) -> str:
+    return "skipped" if is_search_only(erasure) else _STATES[ErasureStatus(erasure.status)]
+
+
+def _status_name(erasure: Erasure) -> str:
+    return _("Searched, nothing erased") if is_search_only(erasure) else str(erasure.get_status_display())

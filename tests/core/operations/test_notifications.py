@@ -489,7 +489,7 @@ def test_without_a_mail_server_messages_name_the_setting_and_the_sites_variable(
     from automate_core import conf
     from automate_core.operations.notifications.channels import mail
 
-    assert "MAILERS (AUTOMATE_SMTP)" in mail.no_mail_message()
+    assert "in AUTOMATE_SMTP." in mail.no_mail_message() and "MAILERS" not in mail.no_mail_message()
     monkeypatch.setattr(conf, "variables", {})
     assert mail.no_mail_message().endswith("in MAILERS.")
 

@@ -76,6 +76,11 @@ def find_erasure(key: uuid.UUID | None) -> Erasure | None:
     return Erasure.objects.defer("texts").filter(pk=key).first() if key else None
 
 
+def is_search_only(erasure: Erasure) -> bool:
+    """Whether it has ended as a finished search, such as a dry run: `reason` is set when an erasure begins."""
+    return erasure.status == Erasure.Status.STOPPED and not erasure.reason and progress_percent(erasure) == 100
+
+
 def progress_percent(erasure: Erasure) -> int:
     """How far the search is, by the number of sources."""
     return min(100, 100 * erasure.stage // max(len(all_sources()), 1))
