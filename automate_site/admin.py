@@ -66,13 +66,12 @@ class PeoplePage(AuditorReadMixin):
         """Show names of permissions and groups in the active language."""
         kinds = {Permission: PermissionField, Group: GroupField}
         options |= {"form_class": kinds[db_field.related_model]} if db_field.related_model in kinds else {}
-        if db_field.related_model is not Permission:
-            return super().formfield_for_manytomany(db_field, request, **options)  # type: ignore[misc]
-        # A plain click in a long list would deselect all others; this one is searched by typing.
-        found = super().formfield_for_manytomany(
-            db_field, request, widget=UnfoldAdminSelect2MultipleWidget(), **options
-        )  # type: ignore[misc]
-        if found is not None:
+        is_permissions = db_field.related_model is Permission
+        if is_permissions:  # in a plain list, one click would deselect all others
+            options["widget"] = UnfoldAdminSelect2MultipleWidget({"data-placeholder": _("Search permissions")})
+        found = super().formfield_for_manytomany(db_field, request, **options)  # type: ignore[misc]
+        if is_permissions and found is not None:
+            found.widget.attrs["class"] = "unfold-admin-autocomplete admin-autocomplete"  # else a plain list's
             found.help_text = _("Type to search. Choose or remove one at a time.")
         return found
 

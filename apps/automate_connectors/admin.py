@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
+from automate_connectors.connection_test import read_passed_test
 from automate_connectors.forms import PLAIN, JsonField, LinesField, SecretField, build_form_field
 from automate_connectors.models import Connection, token_name
 from automate_connectors.number_fields import IntegerField
@@ -29,7 +30,6 @@ from automate_connectors.oauth.form_fields import (
 )
 from automate_connectors.oauth.grant_binding import issuer_hash, terms_hash
 from automate_connectors.oauth.setup import parameter_field
-from automate_connectors.passed_test import read_passed_test
 from automate_connectors.registry import find_adapter
 from automate_governance import audit
 from automate_governance.admin import GovernedAdmin, SecretUsingForm

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
 from django.views.decorators.debug import sensitive_variables
 
 from automate_connectors import health
@@ -17,18 +20,23 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.credentials import resolve_config
 from automate_connectors.invocation import check_connection
 from automate_connectors.models import Connection
+from automate_connectors.oauth.grant_binding import terms_hash
 from automate_connectors.oauth.tokens import get_access_token
 from automate_connectors.outbound import outbound_clients
 from automate_governance import audit
+from automate_governance.models import StoredSecret
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.redaction.redactor import learn_entered, redact_text, redactor_context
 from automate_governance.redaction.token_patterns import MASK
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
+from automate_governance.texts import kept_text
 from automate_plugins import text
 from automate_plugins.registry import PluginNotFoundError
-from automate_plugins.texts import marked, truncate
+from automate_plugins.texts import marked, restored, truncate
 
 TEST_SECONDS = 15.0
+REMEMBERED_SECONDS = 600  #: for which a test of a form that passed counts
+_PASSED = "automate_connectors.passed_test"  #: in the session
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,3 +156,39 @@ def build_settings_context(config: dict[str, Any], hosts: Iterable[str], user: P
         "step": {},
         "user": user,
     }
+
+
+# --- a test of a form that passed: saving exactly these settings records it ------------------------------------------
+
+
+@sensitive_variables()
+def remember_passed_test(request: HttpRequest, connection: Connection, given: Mapping[str, str], message: str) -> None:
+    """Remember what passed; `given` holds plain values of references that are not stored yet."""
+    until = time.time() + REMEMBERED_SECONDS
+    told = {"message": message, "text": kept_text(message, message)}
+    request.session[_PASSED] = {"digest": _digest(connection, given), "until": until, **told}
+
+
+def forget_passed_test(request: HttpRequest) -> None:
+    """Forget it: a later test did not pass."""
+    request.session.pop(_PASSED, None)
+
+
+@sensitive_variables()
+def read_passed_test(request: HttpRequest, connection: Connection, given: Mapping[str, str]) -> str | None:
+    """The message of the test that passed with exactly these settings; None without one. Call it before they are
+    stored.
+    """
+    kept = request.session.get(_PASSED)
+    if not kept or kept["until"] < time.time() or kept["digest"] != _digest(connection, given):
+        return None
+    return restored(kept["text"], kept["message"])
+
+
+@sensitive_variables()
+def _digest(connection: Connection, given: Mapping[str, str]) -> str:
+    """A keyed hash of the settings with the values of new secrets, and the versions of stored ones."""
+    names = [reference.partition(":")[2] for listed in connection.references().values() for reference in listed]
+    stored = StoredSecret.objects.filter(name__in=names).order_by("pk").values_list("pk", "version")
+    told = [connection.slug, terms_hash(connection), sorted(given.items()), list(stored)]
+    return salted_hmac(_PASSED, json.dumps(told), algorithm="sha256").hexdigest()

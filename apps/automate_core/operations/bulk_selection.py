@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 
 from automate_core.models import BulkAction, ExecutionRun
 from automate_core.operations import bulk
-from automate_core.queries.open_reviews import runs_to_review
 from automate_core.queries.run_filters import RunFilters
 from automate_core.queries.run_search import LAST, RunSearch
 from automate_core.runs import reruns
+from automate_core.runs.waits.open_reviews import runs_to_review
 from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_governance.permissions import User, permitted
 

@@ -24,7 +24,6 @@ from automate_connectors.models import Connection, OAuthToken
 from automate_connectors.oauth import expiry, sign_in
 from automate_connectors.oauth.scopes import missing_scopes_message
 from automate_connectors.oauth.setup import OAuthSetup
-from automate_connectors.passed_test import forget_passed_test, remember_passed_test
 from automate_connectors.registry import connectors
 from automate_core.models import Wait
 from automate_core.navigation.admin_pages import list_response
@@ -165,9 +164,9 @@ def connection_try(request: HttpRequest, pk: int = 0) -> HttpResponse:
         return TemplateResponse(request, "automate_studio/connections/test_result.html", shown, status=422)
     result = trial.run_unsaved_connection_test(form.instance, form.new_secrets, current_person(request))
     if result.works:
-        remember_passed_test(request, form.instance, form.new_secrets, result.message)
+        trial.remember_passed_test(request, form.instance, form.new_secrets, result.message)
     else:
-        forget_passed_test(request)
+        trial.forget_passed_test(request)
     state = "succeeded" if result.works else "waiting" if result.code == "not_tested" else "failed"
     return TemplateResponse(request, "automate_studio/connections/test_result.html", {"trial": result, "state": state})
 

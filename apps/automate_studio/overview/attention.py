@@ -36,9 +36,9 @@ from automate_core.operations.statistics.period_figures import Counts, Workflows
 from automate_core.operations.statistics.periods import Period
 from automate_core.outbox.status import QueueStatus
 from automate_core.queries.latest_runs import LATEST, read_latest_runs
-from automate_core.queries.open_reviews import runs_to_review
 from automate_core.queries.pool_backlog import read_unserved_pools
 from automate_core.runs.service_words import with_service_words
+from automate_core.runs.waits.open_reviews import runs_to_review
 from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret

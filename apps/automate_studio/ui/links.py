@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.db.models import Model
 
-from automate_core.queries.open_reviews import RUNS_TO_REVIEW
+from automate_core.runs.waits.open_reviews import RUNS_TO_REVIEW
 from automate_governance.admin_site import reverse
 
 

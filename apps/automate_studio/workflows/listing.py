@@ -33,7 +33,7 @@ from automate_core.navigation.lists import (
     page_slice,
 )
 from automate_core.queries.latest_runs import LATEST, SORT_ORDERS, read_latest_runs, sort_by_latest_runs
-from automate_core.queries.open_reviews import runs_to_review
+from automate_core.runs.waits.open_reviews import runs_to_review
 from automate_governance.people.names import username_field
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import translated

@@ -18,7 +18,7 @@ from automate_core.operations.notifications.channels.mail import can_mail
 from automate_core.operations.offboarding.lost_approvals import find_lost_approvals
 from automate_core.operations.plugin_list import KINDS
 from automate_core.operations.site_status.registry import MOST, Finding, Severity, StatusItem
-from automate_core.queries.open_reviews import RUNS_TO_REVIEW, runs_to_review
+from automate_core.runs.waits.open_reviews import RUNS_TO_REVIEW, runs_to_review
 from automate_governance.models import AuditEntry
 from automate_governance.redaction.redactor import redact
 from automate_llm import budgets

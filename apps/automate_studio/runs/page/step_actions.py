@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -71,7 +71,7 @@ def run_review(request: HtmxRequest, run_id: uuid.UUID, path: str) -> HttpRespon
         if outcome not in approvals.REVIEWS:
             raise _InvalidInputError(_("Choose an outcome."), "review")
         output = _posted_output(request, "review") if outcome == "succeeded" else None
-        approvals.resolve_review(wait, by=by, outcome=cast(approvals.Review, outcome), output=output)
+        approvals.resolve_review(wait, by=by, outcome=outcome, output=output)
         return _("Outcome saved. The run continues shortly.")
 
     return _apply_as_runner(request, run_id, path, act)
