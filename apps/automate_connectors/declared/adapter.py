@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -290,6 +291,16 @@ class _Call:
         if self._part.sample is not None:
             items = [answers.output_of(item, self._part, name, found.response) for item in items]
         return {"items": items, "count": len(items), "complete": found.complete}
+
+    def body(self, max_bytes: int) -> bytes:
+        """Send the request, and return the body of the answer, which may be larger than that of others.
+
+        Raises ConnectorError, EgressError.
+        """
+        with tempfile.SpooledTemporaryFile() as spool:
+            response = self._send(self._made.url, {}, into=spool, max_bytes=max_bytes)
+            spool.seek(0)
+            return response.body or spool.read()
 
     def read_list(self, place: str, is_enough: Callable[[list[Any]], bool]) -> PagesRead:
         """Read the list of all pages, until it is enough; without pages, that at `place` of the output.

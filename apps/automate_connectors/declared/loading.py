@@ -10,8 +10,10 @@ from typing import Any, cast
 
 import msgspec
 
+from automate_connectors.adapters.airtable import AirtableTables
 from automate_connectors.adapters.google.calendar import CalendarChannels
 from automate_connectors.adapters.google.drive import DriveChannels
+from automate_connectors.adapters.google.mail import GmailMessages
 from automate_connectors.adapters.google.sheets import SheetRows
 from automate_connectors.adapters.notion import NotionDataSources
 from automate_connectors.declared.adapter import DeclaredConnector, declare
@@ -30,6 +32,8 @@ from automate_plugins.texts import joined, marked
 SERVICES = Path(__file__).resolve().parent.parent / "services"
 #: The class with what no document can say of a service of this package, by the service's code.
 _BASES: dict[str, type[DeclaredConnector]] = {
+    "airtable": AirtableTables,
+    "gmail": GmailMessages,
     "google_calendar": CalendarChannels,
     "google_drive": DriveChannels,
     "google_sheets": SheetRows,

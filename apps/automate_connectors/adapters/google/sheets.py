@@ -213,7 +213,7 @@ class SheetRows(DeclaredConnector):
         answered = call("append_row", {**given, "values": written}).output()
         place = _ROW.search(str((answered.get("updates") or {}).get("updatedRange", "")))
         if place is None:
-            raise ConnectorError(text("Google did not say which row it added."), code="invalid_response")
+            raise ConnectorError(text("Google did not say which row it added."), code="invalid_answer")
         return {"row": int(place[1]), "created": True}
 
 
