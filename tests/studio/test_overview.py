@@ -42,6 +42,7 @@ from tests.support.events import came_to
 from tests.support.pages import HOSTILE, Page, tidy
 from tests.support.people import make_person
 from tests.support.runs import ended_runs, published_workflows
+from tests.support.workflows import WITHOUT_TRIGGERS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -104,6 +105,20 @@ def test_quarantined_jobs_are_explained(db):
     work = build_work(msgspec.structs.replace(read_status(), suspects=44))
     shown = render_to_string("automate_studio/overview/work.html", {"work": work})
     assert "Quarantined" in shown and "these jobs run one at a time, apart from all others" in shown
+
+
+def test_tasks_of_a_viewer_are_counted_once_and_named(workflow, sign_in):
+    """They may be of workflows that the person may not see."""
+    flow = workflow(WITHOUT_TRIGGERS)
+    viewer = make_person("jonas", "Viewers")
+    run = ExecutionRun.objects.create(workflow=flow, version=flow.published, trace_id="1" * 32, status="waiting")
+    for path in ("ask", "ask_again"):
+        WaitAssignee.objects.create(wait=Wait.objects.create(run=run, path=path, kind="approval"), user=viewer)
+    answer = sign_in(viewer).get(INDEX)
+    content = answer.content.decode()
+    found = figures(content)["Waiting on people"]
+    assert found[0] == "2" and found[-3:] == ["2", "are", "yours"] and "No" not in found
+    assert "Nothing needs attention" not in content and "Your tasks: 2" in Page(answer).text
 
 
 @pytest.mark.extended

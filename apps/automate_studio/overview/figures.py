@@ -171,12 +171,12 @@ def queued_figure(workflows: Workflows, now: dt.datetime) -> Figure:
 
 
 def approvals_figure(user: User, workflows: Workflows, bars: Sequence[Bar], now: dt.datetime) -> Figure:
-    """Undecided approvals."""
+    """Undecided approvals, those of this person in workflows that they may not see included."""
     day = Q(created_at__lt=now - LONG)
-    found = undecided_waits(workflows).aggregate(
-        all=Count("pk"), long=Count("pk", filter=day), oldest=Min("created_at")
-    )
-    mine = approvals.open_approvals_for(user).count()
+    own = approvals.open_approvals_for(user)
+    waits = Wait.objects.filter(Q(pk__in=undecided_waits(workflows).values("pk")) | Q(pk__in=own.values("pk")))
+    found = waits.aggregate(all=Count("pk"), long=Count("pk", filter=day), oldest=Min("created_at"))
+    mine = own.count()
     change = _("No one")
     if found["long"]:
         change = _("%(count)s for over a day") % {"count": format_count(found["long"])}

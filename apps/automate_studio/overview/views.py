@@ -54,6 +54,7 @@ from automate_studio.ui.formatting import as_sentence, format_count
 from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.overview_address import TEMPLATE, is_overview_first_page
 from automate_studio.ui.overview_address import overview_url as overview_address
+from automate_studio.view_models.task_counts import task_count
 
 #: Short name, title, and title of an empty chart.
 _NAMES = {
@@ -80,6 +81,7 @@ class Overview:
     slowest: list[SlowWorkflow]
     work: WorkStatus | None
     at: dt.datetime
+    tasks: str = ""  #: number of approvals that wait for the person; empty for none
 
     @property
     def period_name(self) -> str:
@@ -171,6 +173,7 @@ def build_overview(user: User, query: Any) -> Overview:
         slowest=slowest_workflows(chosen, by_workflow, times),
         work=build_work(status) if status else None,
         at=timezone.localtime(now),
+        tasks=task_count(user),
     )
 
 
