@@ -66,3 +66,10 @@ def test_the_panel_and_the_preview_say_so_and_a_button_repairs_it(workflow, sign
     assert builder.do(command.pop("do"), **command).status_code == 200
     assert Step.objects.get(key="large").inputs["items"] == "{{ vars.codes }}"
     assert SAID not in builder.panel("large").text
+
+
+def test_the_hint_of_a_row_of_the_picker_is_a_text_that_can_be_translated(workflow, sign_in, owner):
+    builder = Builder(sign_in(owner), workflow(NESTED % '"{{ vars.codes }}"', publish=False))
+    shown = builder.client.get(builder.url("builder_data", "large"), {"q": "count"}).content.decode()
+    assert 'class="insert-hint"' in shown
+    assert "Insert" in shown.split('class="insert-hint"')[1].partition("</span>")[0]
