@@ -192,6 +192,16 @@ def test_an_action_that_exits_fails_its_step_alone(installed):
         ({"token": "text"}, "config_fields must be a tuple of FieldSpec, not dict"),
         ((FieldSpec(name="url"), {"name": "token"}), "item 2 is dict"),
         ((FieldSpec,), "item 1 is the class FieldSpec"),
+        (
+            (FieldSpec(name="count", kind="integer"),),
+            "kind of 'count' must be a member of FieldKind such as FieldKind.INTEGER, not 'integer'",
+        ),
+        ((FieldSpec(name="url", required="yes"),), "required of 'url' must be True or False, not 'yes'"),
+        ((FieldSpec(name="url", choices=("a", "b")),), "choices of 'url' must be a tuple of (text, text)"),
+        (
+            (FieldSpec(name="url", columns=(FieldSpec(name="x", kind="list"),)),),
+            "columns of 'url': kind of 'x' must be",
+        ),
     ],
 )
 def test_an_invalid_description_is_named_with_its_item(fields, problem):
