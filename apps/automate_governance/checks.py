@@ -13,10 +13,10 @@ from django.db.models import Count
 
 from automate_governance.database_checks import asks_database
 from automate_governance.models import StoredSecret
+from automate_governance.plugin_warnings import warnings
 from automate_governance.secrets.keyring import keyring
 from automate_governance.secrets.resolver import backends
 from automate_governance.secrets.vault_settings import VaultSettings
-from automate_plugins.checks import warnings
 from automate_plugins.documentation import doc
 
 _GENERATE_KEY_HINT = (

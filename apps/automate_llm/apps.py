@@ -7,9 +7,9 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.translation import gettext_lazy as _
 
 from automate_governance import app_config
+from automate_governance.plugin_warnings import warnings
 from automate_llm.prices import PriceError, site_prices
 from automate_llm.registry import providers
-from automate_plugins.checks import warnings
 
 
 class AutomateLLMConfig(app_config.AutomateAppConfig):
