@@ -10,6 +10,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from automate_governance.people.names import sign_in_name
+
 START = "dat_"  #: of the text of every token
 
 
@@ -113,4 +115,4 @@ class ServiceAccount(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        return self.user.get_username()
+        return sign_in_name(self.user)

@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from automate_governance.governed import Governed, verbs
+from automate_governance.people.names import sign_in_name
 from automate_governance.people.origin import Source
 from automate_governance.redaction.redactor import learn_entered
 from automate_governance.secrets.keyring import Envelope, SecretLocation, keyring
@@ -121,7 +122,7 @@ class Preferences(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        return f"{self.person} {self.language} {self.time_zone}"
+        return f"{sign_in_name(self.person)} {self.language} {self.time_zone}"
 
 
 class PasswordChange(models.Model):
@@ -135,7 +136,7 @@ class PasswordChange(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        return str(self.person)
+        return sign_in_name(self.person)
 
 
 class StoredSecret(Governed):

@@ -11,6 +11,7 @@ from django.db.models import ProtectedError, RestrictedError
 
 from automate_governance import audit
 from automate_governance.governed import Governed
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, User, can, permitted
 from automate_plugins import ntext, text
 
@@ -89,7 +90,7 @@ def delete_unused(obj: Governed, *, by: Person) -> None:
     """Delete an object that nothing refers to. Audited. Raises NotPermittedError, InUseError."""
     if not can(by, "delete", obj):
         raise NotPermittedError(
-            text("%(person)s needs the Delete permission for %(object)s.", person=by.get_username(), object=str(obj))
+            text("%(person)s needs the Delete permission for %(object)s.", person=sign_in_name(by), object=str(obj))
         )
     check_unused(obj, by=by)
     audit.record(by, f"{audit.kind_of(type(obj))}.deleted", obj)

@@ -18,6 +18,7 @@ from automate_governance import audit, roles
 from automate_governance.governed import Governed
 from automate_governance.people import names as people
 from automate_governance.people.labels import find_group, group_label
+from automate_governance.people.names import sign_in_name
 from automate_governance.people.role_giving import Cure, has_staff_status, roles_including
 from automate_governance.permissions import NotPermittedError, Person, can, permitted
 
@@ -55,7 +56,7 @@ class Grant:
     @property
     def name(self) -> str:
         """The name of the person or group."""
-        return self.grantee.name if isinstance(self.grantee, Group) else self.grantee.get_username()
+        return _grantee_name(self.grantee)
 
     @property
     def label(self) -> str:
@@ -164,6 +165,10 @@ def revoke(obj: Governed, grantee: Grantee, verbs: Iterable[str], *, by: Person)
     _record(obj, "unshared", grantee, wanted, by)
 
 
+def _grantee_name(grantee: Grantee) -> str:
+    return grantee.name if isinstance(grantee, Group) else sign_in_name(grantee)
+
+
 def list_grants(obj: Governed) -> list[Grant]:
     """Return the grants on `obj`, people first, by name."""
     model = type(obj)
@@ -171,7 +176,7 @@ def list_grants(obj: Governed) -> list[Grant]:
     for rank, rows, attribute in _grant_rows(obj):
         for row in rows.select_related(attribute, "permission"):
             grantee = getattr(row, attribute)
-            key = (rank, str(grantee), grantee.pk)
+            key = (rank, _grantee_name(grantee), grantee.pk)
             found.setdefault(key, (grantee, []))[1].append(_verb(row.permission.codename, model))
     order = verbs_of(model)
     members = _members([grantee for grantee, _ in found.values() if isinstance(grantee, Group)])
@@ -203,7 +208,7 @@ def _build_grant(grantee: Grantee, verbs: list[str], members: list[Person], role
 
 
 def _usernames(people: Iterable[Person]) -> tuple[str, ...]:
-    return tuple(person.get_username() for person in people)
+    return tuple(sign_in_name(person) for person in people)
 
 
 def _members(groups: list[Group]) -> dict[int, list[Person]]:
@@ -269,7 +274,7 @@ def suggest_grantees(by: Person, obj: Governed | None, begun: str = "") -> list[
 def suggest_people(by: Person, obj: Governed | None, begun: str = "") -> list[tuple[str, str]]:
     """Return (name, full name) of known people for what was `begun`, at most MAX_SUGGESTED."""
     persons = known_people(by, obj).filter(_is_named(begun, by))[:MAX_SUGGESTED]
-    return [(each.get_username(), people.display_name(each)) for each in persons]
+    return [(sign_in_name(each), people.display_name(each)) for each in persons]
 
 
 def _is_named(begun: str, by: Person) -> Q:
@@ -402,7 +407,7 @@ def _check_may_share(obj: Governed, by: Person) -> None:
 
 def _record(obj: Governed, verb: str, grantee: Grantee, verbs: list[str], by: Person) -> None:
     kind = "group" if isinstance(grantee, Group) else "user"
-    name = grantee.name if isinstance(grantee, Group) else grantee.get_username()
+    name = _grantee_name(grantee)
     audit.record(by, f"{audit.kind_of(type(obj))}.{verb}", obj, changes={"with": f"{kind} {name}", "verbs": verbs})
 
 

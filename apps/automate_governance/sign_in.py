@@ -29,7 +29,7 @@ from django.utils.crypto import salted_hmac
 from automate_governance import audit
 from automate_governance.models import AuditEntry, SignInCount
 from automate_governance.people import origin
-from automate_governance.people.names import active_people, username_field
+from automate_governance.people.names import active_people, sign_in_name, username_field
 from automate_governance.people.rates import Pace, network_of
 from automate_governance.permissions import SITE
 
@@ -144,7 +144,7 @@ def locked_people() -> list[Any]:
     # names are counted by their hashes: the audit trail knows whom the latest locks concern
     recent = AuditEntry.objects.filter(verb="user.locked", at__gt=timezone.now() - SPAN)
     named = get_user_model()._default_manager.filter(pk__in=[pk for pk in _object_ids(recent) if pk])
-    return [person for person in named.order_by(username_field()) if _account_key(person.get_username()) in keys]
+    return [person for person in named.order_by(username_field()) if _account_key(sign_in_name(person)) in keys]
 
 
 def _object_ids(entries: models.QuerySet[AuditEntry]) -> list[str]:

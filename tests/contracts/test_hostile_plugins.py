@@ -83,7 +83,7 @@ class OpenAI(LLMProvider):
 
 class Loud(OpenAI):
     def __init__(self):
-        raise ValueError("no licence")
+        raise ValueError("no licence token=abc123def456ghi789")
 """,
 }
 ENTRIES = """
@@ -117,7 +117,7 @@ FAULTS = {
     "nameless": "TypeError: name must be text",
     "listed": "TypeError: actions must be a tuple of Action: item 1 is str ('create')",
     "exit": "The plug-in tried to exit the process (SystemExit: 3).",
-    "loud": "ValueError: no licence",
+    "loud": "ValueError: no licence token=***",
 }
 REPLACED = ("HttpConnector", "EnvSecretsBackend", "OpenAICompatibleProvider")
 

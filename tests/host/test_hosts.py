@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
-from tests.host.host import answer, host, printed
+from tests.conftest import ROOT
+from tests.host.host import HERE, answer, host, printed
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(1_800)]  # a whole project, on a busy machine too
 
@@ -65,6 +69,42 @@ def test_a_project_with_people_of_its_own(tmp_path, wheel_python):
             assert status == 401 and "signature" in text.lower(), (
                 "answered before Django's handler, which wants a token"
             )
+
+
+@pytest.mark.extended
+def test_a_project_whose_people_sign_in_by_a_number(tmp_path, wheel_python):
+    """Every page, form, run and entry of the audit trail, though `str()` of a person fails."""
+    before = 'AUTH_USER_MODEL = "badges.Guard"\n'
+    after = 'INSTALLED_APPS = ["badges", *INSTALLED_APPS]\n' + API  # a template of its own in front of django-unfold's
+    urls = printed("`urls.py`") + printed("Add its URLs at the end of `urls.py`")
+    with host(tmp_path, wheel_python, "badges", before=before, after=after, urls=urls) as made:
+        made.manage("migrate", "--verbosity", "0")
+        check(made.visit())
+        assert "There is no user 'ada'" in made.manage("automate_handover", "ada", "--to", "1", fails=True)
+        (tmp_path / "hand.yaml").write_text(HAND)
+        assert "runs as 1" in made.manage("automate_import", "--publish", "--owner", "1", "hand.yaml")
+
+
+HAND = "{name: Hand, slug: hand, triggers: [{key: hand, kind: manual}], steps: [{key: end, kind: stop, outcome: succeeded}]}"
+
+
+def test_people_without_a_column_for_active_ones_are_refused_in_a_line(tmp_path):
+    """Django's attribute alone does not do: queries ask the database. The check says so, and no import fails before."""
+    code = tmp_path / "guards"
+    code.mkdir()
+    (code / "__init__.py").touch()
+    models = (HERE / "badges" / "models.py").read_text()
+    (code / "models.py").write_text(models.replace("    is_active = models.BooleanField(default=True)\n", ""))
+    (tmp_path / "own.py").write_text(
+        'from automate_site.settings import *\nAUTH_USER_MODEL = "guards.Guard"\n'
+        'INSTALLED_APPS = ["guards", *(name for name in INSTALLED_APPS if name != "automate_site")]\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"], cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "own", "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert "(automate_core.E022) AUTH_USER_MODEL guards.Guard has no column is_active." in done.stderr
 
 
 @pytest.mark.extended

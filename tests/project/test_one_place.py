@@ -29,6 +29,16 @@ def test_one_module_formats_the_time_of_an_event():
     assert written == ["automate_core/events/scope.py"]
 
 
+# --- people by name ---------------------------------------------------------------------------------------------------
+
+
+def test_one_function_names_people():
+    """Usernames of other projects may be numbers, and `str()` of their users may fail."""
+    assert [name for name, source in _sources() if "get_username()" in source] == [
+        "automate_governance/people/names.py"
+    ]
+
+
 # --- a delivery answered ----------------------------------------------------------------------------------------------
 
 

@@ -34,6 +34,7 @@ from automate_core.navigation.lists import build_list_page, list_query, page_sli
 from automate_core.operations.offboarding.holdings import open_runs, workflows_to_stop
 from automate_governance.admin_site import reverse
 from automate_governance.people import names
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import SITE, NotPermittedError, Person, can
 from automate_governance.texts import translated
 
@@ -109,7 +110,7 @@ def account_page(request: HttpRequest, pk: str) -> HttpResponse:
     return render_page(
         request,
         "automate_api/accounts/page.html",
-        user.get_username(),
+        sign_in_name(user),
         account=account,
         user_of_account=user,
         groups=_group_choices(groups, set(present)) if may_change else [],
@@ -131,7 +132,7 @@ def account_active(request: HttpRequest, pk: str) -> HttpResponse:
         return question_response(
             request,
             template,
-            user.get_username(),
+            sign_in_name(user),
             user_of_account=user,
             back=back,
             workflows=list(workflows_to_stop(user).values_list("name", flat=True)),
@@ -140,7 +141,7 @@ def account_active(request: HttpRequest, pk: str) -> HttpResponse:
     active = request.POST.get("do") == "activate"
     change_active(user, active, by=by)
     said = _("%(account)s is active again.") if active else _("%(account)s was deactivated. Its tokens are refused.")
-    messages.success(request, said % {"account": user.get_username()})
+    messages.success(request, said % {"account": sign_in_name(user)})
     return HttpResponseSeeOther(_account_url(user))
 
 

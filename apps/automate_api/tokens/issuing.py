@@ -14,6 +14,7 @@ from automate_api.tokens.scopes import check_scopes
 from automate_api.tokens.service_accounts import may_manage
 from automate_core.models import Workflow
 from automate_governance import audit
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import (
     SITE,
     NotPermittedError,
@@ -54,7 +55,7 @@ def create_token(
     """
     _check_person(owner, by, scope="token:add")
     if not owner.is_active:
-        raise TokenError(text("The user %(user)s is not active.", user=owner.get_username()))
+        raise TokenError(text("The user %(user)s is not active.", user=sign_in_name(owner)))
     if not (name := name.strip()) or len(name) > 100 or "\0" in name:
         raise TokenError(text("Enter a name with at most 100 characters."))
     _check_days(days)
@@ -71,7 +72,7 @@ def create_token(
         workflows=limit,
         expires_at=min(expires_at, until) if until else expires_at,
     )
-    changes = {"owner": owner.get_username(), "scopes": ", ".join(token.scopes), "days": days}
+    changes = {"owner": sign_in_name(owner), "scopes": ", ".join(token.scopes), "days": days}
     audit.record(by, "token.created", token, changes=changes)
     return token, plain
 
@@ -102,7 +103,7 @@ def rotate_token(
         span = min(span, locked.expires_at - (locked.rotated_at or locked.created_at))
     locked.digest, locked.rotated_at, locked.expires_at = credential.digest, now, now + span
     locked.save(update_fields=["digest", "old_digest", "old_valid_until", "rotated_at", "expires_at"])
-    audit.record(by, "token.rotated", locked, changes={"owner": locked.owner.get_username(), "days": days})
+    audit.record(by, "token.rotated", locked, changes={"owner": sign_in_name(locked.owner), "days": days})
     return plain
 
 
@@ -118,7 +119,7 @@ def revoke_token(token: ApiToken, *, by: Person | None) -> None:
     if locked.revoked_at is None:
         locked.revoked_at = timezone.now()
         locked.save(update_fields=["revoked_at"])
-        audit.record(by, "token.revoked", locked, changes={"owner": locked.owner.get_username()})
+        audit.record(by, "token.revoked", locked, changes={"owner": sign_in_name(locked.owner)})
 
 
 def may_issue(by: Person, owner: Person) -> bool:

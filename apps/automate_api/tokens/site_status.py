@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from automate_api.models import ApiToken
 from automate_core.operations.site_status.registry import Finding, Severity, StatusItem
+from automate_governance.people.names import sign_in_name
 from automate_plugins import text
 
 WARN_BEFORE = dt.timedelta(days=7)
@@ -24,7 +25,7 @@ def find_ending_tokens() -> Iterator[Finding]:
             "The API token %(token)s does not work: the account of its owner %(owner)s is not active. Create another"
             " one for the programs that use it, and revoke it.",
             token=str(token),
-            owner=token.owner.get_username(),
+            owner=sign_in_name(token.owner),
         )
         yield Finding(severity=Severity.WARNING, message=message, view="api_screens:all_tokens")
     ending = valid.filter(owner__is_active=True, last_used_at__isnull=False, client_id="")
@@ -32,7 +33,7 @@ def find_ending_tokens() -> Iterator[Finding]:
         message = text(
             "The API token %(token)s of %(owner)s expires on %(date)s. Rotate it before then.",
             token=str(token),
-            owner=token.owner.get_username(),
+            owner=sign_in_name(token.owner),
             date=f"{token.expires_at:%Y-%m-%d}",
         )
         yield Finding(severity=Severity.WARNING, message=message, view="api_screens:all_tokens")

@@ -34,6 +34,7 @@ from automate_connectors.oauth.scopes import missing_scopes
 from automate_connectors.oauth.setup import OAuthSetup
 from automate_connectors.oauth.token_answers import Tokens
 from automate_governance.models import StoredSecret
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person
 from automate_governance.secrets.keyring import KeyUnavailableError, SecretLocation, keyring
 from automate_governance.secrets.resolver import resolve
@@ -77,7 +78,7 @@ def store_tokens(connection: Connection, given: Tokens, *, by: Person | None = N
     owner = by or connection.owner
     if by is not None:
         _delete_tokens(token)
-        token.account = str(by.get_username())[:150]
+        token.account = sign_in_name(by)[:150]
     token.access = _store_secret(token.access, f"oauth-{connection.slug}-access", given.access, owner)
     if given.refresh:
         token.refresh = _store_secret(token.refresh, f"oauth-{connection.slug}-refresh", given.refresh, owner)

@@ -26,6 +26,7 @@ from automate_core.states import WaitStatus
 from automate_core.triggers import polling
 from automate_core.webhooks.registration.activation import activate_webhooks
 from automate_governance import audit
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, User, can, permitted
 from automate_plugins import text
 
@@ -156,12 +157,12 @@ def _check(workflow: Workflow, by: Person, verb: str, usual: set[Workflow.Status
         if not pausable(by, Workflow.objects.filter(pk=workflow.pk)).exists():
             raise NotPermittedError(
                 _("%(person)s needs the Publish or Operate permission for the workflow %(slug)s.")
-                % {"person": by.get_username(), "slug": workflow.slug}
+                % {"person": sign_in_name(by), "slug": workflow.slug}
             )
     elif not can(by, "publish", workflow):
         raise NotPermittedError(
             _("%(person)s needs the Publish permission for the workflow %(slug)s.")
-            % {"person": by.get_username(), "slug": workflow.slug}
+            % {"person": sign_in_name(by), "slug": workflow.slug}
         )
     if workflow.status not in usual:
         raise WorkflowStateError(_state_problem(workflow, verb))

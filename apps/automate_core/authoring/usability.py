@@ -32,6 +32,7 @@ from automate_core.events import event_types
 from automate_core.models import WebhookEndpoint, Workflow
 from automate_core.triggers import forms, mail
 from automate_core.triggers.model_registry import view_permission
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person, permitted, scope_refusal
 from automate_governance.secrets import use
 from automate_plugins import text
@@ -136,7 +137,7 @@ def _unusable_connection(slug: str, place: str, people: list[Person]) -> Problem
         "There is no connection %(name)s that %(people)s can use. Create it, choose another one, or ask"
         " its owner to share it.",
         name=repr(slug),
-        people=", ".join(map(str, people)),
+        people=", ".join(map(sign_in_name, people)),
     )
     return Problem(f"{place}.connection", reason)
 
@@ -188,7 +189,7 @@ def _may_listen(trigger: TriggerPart, person: Person) -> bool:
 
 def _unreadable_problem(trigger: TriggerPart, place: str, people: list[Person]) -> Problem | None:
     """One problem of a trigger whose events these people may not read: they are one cause."""
-    person = ", ".join(map(str, people))
+    person = ", ".join(map(sign_in_name, people))
     match trigger:
         case EventTrigger(event=kind):
             return Problem(f"{place}.event", event_types.listen_problem(people[0], kind))

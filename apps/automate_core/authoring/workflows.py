@@ -34,6 +34,7 @@ from automate_core.triggers.manual import AGENTS, agent_trigger
 from automate_core.webhooks.registration.activation import activate_webhooks
 from automate_governance import audit
 from automate_governance.people.locale import person_zone
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.reference_registry import InUseError, delete_unused
 from automate_plugins import text
@@ -103,7 +104,7 @@ def free_slugs(wish: str) -> Iterator[str]:
 
 def _create(definition: Definition, owner: Person) -> Workflow:
     if not can(owner, "add", Workflow):
-        raise NotPermittedError(text("%(person)s needs the Add permission for workflows.", person=owner.get_username()))
+        raise NotPermittedError(text("%(person)s needs the Add permission for workflows.", person=sign_in_name(owner)))
     workflow = Workflow.objects.create(slug=definition.slug, owner=owner, run_as=owner)
     _replace(workflow, definition)
     audit.record(owner, "workflow.created", workflow)
@@ -114,7 +115,7 @@ def create_from_draft(draft: Draft, owner: Person) -> Workflow:
     """Create a workflow with this draft, faults included, which `owner` owns and whose runs act as `owner`. In a
     transaction. Raises NotPermittedError, and IntegrityError for a slug that is taken."""
     if not can(owner, "add", Workflow):
-        raise NotPermittedError(text("%(person)s needs the Add permission for workflows.", person=owner.get_username()))
+        raise NotPermittedError(text("%(person)s needs the Add permission for workflows.", person=sign_in_name(owner)))
     workflow = Workflow.objects.create(slug=draft.slug, owner=owner, run_as=owner)
     before = rows.load_draft(workflow)
     fresh: Any = {"steps": {}, "triggers": {}}
@@ -272,19 +273,20 @@ def refusal(workflow: Workflow, author: Person, run_as: Person | None = None) ->
     if not can(author, "publish", workflow):
         return text(
             "%(person)s needs the Publish permission for the workflow %(slug)s.",
-            person=author.get_username(),
+            person=sign_in_name(author),
             slug=workflow.slug,
         )
     if not may_choose(author, acting.pk):
         return text(
-            "The workflow runs as %(run_as)s. Only %(run_as)s or a superuser can publish it.", run_as=str(acting)
+            "The workflow runs as %(run_as)s. Only %(run_as)s or a superuser can publish it.",
+            run_as=sign_in_name(acting),
         )
     return ""
 
 
 def _lacks_change(person: Person, slug: str) -> str:
     return text(
-        "%(person)s needs the Change permission for the workflow %(slug)s.", person=person.get_username(), slug=slug
+        "%(person)s needs the Change permission for the workflow %(slug)s.", person=sign_in_name(person), slug=slug
     )
 
 
@@ -296,7 +298,7 @@ def _to_publish(workflow: Workflow, author: Person, seen: Seen | None, run_as: P
     present = workflow.published
     if seen is not None and seen.version != (present.number if present else 0):
         words = text("Published %(version)s", version=str(present))
-        others = [OtherChange(str(present.author), present.created_at, words)] if present else []
+        others = [OtherChange(sign_in_name(present.author), present.created_at, words)] if present else []
         raise ConflictError(workflow.rev, others)
     return workflow
 
@@ -313,7 +315,7 @@ def _read_to_publish(workflow: Workflow, author: Person, draft: Draft) -> tuple[
 
 
 def _unpublishable(definition: Definition, author: Person, run_as: Person) -> list[Problem]:
-    people = sorted({author, run_as}, key=str)
+    people = sorted({author, run_as}, key=sign_in_name)
     return [*validation.find_problems(definition), *usability.unusable(definition, people)]
 
 
@@ -347,7 +349,7 @@ def publish_version(
         workflow.status = Workflow.Status.ACTIVE
     workflow.save(update_fields=["published", "published_rev", "status", "updated_at"])
     _activate(workflow, version, definition)
-    acting = audit.difference("run_as", present.run_as.get_username() if present else "", run_as.get_username())
+    acting = audit.difference("run_as", sign_in_name(present.run_as) if present else "", sign_in_name(run_as))
     before = present.definition if present is not None else None
     edited = recorded_changes.version_changes(before, definition)
     facts = {"version": number, DIGEST: definition_digest(document)}

@@ -13,8 +13,6 @@ from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, Resolver404, resolve
 from guardian.backends import ObjectPermissionBackend
 
-_NEEDED = ("is_active", "is_staff")
-
 
 def check_backends(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """E020, E021: a backend is missing. W020: guardian would make a user. W021: LOGIN_URL leads nowhere."""
@@ -52,12 +50,17 @@ def _leads_somewhere(url: str) -> bool:
 def check_user_model(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """E022: the user model lacks what roles and grants are made of."""
     model = get_user_model()
-    missing = [name for name in _NEEDED if not hasattr(model, name)]
+    missing = [] if hasattr(model, "is_staff") else ["is_staff"]
+    if "is_active" not in {field.name for field in model._meta.concrete_fields}:  # queries ask for it
+        missing.insert(0, "column is_active")
     if not issubclass(model, PermissionsMixin):
         missing.insert(0, "PermissionsMixin")
     if not missing:
         return []
-    hint = "Let the model inherit django.contrib.auth.models.PermissionsMixin, and give it is_active and is_staff."
+    hint = (
+        "Let the model inherit django.contrib.auth.models.PermissionsMixin, and give it a field"
+        " is_active = models.BooleanField(default=True), and is_staff."
+    )
     return [
         Error(f"AUTH_USER_MODEL {model._meta.label} has no {', '.join(missing)}.", hint=hint, id="automate_core.E022")
     ]

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_core.models import Workflow, WorkflowVersion
-from automate_governance.people.names import people_named
+from automate_governance.people.names import people_named, sign_in_name
 from automate_governance.permissions import Person, permitted
 from automate_plugins import ntext, text
 
@@ -75,7 +75,7 @@ def _nobody_to_ask(active: list[str], missing: list[str]) -> ConnectorError:
 
 def find_accounts(names: Iterable[str]) -> dict[str, Any]:
     """The users with these names by name, active or not. One query."""
-    return {user.get_username(): user for user in people_named(*names)}
+    return {sign_in_name(user): user for user in people_named(*names)}
 
 
 def find_users(names: Iterable[str]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def check_may_call(person: Person, slug: str) -> None:
         raise ConnectorError(
             text(
                 "%(person)s does not have permission to run the workflow %(workflow)s.",
-                person=str(person),
+                person=sign_in_name(person),
                 workflow=slug,
             ),
             code="not_permitted",

@@ -16,6 +16,7 @@ from django.db import DEFAULT_DB_ALIAS
 from automate_connectors.triggers.registry import emitted_permissions
 from automate_core.conf import setting
 from automate_core.models import ActiveTrigger, Workflow
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import User
 from automate_plugins import text
 
@@ -59,7 +60,7 @@ def listen_problem(person: User, event_type: str) -> str:
         return ""
     return text(
         "%(person)s needs the permission %(permission)s to listen to '%(type)s'.",
-        person=str(person),
+        person=sign_in_name(person),
         permission=_permissions_by_type()[event_type],
         type=event_type,
     )

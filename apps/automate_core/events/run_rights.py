@@ -98,7 +98,7 @@ def inactive_error(row: Any) -> dict[str, Any]:
     """The error of a run, or of a step, that goes no further because of a row of `RunAsRights.inactive_versions`."""
     message = text(
         "The run-as user %(user)s is not active. Activate the user, or publish the workflow with another run-as user.",
-        user=row.who,
+        user=str(row.who),
     )
     return {"code": CODE, "message": message}
 
@@ -110,10 +110,10 @@ def inactive_reason(user: str) -> str:
 
 def _reason(row: Any) -> str:
     if not row.is_active:
-        return inactive_reason(row.who)
+        return inactive_reason(str(row.who))
     if row.kind == Trigger.Kind.EVENT and not event_types.is_declared(row.target):
         return text("%(setting)s does not list '%(type)s'", setting=event_types.SETTING, type=row.target)
-    values = {"user": row.who, "name": row.target}
+    values = {"user": str(row.who), "name": row.target}
     match row.kind:
         case Trigger.Kind.WEBHOOK:
             return text("the run-as user %(user)s can no longer view payloads of the webhook %(name)s", **values)

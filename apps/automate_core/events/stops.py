@@ -37,9 +37,11 @@ def starts_sql(workflow: str) -> str:
 def acts_sql(version: str) -> str:
     """SQL: whether the run-as user of a version is active, for an expression of its key."""
     person: Any = WorkflowVersion._meta.get_field("run_as").related_model
+    columns = {field.name: field.column for field in person._meta.concrete_fields}
     table, key, active = (
         connection.ops.quote_name(name)
-        for name in (person._meta.db_table, person._meta.pk.column, person._meta.get_field("is_active").column)
+        # imported before checks run: of a model without the column, E022 is what speaks
+        for name in (person._meta.db_table, person._meta.pk.column, columns.get("is_active", "is_active"))
     )
     return f"""EXISTS (
         SELECT FROM automate_core_workflowversion version JOIN {table} person ON person.{key} = version.run_as_id
@@ -98,7 +100,7 @@ def stopped_workflows(workflows: QuerySet[Workflow]) -> dict[int, WorkflowStop]:
     refusals = run_rights.trigger_refusals(triggers) if triggers else {}
     reasons: dict[int, list[str]] = defaultdict(list)
     for pk, trigger, is_active, who in rows:
-        reason = refusals.get(trigger) if is_active else run_rights.inactive_reason(who)
+        reason = refusals.get(trigger) if is_active else run_rights.inactive_reason(str(who))
         if reason and reason not in reasons[pk]:
             reasons[pk].append(reason)
     return _with_waits({pk: found for pk, found in reasons.items() if found})

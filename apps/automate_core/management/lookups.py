@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model, QuerySet
 
 from automate_core.models import WebhookEndpoint, Workflow
-from automate_governance.people.names import username_field
+from automate_governance.people.names import people_named
 from automate_governance.permissions import Person
 
 MOST_LISTED = 50
@@ -22,7 +22,7 @@ def find_person(username: str | None) -> Person:
     """The user of that name, or the only superuser. Raises CommandError."""
     users = get_user_model()._default_manager
     if username:
-        user = users.filter(**{username_field(): username}).first()
+        user: Person | None = people_named(username).first()
         if user is None:
             raise CommandError(f"There is no user {username!r}.", returncode=2)
         return user

@@ -16,6 +16,7 @@ from automate_core.ids import uuid7
 from automate_core.models.deletion import protect_open_approvals
 from automate_core.models.events import Event
 from automate_core.models.workflows import Workflow, WorkflowVersion
+from automate_governance.people.names import sign_in_name
 
 _FAILED = Q(status="failed", cause__in=["trigger", "retry"])  #: without test runs
 
@@ -402,4 +403,4 @@ class WaitAssignee(models.Model):
         indexes = [models.Index(F("wait"), condition=Q(told=False, excluded=False), name="assignees_to_tell")]
 
     def __str__(self) -> str:
-        return str(self.user or self.group)
+        return sign_in_name(self.user) if self.user else str(self.group)

@@ -13,7 +13,7 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 
 from automate_core.navigation.http import clean_text, parse_number
-from automate_governance.people.names import username_field
+from automate_governance.people.names import people_named, username_field
 from automate_governance.texts import translated
 
 ON_A_PAGE = 24
@@ -159,14 +159,14 @@ def filter_choice(asked_for: ListQuery, name: str, label: str, options: list[tup
 def owner_filter(asked_for: ListQuery, known: QuerySet[Any]) -> FilterChoice:
     """Filter by owner: people who own at least one of `known`."""
     people = get_user_model()._default_manager.filter(pk__in=known.order_by().values("owner"))
-    names = people.order_by(username_field()).values_list(username_field(), flat=True)[:MOST_CHOICES]
+    names = map(str, people.order_by(username_field()).values_list(username_field(), flat=True)[:MOST_CHOICES])
     return filter_choice(asked_for, "owner", _("Owner"), [(name, name) for name in names])
 
 
-def owner_condition(asked_for: ListQuery) -> dict[str, str]:
+def owner_condition(asked_for: ListQuery) -> dict[str, Any]:
     """Lookup of the filter by owner."""
     name = asked_for.values.get("owner")
-    return {f"owner__{username_field()}": name} if name else {}
+    return {"owner__in": people_named(name)} if name else {}
 
 
 def owner_contains(search: str) -> Q:

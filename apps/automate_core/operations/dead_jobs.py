@@ -11,6 +11,7 @@ from automate_core.runs import control
 from automate_core.runs.control import BATCH, BulkResult, ControlError
 from automate_core.states import JobStatus
 from automate_governance import audit
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import SITE, NotPermittedError, Person, can
 from automate_plugins import text
 
@@ -44,7 +45,7 @@ def requeue_job(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
     if job.event.erasure is not None:
         raise ControlError(text("The payload of this event was erased."))
     if not can(by, "operate", SITE):
-        raise NotPermittedError(text("%(person)s needs the Operate permission for the site.", person=by.get_username()))
+        raise NotPermittedError(text("%(person)s needs the Operate permission for the site.", person=sign_in_name(by)))
     new_job = OutboxJob.objects.get(pk=lifecycle.dispatch_again(job.event.pk))
     audit.record(by, "job.replayed", job, changes={"job": str(new_job.pk)}, trace_id=job.event.trace_id)
     return new_job

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from automate_core.models import ExecutionRun, Workflow
 from automate_governance import audit
 from automate_governance.models import AuditEntry
+from automate_governance.people.names import sign_in_name
 
 HANDED_OVER = "workflow.run_as_handed_over"
 _PUBLISHED = "workflow.published"
@@ -59,4 +60,4 @@ def names_during(run: ExecutionRun) -> list[str]:
             names.append(each.name)
         if run.finished_at is not None and run.finished_at <= each.until:
             return names
-    return [*names, run.version.run_as.get_username()]
+    return [*names, sign_in_name(run.version.run_as)]

@@ -34,6 +34,7 @@ from automate_core.runs.rerun_plan import Plan, Record, RunnableSteps, is_repeat
 from automate_core.runs.waits import approvals
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus, WaitStatus
 from automate_governance import audit
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_plugins import text
 from automate_plugins.texts import joined, marked
@@ -99,9 +100,9 @@ def cancel(run: ExecutionRun, *, by: Person | None, reason: str = "") -> Executi
     if by is None:
         message = text("Cancelled by code: %(reason)s", reason=reason) if reason else text("Cancelled by code.")
     elif reason:
-        message = text("Cancelled by %(person)s: %(reason)s", person=by.get_username(), reason=reason)
+        message = text("Cancelled by %(person)s: %(reason)s", person=sign_in_name(by), reason=reason)
     else:
-        message = text("Cancelled by %(person)s.", person=by.get_username())
+        message = text("Cancelled by %(person)s.", person=sign_in_name(by))
     cancelled = cancel_run(run.pk, code="cancelled", message=message)
     if not cancelled:
         status = ExecutionRun.objects.filter(pk=run.pk).values_list("status", flat=True).first()
@@ -521,7 +522,7 @@ def _each(ids: list[uuid.UUID], act: Callable[[ExecutionRun], Any], *, dry_run: 
 def may_not_run(by: Person, slug: str) -> str:
     """The reason why a person may not run a workflow."""
     return text(
-        "%(person)s does not have permission to run the workflow %(workflow)s.", person=by.get_username(), workflow=slug
+        "%(person)s does not have permission to run the workflow %(workflow)s.", person=sign_in_name(by), workflow=slug
     )
 
 

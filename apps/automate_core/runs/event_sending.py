@@ -20,6 +20,7 @@ from automate_core.outbox import subjects
 from automate_core.runs.replay import ReplayResult, start_matching
 from automate_core.triggers.host_events import as_json
 from automate_governance import audit
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, has_scope, holds_anywhere
 from automate_plugins import text
 
@@ -47,7 +48,7 @@ def send_event(event_type: str, payload: Mapping[str, Any], *, by: Person, sende
         source=event_types.SENT_SOURCE,
         type=event_type,
         payload=document,
-        headers={SENT_BY: by.get_username()},
+        headers={SENT_BY: sign_in_name(by)},
         trace_id=new_trace_id(),
         received_at=AutomateNow(),
         subject=subjects.guess_subject(document),

@@ -21,6 +21,7 @@ from automate_core.runs import control
 from automate_core.runs.control import ControlError, may_not_run
 from automate_core.triggers import host_events
 from automate_governance import audit
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, permitted
 from automate_plugins import text
 
@@ -63,7 +64,7 @@ def find_startable(event: Event, by: Person) -> list[StartableWorkflow]:
     """
     if not access.may_access_event(by, "view_payload", event):
         raise NotPermittedError(
-            text("%(person)s does not have permission to view the payload of this event.", person=by.get_username())
+            text("%(person)s does not have permission to view the payload of this event.", person=sign_in_name(by))
         )
     matches = {match.workflow_id: match for match in _matches(event)}
     known = permitted(by, "view", Workflow.objects.filter(pk__in=matches)).order_by("name", "pk")

@@ -22,6 +22,7 @@ from automate_connectors.models import Connection
 from automate_connectors.outbound import outbound_clients
 from automate_core.conf import setting
 from automate_core.models import PollState, ServiceWebhook
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person
 from automate_governance.redaction.redactor import redact_text
 from automate_governance.texts import kept_text
@@ -59,7 +60,7 @@ def open_call(
     ConnectorError, with the code `waits_for_rate_limit` for a call that may not start yet.
     """
     if run_as is None or not run_as.is_active:
-        user = run_as.get_username() if run_as else "-"
+        user = sign_in_name(run_as) if run_as else "-"
         raise ConnectorError(text("The run-as user %(user)s is not active.", user=user), code="run_as_inactive")
     deadline = time.monotonic() + call_seconds()
     with CallSlot(uuid.uuid4(), key, workflow, call_seconds()) as slot:

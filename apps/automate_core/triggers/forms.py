@@ -34,6 +34,7 @@ from automate_core.triggers.host_events import as_json
 from automate_core.triggers.manual import STARTED_BY
 from automate_governance import audit
 from automate_governance.admin_site import reverse
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import User
 from automate_plugins import text
 
@@ -287,7 +288,7 @@ def accept_answer(form: OpenForm, answers: Mapping[str, Any], *, key: str, by: U
             payload=as_json(payload),
             delivery_key=key,
             trace_id=key,
-            headers={STARTED_BY: person.get_username()} if person else {},
+            headers={STARTED_BY: sign_in_name(person)} if person else {},
         )
     )
     if not ingested.duplicate:

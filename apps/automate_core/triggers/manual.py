@@ -17,6 +17,7 @@ from automate_core.models import Event, Workflow
 from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
 from automate_core.triggers.host_events import as_json
 from automate_governance import audit
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_plugins import text
 
@@ -64,7 +65,7 @@ def start_workflow(
         raise NotPermittedError(
             text(
                 "%(person)s needs the Run permission for the workflow %(workflow)s.",
-                person=by.get_username(),
+                person=sign_in_name(by),
                 workflow=workflow.slug,
             )
         )
@@ -84,7 +85,7 @@ def start_workflow(
         raise NotStartableError(
             text(
                 "The run-as user %(user)s of the workflow %(workflow)s is not active.",
-                user=str(run_as),
+                user=sign_in_name(run_as),
                 workflow=workflow.slug,
             )
         )
@@ -95,8 +96,7 @@ def start_workflow(
         type=chosen.key if chosen else "",
         payload=as_json(payload),
         delivery_key=key,
-        headers=({STARTED_BY: by.get_username()} if by is not None else {})
-        | ({STARTED_WITH: digest} if digest else {}),
+        headers=({STARTED_BY: sign_in_name(by)} if by is not None else {}) | ({STARTED_WITH: digest} if digest else {}),
     )
     [ingested] = ingestor.ingest(event)
     if ingested.duplicate:

@@ -15,6 +15,7 @@ from automate_core.webhooks.schemes.registry import SchemeError, scheme_for
 from automate_governance import audit
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.secrets.use import find_forbidden_references
 from automate_plugins import text
@@ -134,7 +135,7 @@ def end_overlap(endpoint: WebhookEndpoint, *, actor: Person) -> bool:
 
 def check_permitted(actor: Person, endpoint: WebhookEndpoint | None) -> None:
     """Raise NotPermittedError unless the person may change the endpoint; without one, add endpoints."""
-    person = actor.get_username()
+    person = sign_in_name(actor)
     if endpoint is None and not can(actor, "add", WebhookEndpoint):
         raise NotPermittedError(text("%(person)s needs the permission to add webhook endpoints.", person=person))
     if endpoint is not None and not can(actor, "change", endpoint):
@@ -154,13 +155,11 @@ def store_secret(name: str, value: str, actor: Person) -> str:
     created = stored is None
     if not can(actor, *(("add", StoredSecret) if stored is None else ("replace", stored))):
         if created:
-            raise NotPermittedError(
-                text("%(person)s needs the permission to add secrets.", person=actor.get_username())
-            )
+            raise NotPermittedError(text("%(person)s needs the permission to add secrets.", person=sign_in_name(actor)))
         raise NotPermittedError(
             text(
                 "%(person)s needs the permission to replace the secret %(name)s.",
-                person=actor.get_username(),
+                person=sign_in_name(actor),
                 name=name,
             )
         )

@@ -5,7 +5,7 @@ from automate_governance.audit.checks import register_check
 from automate_governance.audit.content import canonical_text, recorded_facts
 from automate_governance.audit.erasure import Erasure, erase_values, erasures
 from automate_governance.audit.exports import sign_export, verify_export
-from automate_governance.audit.recording import kind_of, record
+from automate_governance.audit.recording import kind_of, plain_name, record
 from automate_governance.audit.values import CHANGED, difference, differences, readable_changes, shown_value
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "erase_values",
     "erasures",
     "kind_of",
+    "plain_name",
     "readable_changes",
     "record",
     "recorded_facts",

@@ -12,6 +12,7 @@ from automate_governance.audit.content import hashed_text, make_salts
 from automate_governance.audit.values import mask_changes
 from automate_governance.models import AuditEntry
 from automate_governance.people import origin
+from automate_governance.people.names import sign_in_name
 from automate_governance.redaction.redactor import redact_text
 
 
@@ -32,16 +33,16 @@ def record(
     """
     current = origin.current_origin()
     if actor is not None and origin.is_owner_named():
-        changes = {"owner": str(actor.get_username()), **(changes or {})}
+        changes = {"owner": sign_in_name(actor), **(changes or {})}
         actor = None
     values = {
         "at": timezone.now().isoformat(),
         "actor_id": str(actor.pk) if actor and actor.pk else "",
-        "actor": (str(actor.get_username())[:200] or "nobody") if actor else "system",
+        "actor": (sign_in_name(actor)[:200] or "nobody") if actor else "system",
         "verb": verb,
         "object_type": obj._meta.label_lower,
         "object_id": str(obj.pk),
-        "object": redact_text(_plain_name(obj))[:200],
+        "object": redact_text(plain_name(obj))[:200],
         "changes": mask_changes({**(changes or {}), **(facts or {})}),
         "trace_id": trace_id,
         "address": current.address,
@@ -53,8 +54,10 @@ def record(
     return AuditEntry.objects.create(**values, salts=salts, canonical=hashed_text(values, salts, facts or {}))
 
 
-def _plain_name(obj: models.Model) -> str:
-    """Return the name of an object, the same in every language."""
+def plain_name(obj: models.Model) -> str:
+    """Return the name of an object, the same in every language. People are named by what they sign in with."""
+    if isinstance(obj, AbstractBaseUser):
+        return sign_in_name(obj)
     with translation.override(None):
         return str(obj)
 

@@ -13,6 +13,7 @@ from psycopg.errors import UndefinedColumn, UndefinedTable
 
 from automate_governance import audit, roles, sign_in
 from automate_governance.people import origin
+from automate_governance.people.names import people_named
 from automate_governance.permissions import SITE
 
 _RECORDED_FIELDS = {
@@ -70,7 +71,7 @@ def _linked(sender: Any, instance: Any, action: str, reverse: bool, model: Any, 
     keys = _linked_to(sender, instance, model) if action == "pre_clear" else pk_set or ()
     found = set(model._base_manager.filter(pk__in=keys).values_list("pk", flat=True))
     with translation.override(None):  # the trail is the same in every language
-        names = sorted(map(str, model._base_manager.filter(pk__in=keys)))
+        names = sorted(map(audit.plain_name, model._base_manager.filter(pk__in=keys)))
     if names:
         what = "members" if reverse else f"{model._meta.model_name}s"
         of_roles = _whole_roles(found) if model is Permission else {}
@@ -109,8 +110,8 @@ def _failed(sender: Any, credentials: dict[str, Any], request: Any = None, **_: 
 
     Locked attempts are not recorded one by one, nor guesses at names from an address that tries many.
     """
-    users, made = get_user_model(), sign_in.get_attempt(request)
-    user = users._default_manager.filter(**{users.USERNAME_FIELD: sign_in.username_in(credentials)}).first()
+    made = sign_in.get_attempt(request)
+    user = people_named(sign_in.username_in(credentials)).first()
     if made.locked or (made.is_flood and user is None):
         return
     _record("sign_in_failed", user or SITE(pk=0), {} if user else {"name": "unknown"}, by=AnonymousUser())

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
 
@@ -15,14 +16,32 @@ def username_field() -> str:
     return field
 
 
+def sign_in_name(person: Any) -> str:
+    """Return the username as text, also of a user model whose usernames are numbers or the like.
+
+    It names a person wherever text is wanted: `str()` of another project's users may be anything, or fail.
+    """
+    return str(person.get_username())
+
+
 def people_named(*names: str) -> QuerySet[Any]:
-    """Return the users of those usernames, active or not."""
-    return get_user_model()._default_manager.filter(**{f"{username_field()}__in": names})
+    """Return the users of those usernames, active or not. What cannot be a username is nobody's."""
+    users = get_user_model()
+    possible = [name for name in names if _can_be_username(users, name)]
+    return users._default_manager.filter(**{f"{username_field()}__in": possible})
+
+
+def _can_be_username(users: Any, name: str) -> bool:
+    try:
+        users._meta.get_field(users.USERNAME_FIELD).get_prep_value(name)
+    except (ValueError, TypeError, ValidationError):
+        return False
+    return True
 
 
 def active_people(names: Iterable[str]) -> QuerySet[Any]:
     """Return the active users of those usernames."""
-    return get_user_model()._default_manager.filter(**{f"{username_field()}__in": list(names)}, is_active=True)
+    return people_named(*names).filter(is_active=True)
 
 
 def active_people_alike(name: str) -> list[Any]:
@@ -33,7 +52,7 @@ def active_people_alike(name: str) -> list[Any]:
 def display_name(person: Any) -> str:
     """Return the full name where the model has one, else the username."""
     full_name = getattr(person, "get_full_name", None)
-    return (full_name() if full_name else "") or str(person.get_username())
+    return (full_name() if full_name else "") or sign_in_name(person)
 
 
 def email_of(person: Any) -> str:

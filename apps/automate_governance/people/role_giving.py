@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from automate_governance import roles
-from automate_governance.people.names import username_field
+from automate_governance.people.names import sign_in_name, username_field
 from automate_governance.permissions import NotPermittedError, Person, User, is_narrowed
 
 _FIT_FOR_SHARES = (roles.VIEWERS, roles.BUILDERS)  # roles that reach no more than own and shared objects
@@ -55,7 +55,7 @@ def may_give_roles(by: User) -> bool:
 def whom_to_ask() -> list[str]:
     """Return names of people who may give roles: a few superusers."""
     users = get_user_model()._default_manager.filter(is_active=True, is_superuser=True)
-    return [person.get_username() for person in users.order_by(username_field())[:_MOST_NAMED]]
+    return [sign_in_name(person) for person in users.order_by(username_field())[:_MOST_NAMED]]
 
 
 @transaction.atomic

@@ -10,6 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from automate_governance import audit
 from automate_governance.models import StoredSecret
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import SITE, NotPermittedError, Person, User, can, permitted
 from automate_plugins import text
 
@@ -27,7 +28,7 @@ def visible_secrets(user: User) -> QuerySet[StoredSecret]:
 def create_secret(name: str, value: str, *, by: Person) -> StoredSecret:
     """Store a secret of `by`, without white space around it. Audited. Raises NotPermittedError, ValidationError."""
     if not can(by, "add", StoredSecret):
-        raise NotPermittedError(text("%(person)s needs the permission to add secrets.", person=by.get_username()))
+        raise NotPermittedError(text("%(person)s needs the permission to add secrets.", person=sign_in_name(by)))
     secret = StoredSecret(name=name, owner=by)
     secret.full_clean(exclude=_SEALED)
     secret.put(_checked(value))
@@ -45,7 +46,7 @@ def replace_secret(secret: StoredSecret, value: str, *, by: Person) -> StoredSec
         raise NotPermittedError(
             text(
                 "%(person)s needs the permission to replace the secret %(name)s.",
-                person=by.get_username(),
+                person=sign_in_name(by),
                 name=found.name,
             )
         )

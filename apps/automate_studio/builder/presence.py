@@ -15,6 +15,7 @@ from automate_core.definition.step_names import title_of_key
 from automate_core.definition.step_paths import START
 from automate_core.models import Workflow
 from automate_core.navigation.http import clean_text, current_person
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person
 from automate_studio.builder.panel.steps import SETTINGS
 from automate_studio.models import Presence
@@ -58,9 +59,9 @@ def record_presence(workflow: Workflow, person: Person, step: str) -> None:
 def present_people(workflow: Workflow, *, but: Person) -> list[PresentPerson]:
     """Other people at the draft, by name. Two queries."""
     found = Presence.objects.filter(workflow=workflow, seen_at__gte=timezone.now() - ACTIVE_FOR).exclude(person=but)
-    rows = sorted(found.select_related("person"), key=lambda row: row.person.get_username())
+    rows = sorted(found.select_related("person"), key=lambda row: sign_in_name(row.person))
     names = dict(workflow.steps.filter(key__in={row.step for row in rows}).values_list("key", "name"))
-    return [PresentPerson(row.person.get_username(), row.step, _step_name(row.step, names)) for row in rows]
+    return [PresentPerson(sign_in_name(row.person), row.step, _step_name(row.step, names)) for row in rows]
 
 
 def _step_name(step: str, names: dict[str, str]) -> str:

@@ -28,6 +28,7 @@ from automate_core.models import Workflow
 from automate_core.navigation.http import clean_text, current_person, parse_number
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, User, can, permitted
 from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind
@@ -450,7 +451,7 @@ def _connection_names(state: DraftState, user: User) -> dict[str, str]:
 
 
 def _runs_as(workflow: Workflow) -> str:
-    return "" if workflow.run_as_id == workflow.owner_id else workflow.run_as.get_username()
+    return "" if workflow.run_as_id == workflow.owner_id else sign_in_name(workflow.run_as)
 
 
 def _card_at(tree: StepTree, path: str) -> StepCard | None:

@@ -24,6 +24,7 @@ from automate_core.models import WebhookEndpoint, WorkerState, Workflow
 from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
 from automate_core.navigation.lists import Tab
 from automate_governance.admin_site import reverse
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import can, permitted
 from automate_governance.texts import translated
 from automate_studio.ui.admin_page import render_page
@@ -277,7 +278,7 @@ def _setup_tasks(request: HttpRequest) -> Iterator[SetupTask]:
     worker = WorkerState.objects.filter(seen_at__gte=since).order_by("name").first()
     connected = permitted(person, "use", Connection.objects.all()).exists()
     may_connect = can(person, "add", Connection)
-    signed_in = _("Signed in as %(name)s") % {"name": person.get_username()}
+    signed_in = _("Signed in as %(name)s") % {"name": sign_in_name(person)}
     things = [
         (_("Sign in"), signed_in, True, "", ""),
         (

@@ -23,6 +23,7 @@ from automate_core.operations.notifications.channels.registry import channels
 from automate_core.operations.notifications.rule_values import RuleValues
 from automate_core.operations.notifications.texts import format_duration
 from automate_governance.models import StoredSecret
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person, permitted
 from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -233,7 +234,7 @@ def initial_values(rule: NotificationRule | None, timezone: str) -> dict[str, An
     names = ("kind", "channel", "failures", "span", "to_owner", "addresses", "connection", "room", "url", "window")
     shown = {name: getattr(rule, name) for name in (*names, "quiet_from", "quiet_until", "timezone", "is_on")}
     shown["intervals"] = rule.failures
-    return {**shown, "people": [person.get_username() for person in rule.people.all()]}
+    return {**shown, "people": [sign_in_name(person) for person in rule.people.all()]}
 
 
 def span_text(span: dt.timedelta) -> str:

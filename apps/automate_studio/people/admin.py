@@ -17,6 +17,7 @@ from automate_core.models import Workflow
 from automate_core.operations.offboarding import holdings
 from automate_core.operations.offboarding.lost_approvals import find_lost_approvals
 from automate_governance.admin_site import reverse
+from automate_governance.people.names import sign_in_name
 from automate_governance.people.role_giving import may_give_roles
 from automate_studio.people.hand_over import hand_over_url, object_url, remainder_views
 from automate_studio.people.sign_ins import lock_text
@@ -72,7 +73,7 @@ class HandOverMixin:
         return render_page(
             request,
             "automate_studio/people/deactivate.html",
-            gettext("Deactivate %(person)s?") % {"person": person.get_username()},
+            gettext("Deactivate %(person)s?") % {"person": sign_in_name(person)},
             person=person,
             **effects,
             fields=[field for field in fields if field[0] != "csrfmiddlewaretoken"],

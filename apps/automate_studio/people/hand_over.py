@@ -20,6 +20,7 @@ from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
 from automate_governance.models import AuditEntry
 from automate_governance.people import names
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person
 from automate_governance.texts import translated
 from automate_studio.ui.admin_page import render_page
@@ -53,7 +54,7 @@ def hand_over(request: HttpRequest, pk: str) -> HttpResponse:
     return render_page(
         request,
         "automate_studio/people/hand_over.html",
-        _("Hand over from %(person)s") % {"person": leaver.get_username()},
+        _("Hand over from %(person)s") % {"person": sign_in_name(leaver)},
         status=422 if problem else 200,
         leaver=leaver,
         kinds=[_holding_view(each) for each in holdings.find_holdings(leaver)],
@@ -110,7 +111,7 @@ def _get_person(pk: str) -> Person:
 
 def _proposed_names(leaver: Person) -> list[str]:
     active = get_user_model()._default_manager.filter(is_active=True).exclude(pk=leaver.pk)
-    return list(active.order_by(names.username_field()).values_list(names.username_field(), flat=True)[:MOST_PEOPLE])
+    return [sign_in_name(each) for each in active.order_by(names.username_field())[:MOST_PEOPLE]]
 
 
 def _holding_view(held: holdings.Holding | holdings.Remainder) -> dict[str, Any]:
@@ -139,7 +140,7 @@ def _report_hand_over(
     request: HttpRequest, leaver: Person, name: str, result: handover.Handover, *, deactivate: bool
 ) -> None:
     given = {
-        "leaver": leaver.get_username(),
+        "leaver": sign_in_name(leaver),
         "person": name,
         "objects": ", ".join(translated(phrase) for phrase in result.phrases),
     }

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_governance import sign_in
 from automate_governance.people import password_changes, sessions
+from automate_governance.people.names import sign_in_name
 from automate_governance.people.role_giving import may_give_roles
 from automate_governance.permissions import Person
 from automate_governance.texts import translated
@@ -39,10 +40,10 @@ def account_sign_in(request: HttpRequest, pk: str) -> HttpResponse:
     return render_page(
         request,
         "automate_studio/people/sign_in.html",
-        _("Sign-in of %(person)s") % {"person": person.get_username()},
+        _("Sign-in of %(person)s") % {"person": sign_in_name(person)},
         person=person,
         lock=lock_text(person),
-        is_locked=bool(sign_in.locked_seconds(person.get_username())),
+        is_locked=bool(sign_in.locked_seconds(sign_in_name(person))),
         is_enforced=password_changes.is_enforced() and person.has_usable_password(),
         must_change=password_changes.is_required(person),
         count=count,
@@ -53,7 +54,7 @@ def account_sign_in(request: HttpRequest, pk: str) -> HttpResponse:
 
 def lock_text(person: Any) -> str:
     """Whether the sign-in of an account is locked, and for how long."""
-    seconds = sign_in.locked_seconds(person.get_username()) if person.pk else 0
+    seconds = sign_in.locked_seconds(sign_in_name(person)) if person.pk else 0
     minutes = -(-seconds // 60)
     if not minutes:
         return _("Not locked")
@@ -63,12 +64,12 @@ def lock_text(person: Any) -> str:
 
 def _perform(request: HttpRequest, person: Person) -> None:
     if request.POST.get("do") == "unlock":
-        sign_in.unlock(name=person.get_username())
-        messages.success(request, _("%(person)s can sign in again.") % {"person": person.get_username()})
+        sign_in.unlock(name=sign_in_name(person))
+        messages.success(request, _("%(person)s can sign in again.") % {"person": sign_in_name(person)})
     elif request.POST.get("do") == "require_password":
         password_changes.require_change(person, by=current_person(request))
         said = _("%(person)s must change the password at the next sign-in.")
-        messages.success(request, said % {"person": person.get_username()})
+        messages.success(request, said % {"person": sign_in_name(person)})
     elif request.POST.get("do") == "end_sessions":
         try:
             count = sessions.end_sessions(person, by=current_person(request))

@@ -12,6 +12,7 @@ from django import template
 from django.contrib.auth.models import Group
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.middleware.csp import get_nonce
+from django.template.defaultfilters import stringfilter
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -22,6 +23,7 @@ from automate_core.operations.erasure.describe import find_erasure
 from automate_core.runs.service_words import error_with_words
 from automate_governance.admin_site import reverse
 from automate_governance.people.labels import group_label
+from automate_governance.people.names import sign_in_name
 from automate_governance.texts import error_message, translated
 from automate_studio import navigation
 from automate_studio.ui import formatting
@@ -58,9 +60,10 @@ register.filter("day", format_date)
 register.filter("dated", format_dated)
 register.filter("local", format_local)
 register.filter("zone", zone_name)
-register.filter("initials", formatting.initials)
-register.filter("hue", avatar_hue)
+register.filter("initials", stringfilter(formatting.initials))
+register.filter("hue", stringfilter(avatar_hue))
 register.filter("short", short_id)
+register.filter("sign_in_name", sign_in_name)
 register.filter("verb", permission_word)
 register.filter("translated", translated)
 register.filter("group_label", group_label)

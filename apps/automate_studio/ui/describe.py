@@ -34,6 +34,7 @@ from automate_core.definition.step_names import shown_name, title_of_key
 from automate_core.models import NotificationRule
 from automate_core.operations.notifications.channels.plugin import PluginChannel
 from automate_core.operations.notifications.channels.registry import find_channel
+from automate_governance.people.names import sign_in_name
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.ui.formatting import format_count, state_word
@@ -223,7 +224,7 @@ def describe_recipients(rule: NotificationRule) -> list[str]:
             return [_("Webhook %(host)s") % {"host": urlsplit(rule.url).netloc}]
     if rule.channel != NotificationRule.Channel.EMAIL:
         return _plugin_recipients(rule)
-    return [*([_("the owner")] if rule.to_owner else []), *map(str, rule.people.all()), *rule.addresses]
+    return [*([_("the owner")] if rule.to_owner else []), *map(sign_in_name, rule.people.all()), *rule.addresses]
 
 
 def _plugin_recipients(rule: NotificationRule) -> list[str]:

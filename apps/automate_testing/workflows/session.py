@@ -38,6 +38,7 @@ from automate_core.runs.waits.callbacks import receive_callback
 from automate_core.runs.waits.form_pages import answer_page
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_core.triggers import host_events
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person
 from automate_testing.workflows.database_session import (
     kept_connections,
@@ -225,7 +226,7 @@ class WorkflowSession:
             raise AssertionError(f"The approval {node.key!r} has no outcome {answer.outcome!r}. Available: {known}.")
         is_approved = answer.outcome == next(iter(node.outcomes))
         form = form_validation.check_answers(node.form, answer.form, complete=is_approved)
-        by = self.workflow.published.run_as.get_username() if self.workflow.published else ""
+        by = sign_in_name(self.workflow.published.run_as) if self.workflow.published else ""
         decision = {"outcome": answer.outcome, "form": form, "by": by, "at": database.now().isoformat()}
         return replace(node, decision=decision, note="Decided by the test.")
 

@@ -46,7 +46,9 @@ from automate_governance.admin_site import admin_site, reverse  # noqa: E402
 from automate_llm.models import LLMBudget  # noqa: E402
 from automate_studio.models import SavedView  # noqa: E402
 
-ROOT, ADA, PASSWORD = "root@example.com", "ada@example.com", "a password of tests"
+PASSWORD = "a password of tests"
+BY_NUMBER = get_user_model().USERNAME_FIELD == "badge"
+ROOT, ADA, BOT = ("1", "2", "3") if BY_NUMBER else ("root@example.com", "ada@example.com", "ci@example.com")
 SECRET = "0123456789abcdef0123456789abcdef"
 SCREENS = {"studio": "automate_studio.urls", "api_screens": "automate_api.screens.urls"}
 OURS = ("automate_governance", "automate_connectors", "automate_llm", "automate_core", "automate_studio")
@@ -60,7 +62,7 @@ triggers:
 steps:
   - {{key: values, action: data.set, inputs: {{values: {{amount: 17}}}}}}
   - {{key: way, kind: branch, arms: [{{key: high, when: true, steps: [
-      {{key: ask, kind: approval, assignees: [{ada}], timeout: 1d, delegate: true, message: May it be?,
+      {{key: ask, kind: approval, assignees: ['{ada}'], timeout: 1d, delegate: true, message: May it be?,
        context: {{amount: '{{{{ steps.values.output.values.amount }}}}'}}}}]}}], otherwise: []}}
 """
 FAIL = """
@@ -145,7 +147,7 @@ def make_token(root: Any, ada: Any) -> tuple[Any, Any]:
     from automate_api.tokens.issuing import create_token
     from automate_api.tokens.service_accounts import create_account
 
-    account = create_account("ci@example.com", by=root, groups=ada.groups.all())
+    account = create_account(BOT, by=root, groups=ada.groups.all())
     return create_token(account, by=root, name="CI", scopes=["workflow:view"])[0], account
 
 

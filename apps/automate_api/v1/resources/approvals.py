@@ -22,6 +22,7 @@ from automate_core.queries.approval_tasks import Key, find_tasks, read_key, writ
 from automate_core.runs.waits import approvals
 from automate_core.states import WaitStatus
 from automate_governance.people import names
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, has_scope
 from automate_governance.texts import translated
 from automate_plugins import text
@@ -176,7 +177,7 @@ def _described(request: TokenRequest, approval_id: uuid.UUID) -> dict[str, Any]:
         "form": data.get("form", []),
         "assignees": [
             {
-                "user": each.user.get_username() if each.user else None,
+                "user": sign_in_name(each.user) if each.user else None,
                 "group": each.group.name if each.group else None,
             }
             for each in sorted(assigned, key=_people_first)

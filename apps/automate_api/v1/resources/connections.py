@@ -14,6 +14,7 @@ from automate_api.v1.idempotency import outside_effect
 from automate_api.v1.pages import Page, PageQuery, filter_given, permitted_rows, read_page
 from automate_connectors.connection_test import ConnectionTestResult, run_connection_test
 from automate_connectors.models import Connection
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import permitted
 from automate_governance.texts import translated
 
@@ -34,7 +35,7 @@ class ConnectionSummary(Schema):
 
     @staticmethod
     def resolve_owner(connection: Connection) -> str | None:
-        return connection.owner.get_username() if connection.owner else None
+        return sign_in_name(connection.owner) if connection.owner else None
 
     @staticmethod
     def resolve_health_message(connection: Connection) -> str:

@@ -16,6 +16,7 @@ from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, permitted_rows, read_page
 from automate_api.v1.problems import ProblemError
 from automate_governance.models import NAME_PATTERN, StoredSecret
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import SITE, can
 from automate_governance.reference_registry import delete_unused
 from automate_governance.secrets import storing
@@ -39,7 +40,7 @@ class Secret(Schema):
 
     @staticmethod
     def resolve_owner(secret: StoredSecret) -> str | None:
-        return secret.owner.get_username() if secret.owner else None
+        return sign_in_name(secret.owner) if secret.owner else None
 
 
 class SecretText(RequestSchema):

@@ -17,6 +17,7 @@ from automate_core.authoring.library import files, instantiate, needs
 from automate_core.authoring.library.files import Template
 from automate_core.definition.parsing import to_document
 from automate_core.models import Workflow
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, can
 from automate_governance.texts import translated
 from automate_plugins import text
@@ -144,7 +145,7 @@ def create_workflow_from_template(request: TokenRequest, slug: str, body: Templa
 def _check_may_add(request: TokenRequest) -> None:
     if not can(request.user, "add", Workflow):
         raise NotPermittedError(
-            text("%(person)s needs the Add permission for workflows.", person=request.user.get_username())
+            text("%(person)s needs the Add permission for workflows.", person=sign_in_name(request.user))
         )
 
 

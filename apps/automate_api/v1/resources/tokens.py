@@ -24,6 +24,7 @@ from automate_api.v1.idempotency import unrepeatable
 from automate_api.v1.pages import Page, PageQuery, read_page
 from automate_api.v1.problems import ProblemError
 from automate_core.models import Workflow
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, has_scope, permitted
 
 router = Router()
@@ -82,7 +83,7 @@ def read_current_token(request: TokenRequest) -> dict[str, Any]:
     if token.workflows is not None:
         limited = permitted(request.user, "view", Workflow.objects.filter(pk__in=token.workflows))
         slugs = list(limited.order_by("slug").values_list("slug", flat=True))
-    return describe_token(token) | {"owner": request.user.get_username(), "workflows": slugs}
+    return describe_token(token) | {"owner": sign_in_name(request.user), "workflows": slugs}
 
 
 @router.get("/tokens", response=Page[Token])

@@ -19,6 +19,7 @@ from automate_core.authoring.publishing.readiness import publishing_warnings
 from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import DefinitionError, Problem
 from automate_core.models import Workflow, WorkflowVersion
+from automate_governance.people.names import sign_in_name
 
 router = Router()
 
@@ -60,11 +61,11 @@ class VersionSummary(Schema):
 
     @staticmethod
     def resolve_author(version: WorkflowVersion) -> str:
-        return version.author.get_username()
+        return sign_in_name(version.author)
 
     @staticmethod
     def resolve_run_as(version: WorkflowVersion) -> str:
-        return version.run_as.get_username()
+        return sign_in_name(version.run_as)
 
 
 class Version(VersionSummary):

@@ -19,6 +19,7 @@ from automate_core.models.events import LONGEST_REPLY_SECONDS
 from automate_core.webhooks import endpoint_edits, endpoints
 from automate_core.webhooks.endpoint_edits import MOST_OVERLAP, SavedEndpoint
 from automate_governance.middleware import show_once
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import can, permitted
 from automate_governance.reference_registry import delete_unused
 
@@ -214,7 +215,7 @@ def _summary(endpoint: WebhookEndpoint) -> dict[str, Any]:
         "slug": endpoint.slug,
         "url": endpoints.endpoint_url(endpoint),
         "scheme": endpoint.scheme,
-        "owner": endpoint.owner.get_username() if endpoint.owner else None,
+        "owner": sign_in_name(endpoint.owner) if endpoint.owner else None,
         "enabled": endpoint.enabled,
         "reply_seconds": endpoint.reply_seconds,
         "secret_reference": endpoint.secret,

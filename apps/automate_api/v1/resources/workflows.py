@@ -19,6 +19,7 @@ from automate_api.v1.problems import ProblemError
 from automate_core.authoring import copies, pausing, workflows
 from automate_core.events import stops
 from automate_core.models import Workflow
+from automate_governance.people.names import people_named, sign_in_name
 from automate_governance.permissions import permitted
 
 router = Router()
@@ -42,7 +43,7 @@ class WorkflowSummary(Schema):
 
     @staticmethod
     def resolve_owner(workflow: Workflow) -> str:
-        return workflow.owner.get_username()
+        return sign_in_name(workflow.owner)
 
     @staticmethod
     def resolve_version(workflow: Workflow) -> int | None:
@@ -65,7 +66,7 @@ class WorkflowFilters(PageQuery):
         rows = filter_given(
             rows,
             status=self.status,
-            owner__username=self.owner,
+            owner__in=None if self.owner is None else people_named(self.owner),
             tags__contains=None if self.tag is None else [self.tag],
             updated_at__gte=aware(self.since),
             updated_at__lte=aware(self.until),

@@ -14,6 +14,7 @@ from automate_connectors.adapters.models.lookups import as_json
 from automate_connectors.adapters.models.table import Table
 from automate_connectors.adapters.models.writing import locked_rows
 from automate_connectors.model_allowlist import allowed_models
+from automate_governance.people.names import sign_in_name
 from automate_plugins import text
 
 MAX_CASCADED = 1_000  #: further rows that go with the deleted ones
@@ -64,7 +65,7 @@ def _check_cascade(table: Table, collector: Collector, keys: list[Any]) -> None:
         if rights.permitted(table.user, "delete", rows).count() < count:
             message = text(
                 "Deleting %(model)s also deletes %(other)s, which %(user)s is not allowed to delete.",
-                user=str(table.user),
+                user=sign_in_name(table.user),
                 **about,
             )
             raise ConnectorError(message, code="forbidden")

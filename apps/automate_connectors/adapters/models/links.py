@@ -11,6 +11,7 @@ from automate_connectors.adapters.models.lookups import as_json
 from automate_connectors.adapters.models.references import References, to_key
 from automate_connectors.adapters.models.table import Table
 from automate_connectors.adapters.models.writing import locked_rows
+from automate_governance.people.names import sign_in_name
 from automate_plugins import text
 
 MAX_LINKED = 500  #: related rows of one call
@@ -71,7 +72,7 @@ def _related_keys(other: Table, given: Any) -> list[Any]:
             "related: No %(model)s with the key %(key)s that %(user)s can view.",
             model=other.entry.label,
             key=str(missing[0]),
-            user=str(other.user),
+            user=sign_in_name(other.user),
         )
         raise ConnectorError(message, code="not_found")
     return list(dict.fromkeys(keys))

@@ -12,6 +12,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.models.lookups import as_json, contains_word, is_ordered, is_text
 from automate_connectors.adapters.models.selection import read_rows, select
 from automate_connectors.adapters.models.table import Table, within
+from automate_governance.people.names import sign_in_name
 from automate_plugins import text
 
 MAX_FOUND = 1_000
@@ -52,7 +53,9 @@ def get(table: Table, params: dict[str, Any]) -> dict[str, Any] | None:
         return None
     if found:
         raise ConnectorError(text("More than one %(model)s matches.", model=table.entry.label), code="several_found")
-    message = text("No %(model)s that %(user)s can view matches.", model=table.entry.label, user=str(table.user))
+    message = text(
+        "No %(model)s that %(user)s can view matches.", model=table.entry.label, user=sign_in_name(table.user)
+    )
     raise ConnectorError(message, code="not_found")
 
 

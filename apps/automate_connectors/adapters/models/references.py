@@ -15,6 +15,7 @@ from automate_connectors.adapters.models.lookups import build_query, to_field_va
 from automate_connectors.adapters.models.table import Table
 from automate_connectors.conditions import Condition
 from automate_connectors.model_allowlist import ForeignKey, split_name
+from automate_governance.people.names import sign_in_name
 from automate_plugins import text
 
 
@@ -66,7 +67,7 @@ def _find(table: Table, lookup: dict[str, Any], place: str, column: str) -> Any:
         table.holds(name, place, partial(_equals, Condition(name, "==", value))) for name, value in lookup.items()
     ]
     found = list(table.permitted("view").filter(*equalities).values_list(column, flat=True)[:2])
-    about = {"model": table.entry.label, "user": str(table.user)}
+    about = {"model": table.entry.label, "user": sign_in_name(table.user)}
     if not found:
         raise ValidationError(text("No %(model)s that %(user)s can view matches.", **about))
     if len(found) > 1:

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import QuerySet
 
 from automate_connectors.adapters.base import ConnectorError
+from automate_governance.people.names import sign_in_name
 from automate_plugins import text
 
 
@@ -54,7 +55,11 @@ def _permission(verb: str, model: type[models.Model]) -> str:
 
 def _forbidden(user: Any, verb: str, model: type[models.Model]) -> ConnectorError:
     return ConnectorError(
-        text("%(user)s needs the permission %(permission)s.", user=str(user), permission=_permission(verb, model))
+        text(
+            "%(user)s needs the permission %(permission)s.",
+            user=sign_in_name(user),
+            permission=_permission(verb, model),
+        )
         if user
         else text("This requires a user with the permission %(permission)s.", permission=_permission(verb, model)),
         code="forbidden",

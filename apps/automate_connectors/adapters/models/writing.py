@@ -20,6 +20,7 @@ from automate_connectors.adapters.models.selection import read_rows, select
 from automate_connectors.adapters.models.table import Table, within
 from automate_connectors.conditions import Condition
 from automate_connectors.model_allowlist import Field
+from automate_governance.people.names import sign_in_name
 from automate_plugins import text
 
 MAX_CHANGED = 100
@@ -91,7 +92,7 @@ class Writer:
         if not self.table.permitted("change").filter(pk=row.pk).exists():
             message = text(
                 "%(user)s is not allowed to change this %(model)s.",
-                user=str(self.table.user),
+                user=sign_in_name(self.table.user),
                 model=self.table.entry.label,
             )
             raise ConnectorError(message, code="forbidden")
@@ -202,7 +203,7 @@ class Writer:
             rows = found.get(to_field_value(self.table.readable(key, "key"), value), [])
         except ValidationError as error:
             raise invalid_row({key: error.messages}) from error
-        about = {"model": self.table.entry.label, "user": str(self.table.user)}
+        about = {"model": self.table.entry.label, "user": sign_in_name(self.table.user)}
         if not rows:
             raise invalid_row({key: [text("No %(model)s that %(user)s can change matches.", **about)]})
         if len(rows) > 1:

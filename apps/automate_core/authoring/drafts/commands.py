@@ -37,6 +37,7 @@ from automate_core.authoring.drafts.problems import DraftProblem
 from automate_core.authoring.drafts.values import Draft
 from automate_core.models import DraftCommand, WebhookEndpoint, Workflow
 from automate_governance import audit
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, can, permitted
 from automate_plugins import text
 from automate_plugins.texts import marked
@@ -179,7 +180,7 @@ def _replay_recorded(
     edited = {**_run_as_difference(before, after), **recorded_changes.draft_changes(before, after, found)}
     audit.record(by, "workflow.edited", workflow, changes={"what": marked(words), **edited})
     if command.author and command.author_id != by.pk:
-        words = text("%(edit)s (by %(who)s)", edit=words, who=command.author.get_username())
+        words = text("%(edit)s (by %(who)s)", edit=words, who=sign_in_name(command.author))
     done = EditResult(words, _present_key(found, after))
     return _build_state(workflow, after, history.load_undo_stack(workflow), done, changed=True)
 
@@ -202,7 +203,7 @@ def _lock_workflow(workflow_id: int, by: Person) -> Workflow:
         raise NotPermittedError(
             text(
                 "%(person)s needs the Change permission for the workflow %(slug)s.",
-                person=by.get_username(),
+                person=sign_in_name(by),
                 slug=workflow.slug,
             )
         )
@@ -320,7 +321,7 @@ def _run_as_difference(before: Draft, after: Draft) -> dict[str, Any]:
     pair = before.settings.run_as, after.settings.run_as
     if pair[0] == pair[1]:
         return {}
-    names = {person.pk: person.get_username() for person in get_user_model()._default_manager.filter(pk__in=pair)}
+    names = {person.pk: sign_in_name(person) for person in get_user_model()._default_manager.filter(pk__in=pair)}
     return audit.difference("run_as", *(names.get(key, str(key)) for key in pair))
 
 

@@ -13,6 +13,7 @@ from automate_core.authoring.drafts.changes import Change, merge_changes
 from automate_core.authoring.drafts.errors import OtherChange
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.models import DraftCommand, Workflow
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person
 from automate_plugins import text
 from automate_plugins.texts import stored
@@ -228,13 +229,13 @@ def authors_since(workflow: Workflow, rev: int) -> dict[tuple[str, str], tuple[s
             continue
         who = command.author if applied else command.changed_by
         for change in changes_of(command):
-            found.setdefault((change.table, change.key), {})[who.get_username() if who else _("a deleted user")] = None
+            found.setdefault((change.table, change.key), {})[sign_in_name(who) if who else _("a deleted user")] = None
     return {row: tuple(names) for row, names in found.items()}
 
 
 def as_other_change(command: DraftCommand) -> OtherChange:
     """Return an edit as another person's change."""
-    who = command.changed_by.get_username() if command.changed_by else _("a deleted user")
+    who = sign_in_name(command.changed_by) if command.changed_by else _("a deleted user")
     undone = command.status != _Status.APPLIED
     return OtherChange(
         who, command.changed_at, text("Undid: %(edit)s", edit=command.label) if undone else command.label

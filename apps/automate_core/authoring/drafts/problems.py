@@ -17,6 +17,7 @@ from automate_core.definition.document import ActionStep, Definition, Problem, R
 from automate_core.definition.plain_secrets import plain_secrets
 from automate_core.definition.slots import slots, walk
 from automate_core.models import WebhookEndpoint, Workflow
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person
 from automate_plugins import text
 from automate_plugins.texts import marked
@@ -45,7 +46,7 @@ def find_problems(parsed: ParsedDraft, workflow: Workflow, publisher: Person | N
 
     Both `publisher` and the `run_as` user must be able to use the connections and workflows that the draft names.
     """
-    people = sorted({workflow.run_as, publisher or workflow.run_as}, key=str)
+    people = sorted({workflow.run_as, publisher or workflow.run_as}, key=sign_in_name)
     definition = parsed.definition
     errors = [*validation.find_problems(definition), *usability.unusable(definition, people)]
     found = [_placed("error", problem, parsed) for problem in parsed.with_faults(errors)]

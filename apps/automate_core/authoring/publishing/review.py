@@ -24,6 +24,7 @@ from automate_core.definition.parsing import parse
 from automate_core.models import ExecutionRun, Workflow, WorkflowVersion
 from automate_core.states import RunStatus
 from automate_core.webhooks.registration.activation import find_changes
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person
 
 DRAFT = "draft"
@@ -137,12 +138,12 @@ def load_state(workflow: Workflow, name: str) -> WorkflowState:
 
 
 def draft_state(workflow: Workflow, parsed: ParsedDraft) -> WorkflowState:
-    return WorkflowState(parsed.definition, workflow.run_as.get_username())
+    return WorkflowState(parsed.definition, sign_in_name(workflow.run_as))
 
 
 def version_state(version: WorkflowVersion) -> WorkflowState:
     """Raises DefinitionError for a version that can no longer be parsed."""
-    return WorkflowState(parse(version.definition), version.run_as.get_username())
+    return WorkflowState(parse(version.definition), sign_in_name(version.run_as))
 
 
 def count_unfinished_runs(workflow: Workflow) -> dict[str, int]:

@@ -15,6 +15,7 @@ from automate_core.definition import form_validation
 from automate_core.definition.document import ApprovalStep, Definition, FormField, Step, WaitStep
 from automate_core.definition.form_validation import AnswersError
 from automate_core.definition.slots import walk
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person
 from automate_plugins import text
 
@@ -108,5 +109,5 @@ def _output(step: ApprovalStep, decision: Decision, by: Person) -> dict[str, Any
         form = form_validation.check_answers(msgspec.to_builtins(step.form), given)
     except AnswersError as error:
         raise DecisionError(text("%(step)s: %(reason)s", step=name, reason=str(error))) from error
-    by_whom = {"by": by.get_username(), "at": database.now().isoformat()}
+    by_whom = {"by": sign_in_name(by), "at": database.now().isoformat()}
     return {"outcome": decision.outcome, "form": form, **by_whom, "remark": ""}

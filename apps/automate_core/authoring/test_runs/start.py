@@ -29,6 +29,7 @@ from automate_core.outbox import subjects
 from automate_core.runs.waits import resolution
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance import audit
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.redaction.redactor import redact
 from automate_plugins import text
@@ -87,13 +88,13 @@ def refusal(workflow: Workflow, by: Person, mode: Mode) -> str:
         if not can(by, verb, workflow):
             return _missing_permission(verb, by, workflow)
     if mode != "preview" and not may_choose(by, workflow.run_as_id):
-        run_as = str(workflow.run_as)
+        run_as = sign_in_name(workflow.run_as)
         return text("The workflow runs as %(run_as)s. Only %(run_as)s or a superuser can test it.", run_as=run_as)
     return workflows.refusal(workflow, by) if mode == "real" else ""
 
 
 def _missing_permission(verb: str, by: Person, workflow: Workflow) -> str:
-    values = {"person": by.get_username(), "slug": workflow.slug}
+    values = {"person": sign_in_name(by), "slug": workflow.slug}
     match verb:
         case "change":
             return text("%(person)s needs the Change permission for the workflow %(slug)s.", **values)

@@ -17,6 +17,7 @@ from automate_core.engine.effects import orm_change_recorder
 from automate_core.engine.program import ActionNode
 from automate_core.engine.records import LogRecord, attempt_key
 from automate_core.triggers.host_events import run_origin
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person, permitted
 from automate_plugins import text
 from automate_plugins.fields import FieldKind
@@ -86,7 +87,7 @@ def _config(slug: str, run_as: Person) -> dict[str, Any]:
             text(
                 "The connection %(connection)s does not exist, or %(person)s does not have permission to use it.",
                 connection=slug,
-                person=str(run_as),
+                person=sign_in_name(run_as),
             ),
             code="connection_not_usable",
         )

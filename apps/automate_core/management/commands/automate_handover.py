@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from automate_core.management import lookups
 from automate_core.operations.offboarding import handover, holdings
 from automate_governance.commands import EnglishCommand
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person
 
 MOST = 20  #: objects of a kind that a dry run names
@@ -42,13 +43,13 @@ class Command(EnglishCommand):
             return
         for kind, number in result.done.items():
             self.stdout.write(f"{kind}: {number}")
-        self.stdout.write(f"{result.number} handed over from {leaver.get_username()} to {to.get_username()}")
+        self.stdout.write(f"{result.number} handed over from {sign_in_name(leaver)} to {sign_in_name(to)}")
         if result.is_deactivated:
-            self.stdout.write(f"the account of {leaver.get_username()} is deactivated")
+            self.stdout.write(f"the account of {sign_in_name(leaver)} is deactivated")
         for line in [*result.cautions, *result.left]:
             self.stderr.write(line)
         if result.left:
-            kept = f" {leaver.get_username()} was not deactivated." if options["deactivate"] else ""
+            kept = f" {sign_in_name(leaver)} was not deactivated." if options["deactivate"] else ""
             raise CommandError(f"{len(result.left)} could not be handed over, see above.{kept}", returncode=1)
 
     def _list_holdings(self, leaver: Person) -> None:
@@ -60,6 +61,6 @@ class Command(EnglishCommand):
             if (more := each.objects.count() - MOST) > 0:
                 self.stdout.write(f"  and {more} more")
         if not held:
-            self.stdout.write(f"{leaver.get_username()} owns nothing")
+            self.stdout.write(f"{sign_in_name(leaver)} owns nothing")
         for rest in holdings.find_remainders(leaver):
             self.stdout.write(f"{rest.title}: {rest.objects.count()}. {rest.effect}")

@@ -15,6 +15,7 @@ from automate_core.definition.document import Definition, DefinitionError
 from automate_core.management import lookups
 from automate_governance.commands import EnglishCommand
 from automate_governance.people import origin
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person
 from automate_governance.texts import translated
 
@@ -63,7 +64,7 @@ class Command(EnglishCommand):
             workflow = workflows.save_definition(definition, owner=owner)
             version = workflows.publish(workflow, author=owner) if publish else None
         run_as = version.run_as if version else workflow.run_as
-        people = f"owner {workflow.owner.get_username()}, runs as {run_as.get_username()}"
+        people = f"owner {sign_in_name(workflow.owner)}, runs as {sign_in_name(run_as)}"
         published = f", {version} is published" if version else ""
         self.stdout.write(f"{name}: {workflow.slug} imported{published} ({people})")
         if run_as.is_superuser:

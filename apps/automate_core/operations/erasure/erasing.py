@@ -22,6 +22,7 @@ from automate_core.operations.erasure.texts import SearchedTexts
 from automate_core.operations.retention.pruning import Pace
 from automate_core.states import ERASURE_EDGES, ErasureStatus, move
 from automate_governance import audit
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import SITE, NotPermittedError, Person, can
 from automate_plugins import text
 
@@ -61,7 +62,7 @@ def create_search(texts: SearchedTexts, *, by: Person | None) -> Erasure:
             raise ErasureError(text("You have %(count)s open searches. Discard one first.", count=MOST_OPEN))
     erasure = Erasure.objects.create(
         person=by,
-        requester=by.get_username() if by else "system",
+        requester=sign_in_name(by) if by else "system",
         texts=list(texts.texts),
         digest=texts.digest,
     )
@@ -84,7 +85,7 @@ def begin_erasure(erasure: Erasure, *, reason: str, by: Person | None) -> Erasur
     check_reason(reason, SearchedTexts(tuple(current.texts)))
     current.status = move(ERASURE_EDGES, current.status, ErasureStatus.ERASING)
     current.reason, current.stage, current.after, current.counts = reason, 0, "", {}
-    current.person, current.requester = by, by.get_username() if by else "system"
+    current.person, current.requester = by, sign_in_name(by) if by else "system"
     current.items.all().delete()
     current.save()
     audit.record(by, "erasure.started", current, changes={"reason": reason}, facts={"digest": current.digest[:16]})

@@ -24,6 +24,7 @@ from automate_core.webhooks.endpoints import store_secret
 from automate_core.webhooks.schemes.registry import scheme_for
 from automate_governance import audit
 from automate_governance.people import names as people
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import SITE, NotPermittedError, Person, can
 from automate_plugins import text
 
@@ -187,12 +188,12 @@ def _check_permission(by: Person, workflow: Workflow | None) -> None:
     if not may_manage(by, workflow):
         if workflow is None:
             raise NotPermittedError(
-                text("%(person)s needs the Administer permission for site notifications.", person=by.get_username())
+                text("%(person)s needs the Administer permission for site notifications.", person=sign_in_name(by))
             )
         raise NotPermittedError(
             text(
                 "%(person)s needs the Change permission for the workflow %(workflow)s.",
-                person=by.get_username(),
+                person=sign_in_name(by),
                 workflow=workflow.slug,
             )
         )

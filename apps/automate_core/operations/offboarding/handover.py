@@ -18,6 +18,7 @@ from automate_core.queries.run_as_history import HANDED_OVER
 from automate_governance import audit
 from automate_governance.models import StoredSecret
 from automate_governance.people import names
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import SITE, NotPermittedError, Person, can, holds_anywhere
 from automate_governance.roles import BUILDERS
 from automate_plugins import ntext, text
@@ -73,7 +74,7 @@ def hand_over(leaver: Person, to: Person, *, by: Person, deactivate: bool = Fals
         "%(count)s workflow that runs as %(person)s",
         "%(count)s workflows that run as %(person)s",
         number,
-        person=leaver.get_username(),
+        person=sign_in_name(leaver),
     )
     _count(result, text("run-as users"), number, phrase)
     number = _hand_over_rules(leaver, to, by)
@@ -98,7 +99,7 @@ def hand_over(leaver: Person, to: Person, *, by: Person, deactivate: bool = Fals
         text(
             "An approval of the workflow %(workflow)s names %(person)s. Change the approval and publish the workflow.",
             workflow=str(workflow),
-            person=leaver.get_username(),
+            person=sign_in_name(leaver),
         )
         for workflow in holdings.workflows_naming(leaver)
     ]
@@ -106,7 +107,7 @@ def hand_over(leaver: Person, to: Person, *, by: Person, deactivate: bool = Fals
         leaver.is_active = False
         leaver.save(update_fields=["is_active"])
         result.is_deactivated = True
-    changes = {"to": to.get_username(), "left": len(result.left), **result.done}
+    changes = {"to": sign_in_name(to), "left": len(result.left), **result.done}
     audit.record(by, "user.handed_over", leaver, changes=changes)
     return result
 
@@ -124,13 +125,13 @@ def preview_hand_over(leaver: Person, to: Person, *, by: Person, deactivate: boo
 def _check(leaver: Person, to: Person, by: Person, deactivate: bool) -> None:
     if not (by.is_active and by.is_superuser):
         raise NotPermittedError(
-            text("%(person)s is not a superuser. Only superusers can hand over objects.", person=by.get_username())
+            text("%(person)s is not a superuser. Only superusers can hand over objects.", person=sign_in_name(by))
         )
     if leaver == to:
         raise HandoverError(text("Choose a person other than the one who leaves."))
     if not to.is_active:
         raise HandoverError(
-            text("The account %(person)s is not active. Choose an active person.", person=to.get_username())
+            text("The account %(person)s is not active. Choose an active person.", person=sign_in_name(to))
         )
     if not deactivate:
         return
@@ -141,7 +142,7 @@ def _check(leaver: Person, to: Person, by: Person, deactivate: bool) -> None:
 
 
 def _missing_permission(person: Person, model: type[Any], kinds: str) -> str:
-    given = {"person": person.get_username(), "kinds": marked(kinds)}
+    given = {"person": sign_in_name(person), "kinds": marked(kinds)}
     if model is StoredSecret:
         return text("%(person)s does not have permission to replace %(kinds)s.", **given)
     return text("%(person)s does not have permission to change %(kinds)s.", **given)
@@ -155,7 +156,7 @@ def _count(result: Handover, title: Any, number: int, phrase: str) -> None:
 
 def _hand_over_owned(model: type[Any], leaver: Person, to: Person, by: Person) -> int:
     rows = list(holdings.owned_objects(model, leaver).select_for_update(no_key=True))
-    changes = audit.difference("owner", leaver.get_username(), to.get_username())
+    changes = audit.difference("owner", sign_in_name(leaver), sign_in_name(to))
     for row in rows:
         row.owner = to
         row.save(update_fields=["owner"])
@@ -182,7 +183,7 @@ def _hand_over_run_as(leaver: Person, to: Person, by: Person, result: Handover, 
         if workflow.run_as_id == person.pk:
             workflow.run_as = to
             workflow.save(update_fields=["run_as"])
-        changes = audit.difference("run_as", person.get_username(), to.get_username())
+        changes = audit.difference("run_as", sign_in_name(person), sign_in_name(to))
         audit.record(by, HANDED_OVER, workflow, changes=changes)
         done += 1
     return done
@@ -192,13 +193,13 @@ def _kept_run_as(workflow: Workflow, person: Person, to: Person, problem: str) -
     stays = text(
         "The workflow %(workflow)s still runs as %(person)s: %(reason)s",
         workflow=str(workflow),
-        person=person.get_username(),
+        person=sign_in_name(person),
         reason=problem,
     )
     if holds_anywhere(to, "use", Connection) or holds_anywhere(to, "change", Workflow):
-        return joined([stays, text("Share these objects with %(person)s first.", person=to.get_username())])
+        return joined([stays, text("Share these objects with %(person)s first.", person=sign_in_name(to))])
     role = text(
-        "%(person)s has no role that allows it, such as %(role)s.", person=to.get_username(), role=marked(BUILDERS)
+        "%(person)s has no role that allows it, such as %(role)s.", person=sign_in_name(to), role=marked(BUILDERS)
     )
     return joined([stays, role])
 
@@ -220,7 +221,7 @@ def _hand_over_rules(leaver: Person, to: Person, by: Person) -> int:
     for rule in rules:
         rule.people.remove(leaver)
         rule.people.add(to)
-        changes = audit.difference("people", leaver.get_username(), to.get_username())
+        changes = audit.difference("people", sign_in_name(leaver), sign_in_name(to))
         audit.record(by, "notification.rule_handed_over", rule, changes=changes)
     return len(rules)
 
@@ -232,8 +233,8 @@ def _hand_over_drafts(leaver: Person, to: Person, by: Person, result: Handover) 
         result.left.append(
             text(
                 "Drafts of connectors stay with %(leaver)s: %(person)s may not administer the site.",
-                leaver=leaver.get_username(),
-                person=to.get_username(),
+                leaver=sign_in_name(leaver),
+                person=sign_in_name(to),
             )
         )
         return 0
@@ -242,12 +243,12 @@ def _hand_over_drafts(leaver: Person, to: Person, by: Person, result: Handover) 
     for draft in drafts:
         if draft.connector_id in present:
             name = str(draft.connector)
-            reason = text("%(person)s has a draft of it.", person=to.get_username())
+            reason = text("%(person)s has a draft of it.", person=sign_in_name(to))
             result.left.append(joined([verbatim(name), reason], ": "))
             continue
         draft.author = to
         draft.save(update_fields=["author"])
-        changes = audit.difference("author", leaver.get_username(), to.get_username())
+        changes = audit.difference("author", sign_in_name(leaver), sign_in_name(to))
         audit.record(by, "connector.handed_over", draft, changes=changes)
         done += 1
     return done

@@ -23,6 +23,7 @@ from automate_core.models import (
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_governance.governed import Governed
 from automate_governance.models import AuditEntry
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person
 from automate_plugins import text
 from automate_plugins.texts import marked
@@ -152,7 +153,7 @@ def connector_drafts(person: Person) -> QuerySet[DeclaredConnectorDraft]:
 
 def workflows_naming(person: Person) -> QuerySet[Workflow]:
     """The workflows whose published version names the person as an assignee: an edit alone changes that."""
-    rows = database.run(None, _NAMING, {"name": person.get_username()})
+    rows = database.run(None, _NAMING, {"name": sign_in_name(person)})
     return Workflow.objects.filter(pk__in=[row.id for row in rows]).order_by("pk")
 
 

@@ -12,6 +12,7 @@ from automate_core import database
 from automate_core.authoring.lint_rules.lint import is_plain
 from automate_core.engine import assignees
 from automate_core.models import Workflow
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person
 from automate_plugins import text
 from automate_plugins.texts import joined
@@ -37,7 +38,7 @@ def find_lost_approvals(workflows: QuerySet[Workflow], leaver: Person | None = N
         return []
     users = set(assignees.find_users({name for _, step in asked for name in step.get("assignees") or ()}))
     groups = set(assignees.find_groups({name for _, step in asked for name in step.get("groups") or ()}))
-    left = users - {leaver.get_username()} if leaver is not None else users
+    left = users - {sign_in_name(leaver)} if leaver is not None else users
     lost: dict[int, list[str]] = defaultdict(list)
     for pk, step in asked:
         was_asking = _asks(step, users, groups)

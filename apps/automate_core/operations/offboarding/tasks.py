@@ -13,6 +13,7 @@ from automate_core.models import Wait, WaitAssignee
 from automate_core.operations.offboarding import holdings
 from automate_core.runs.waits import approvals
 from automate_governance import audit
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, User
 from automate_plugins import text
 
@@ -59,7 +60,7 @@ def _replace(wait: Wait, absent: Person, people: list[Person], teams: list[Group
     before = approvals.assignee_names(wait)
     if not wait.assignees.filter(user=absent, excluded=False).delete()[0]:
         raise approvals.NotOpenError(
-            text("%(person)s can no longer decide this approval.", person=absent.get_username())
+            text("%(person)s can no longer decide this approval.", person=sign_in_name(absent))
         )
     for person in people:
         WaitAssignee.objects.get_or_create(wait=wait, user=person, excluded=False)

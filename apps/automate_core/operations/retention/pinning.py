@@ -12,6 +12,7 @@ from automate_core.operations.retention import policy
 from automate_core.runs.control import ControlError
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance import audit
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_plugins import text
 
@@ -33,7 +34,7 @@ def _set_pinned(run: ExecutionRun, by: Person, *, kept: bool) -> ExecutionRun:
         raise NotPermittedError(
             text(
                 "%(person)s needs the Run permission for the workflow %(workflow)s.",
-                person=by.get_username(),
+                person=sign_in_name(by),
                 workflow=run.workflow.slug,
             )
         )

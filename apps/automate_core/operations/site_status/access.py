@@ -12,6 +12,7 @@ from automate_core import database
 from automate_core.operations.site_status.registry import MOST, Finding, Severity, StatusItem
 from automate_governance import sign_in
 from automate_governance.models import StoredSecret
+from automate_governance.people.names import sign_in_name
 from automate_plugins import ntext, text
 
 
@@ -21,7 +22,7 @@ def find_locked_accounts() -> Iterator[Finding]:
     for person in sign_in.locked_people()[:MOST]:
         message = text(
             "Sign-in of %(person)s is locked after too many failed attempts. Unlock it if the attempts were theirs.",
-            person=person.get_username(),
+            person=sign_in_name(person),
         )
         view = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
         yield Finding.warning(message, view, person.pk)

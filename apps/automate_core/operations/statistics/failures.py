@@ -23,6 +23,7 @@ from automate_core.runs import control
 from automate_core.runs.doubts import unknown_outcomes
 from automate_core.states import RunStatus
 from automate_governance import audit
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_plugins import text
 
@@ -187,7 +188,7 @@ def _check(by: Person | None, group: FailureGroup) -> None:
         raise NotPermittedError(
             text(
                 "%(person)s needs the Run permission for the workflow %(workflow)s.",
-                person=by.get_username(),
+                person=sign_in_name(by),
                 workflow=group.workflow.slug,
             )
         )

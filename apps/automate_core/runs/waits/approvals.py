@@ -18,7 +18,7 @@ from automate_core.runs.waits import decisions, resolution
 from automate_core.states import FINAL_RUN_STATES, StepStatus, WaitStatus
 from automate_governance import audit
 from automate_governance.people.labels import group_label
-from automate_governance.people.names import display_name
+from automate_governance.people.names import display_name, sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, User, can, narrowed_workflows, permitted
 from automate_plugins import text
 
@@ -140,7 +140,7 @@ def decide_approval(
     """
     run, wait = _locked(wait)
     if not is_asked(wait, by):
-        raise NotPermittedError(text("%(person)s cannot decide this approval.", person=by.get_username()))
+        raise NotPermittedError(text("%(person)s cannot decide this approval.", person=sign_in_name(by)))
     _check_open(wait, run)
     data = wait.data or {}
     names = {each["key"]: each["name"] for each in data.get("outcomes", [])}
@@ -178,7 +178,7 @@ def delegate_approval(wait: Wait, *, by: Person, to: Person) -> Wait:
     """
     run, wait = _locked(wait)
     if not is_asked(wait, by) or not may_delegate(wait, by):
-        raise NotPermittedError(text("%(person)s cannot delegate this approval.", person=by.get_username()))
+        raise NotPermittedError(text("%(person)s cannot delegate this approval.", person=sign_in_name(by)))
     _check_open(wait, run)
     if to == by:
         raise HandOverError(text("You are already an approver. Choose another person."))
@@ -267,7 +267,7 @@ def _to_decide(wait: Wait, by: Person) -> tuple[ExecutionRun, Wait]:
         raise NotPermittedError(
             text(
                 "%(person)s does not have permission to run the workflow %(workflow)s.",
-                person=by.get_username(),
+                person=sign_in_name(by),
                 workflow=run.workflow.slug,
             )
         )
@@ -281,7 +281,7 @@ def lock_to_reassign(wait: Wait, by: Person) -> tuple[ExecutionRun, Wait]:
             text(
                 "%(person)s cannot reassign approvals of the workflow %(workflow)s. This requires the permissions to"
                 " operate it and to view its payloads.",
-                person=by.get_username(),
+                person=sign_in_name(by),
                 workflow=wait.run.workflow.slug,
             )
         )
@@ -301,7 +301,7 @@ def _locked(wait: Wait) -> tuple[ExecutionRun, Wait]:
 
 def _answer(wait: Wait, run: ExecutionRun, by: Person, **outcome: Any) -> None:
     """Resolve a locked wait with a person's decision, and wake its run."""
-    resolution.resolve_wait(wait, run, {**outcome, "by": by.get_username(), "at": database.now().isoformat()})
+    resolution.resolve_wait(wait, run, {**outcome, "by": sign_in_name(by), "at": database.now().isoformat()})
 
 
 def _check_open(wait: Wait, run: ExecutionRun) -> None:
@@ -332,9 +332,9 @@ def check_assignable(wait: Wait, people: Iterable[Person]) -> None:
     barred = set(wait.assignees.filter(excluded=True).values_list("user", flat=True))
     for person in people:
         if not person.is_active:
-            raise HandOverError(text("The account %(person)s is not active.", person=person.get_username()))
+            raise HandOverError(text("The account %(person)s is not active.", person=sign_in_name(person)))
         if person.pk in barred:
-            raise HandOverError(text("%(person)s is excluded from this approval.", person=person.get_username()))
+            raise HandOverError(text("%(person)s is excluded from this approval.", person=sign_in_name(person)))
 
 
 def approval_name(wait: Wait) -> str:

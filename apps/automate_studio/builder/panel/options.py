@@ -27,6 +27,7 @@ from automate_core.navigation.http import current_person
 from automate_governance import sharing
 from automate_governance.people import names as people
 from automate_governance.people.labels import group_label
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, permitted
 from automate_governance.texts import translated
 from automate_plugins.fields import FieldSpec
@@ -134,7 +135,7 @@ def _people_options(workflow: Workflow, person: Person) -> Options:
 
 
 def _known_people(workflow: Workflow, person: Person) -> Iterable[Person]:
-    themselves = people.active_people([person.get_username()])
+    themselves = people.active_people([sign_in_name(person)])
     known: Iterable[Person] = (sharing.known_people(person, workflow) | themselves)[: sharing.MAX_PEOPLE]
     return known
 
@@ -142,7 +143,7 @@ def _known_people(workflow: Workflow, person: Person) -> Iterable[Person]:
 def _person_option(person: Any, *, shows_email: bool = False) -> tuple[str, str]:
     """(user name, name), with the email address, by which the list is searched too, for those who may see it."""
     name, email = people.display_name(person), people.email_of(person) if shows_email else ""
-    return person.get_username(), f"{name} · {email}" if email else name
+    return sign_in_name(person), f"{name} · {email}" if email else name
 
 
 def _group_options(workflow: Workflow, person: Person) -> Options:

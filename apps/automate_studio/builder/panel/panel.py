@@ -18,6 +18,7 @@ from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.definition.step_names import shown_name
 from automate_core.definition.step_paths import START
 from automate_core.operations.notifications.channels.mail import can_mail, no_mail_message
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import User
 from automate_governance.texts import translated
 from automate_studio.builder.panel import steps
@@ -277,7 +278,7 @@ def settings_values(draft: Draft) -> dict[str, Any]:
     said = draft.settings
     person = get_user_model()._default_manager.filter(pk=said.run_as).first()
     values = {name: value for name in OWN_FIELDS if (value := getattr(said, name)) is not None}
-    return {**values, "run_as": person.get_username() if person else ""}
+    return {**values, "run_as": sign_in_name(person) if person else ""}
 
 
 def _settings_panel(state: DraftState, refused: Mapping[str, str]) -> Panel:

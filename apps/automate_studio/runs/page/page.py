@@ -31,7 +31,7 @@ from automate_core.queries.run_subjects import subject_of_run
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 from automate_governance.admin_site import reverse
 from automate_governance.people.labels import group_label
-from automate_governance.people.names import display_name
+from automate_governance.people.names import display_name, sign_in_name
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import error_message, escape_invisible
 from automate_studio.runs.page.header import ModelCost, model_cost
@@ -296,7 +296,7 @@ def _inactive_person(run: ExecutionRun, wait: Any) -> str:
     if wait.kind != Wait.Kind.PAUSED or (not wait.begun and run.workflow.status == Workflow.Status.PAUSED):
         return ""
     version = run.version if wait.begun else run.workflow.published
-    return version.run_as.get_username() if version else ""
+    return sign_in_name(version.run_as) if version else ""
 
 
 def _approver_names(waits: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[str]]:

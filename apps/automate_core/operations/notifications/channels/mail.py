@@ -20,7 +20,7 @@ from automate_core.operations.notifications.channels.base import Channel
 from automate_core.operations.notifications.channels.contract import NotDeliveredError
 from automate_core.operations.notifications.rule_values import Incident, RuleValues, Target, may_be_notified
 from automate_governance.people.locale import person_locale
-from automate_governance.people.names import email_of
+from automate_governance.people.names import email_of, sign_in_name
 from automate_governance.permissions import Person
 from automate_governance.redaction.redactor import redact_text
 from automate_plugins import text
@@ -51,7 +51,7 @@ class EmailChannel(Channel):
 
     def places(self, rule: NotificationRule) -> list[str]:
         owner = ["the owner"] if rule.to_owner else []
-        return [*(person.get_username() for person in rule.people.all()), *rule.addresses, *owner]
+        return [*(sign_in_name(person) for person in rule.people.all()), *rule.addresses, *owner]
 
 
 def can_mail() -> bool:
@@ -93,7 +93,7 @@ def administrators() -> list[Target]:
 
 
 def _mail_problems(rule: NotificationRule, values: RuleValues, people: list[Any]) -> Iterator[tuple[str, str]]:
-    found = {person.get_username(): person for person in people}
+    found = {sign_in_name(person): person for person in people}
     for name in values.people:
         person = found.get(name)
         if person is None:

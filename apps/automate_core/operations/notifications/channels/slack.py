@@ -17,6 +17,7 @@ from automate_core.operations.notifications.channels.base import Channel, rule_o
 from automate_core.operations.notifications.channels.contract import NotDeliveredError
 from automate_core.operations.notifications.rule_values import Incident, RuleValues, Target
 from automate_governance.people.locale import person_locale
+from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person, can
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_plugins import text
@@ -62,7 +63,7 @@ def _post_to_slack(notification: Notification, rule: NotificationRule) -> None:
         raise NotDeliveredError(text("Slack connection %(name)s not found.", name=rule.connection), again=False)
     author = rule.author
     if author is None or not can(author, "use", connection):
-        raise NotDeliveredError(_missing_use(author.get_username() if author else "", str(connection)), again=False)
+        raise NotDeliveredError(_missing_use(sign_in_name(author) if author else "", str(connection)), again=False)
     with person_locale(None):
         params = {"channel": rule.room, "text": _slack_text(notification)}
     try:
