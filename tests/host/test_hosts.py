@@ -80,7 +80,7 @@ def test_a_project_whose_people_sign_in_by_a_number(tmp_path, wheel_python):
     with host(tmp_path, wheel_python, "badges", before=before, after=after, urls=urls) as made:
         made.manage("migrate", "--verbosity", "0")
         check(made.visit())
-        assert "There is no user 'ada'" in made.manage("automate_handover", "ada", "--to", "1", fails=True)
+        assert "There is no user 'ada'" in made.manage("automate_handover", "ada", "1", fails=True)
         (tmp_path / "hand.yaml").write_text(HAND)
         assert "runs as 1" in made.manage("automate_import", "--publish", "--owner", "1", "hand.yaml")
 
