@@ -31,6 +31,9 @@ class _Raw(msgspec.Struct):
     labelIds: list[str] = []
 
 
+msgspec.json.Decoder(_Raw)  # resolves its types before threads do so
+
+
 class GmailMessages(DeclaredConnector):
     """Reads a message as the mailbox connector does."""
 
