@@ -8,7 +8,7 @@ from dataclasses import is_dataclass
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-_WORDS = {str: "text", bool: "True or False", int: "a whole number", float: "a number"}
+_WORDS = {str: "text", bool: "a bool: True or False", int: "a whole number", float: "a number"}
 
 
 def check_members(attribute: str, members: Any, kind: type, noun: str = "") -> None:

@@ -196,7 +196,7 @@ def test_an_action_that_exits_fails_its_step_alone(installed):
             (FieldSpec(name="count", kind="integer"),),
             "kind of 'count' must be a member of FieldKind such as FieldKind.INTEGER, not 'integer'",
         ),
-        ((FieldSpec(name="url", required="yes"),), "required of 'url' must be True or False, not 'yes'"),
+        ((FieldSpec(name="url", required="yes"),), "required of 'url' must be a bool: True or False, not 'yes'"),
         ((FieldSpec(name="url", choices=("a", "b")),), "choices of 'url' must be a tuple of (text, text)"),
         (
             (FieldSpec(name="url", columns=(FieldSpec(name="x", kind="list"),)),),

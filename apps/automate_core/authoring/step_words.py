@@ -150,7 +150,7 @@ EVERYDAY_WORDS: dict[str, str] = {
     "repeat": text("loop, again and again, as long as, repetition"),
     "wait": text("wait, reminder, remind, deadline, later"),
     "stop": text("stop, cancel, abort, quit"),
-    "approval": text("ask my boss, ask the manager, let somebody decide, permission, sign"),
+    "approval": text("ask my boss, ask the manager, let someone decide, permission, sign"),
     "reply": text("answer the caller, send back"),
     "try": text("error, go wrong, ignore errors"),
     "trigger:schedule": text("reminder, every day, every week, on time, regularly"),
@@ -164,7 +164,7 @@ EVERYDAY_WORDS: dict[str, str] = {
     "data.read_csv_file": text("table, read a table, spreadsheet, import"),
     "data.read_excel": text("table, read a table, spreadsheet, import"),
     "data.write_excel": text("table, write a table, spreadsheet, export"),
-    "email.send": text("mail, notify, inform, write to somebody, reminder"),
+    "email.send": text("mail, notify, inform, write to someone, reminder"),
 }
 _STOP_WORDS = """
 a an and are as at be by can do for from have how i in into is it its let me my need of on or our please so some that
