@@ -187,6 +187,12 @@ def test_the_innermost_context_masks_and_all_of_them_learn():
     assert redact_text("value-of-both-5e") == "value-of-both-5e"
 
 
+def test_what_people_entered_is_learned_unless_it_is_ordinary():
+    with redactor_context() as known:
+        redaction.learn_entered("s3cret-of-mine", "status")
+        assert known.text("s3cret-of-mine status") == f"{MASK} status"
+
+
 # --- parts ------------------------------------------------------------------------------------------------------------
 
 
@@ -208,6 +214,11 @@ def test_the_innermost_context_masks_and_all_of_them_learn():
 )
 def test_parts_of_a_value(value, parts):
     assert set(encodings.parts_of(value)) - {value, value.strip()} == parts - {value, value.strip()}
+
+
+def test_markup_may_leave_quotes_as_they_are(known):
+    known.learn("a<b\"c'd-secret")
+    assert known.text("x a&lt;b\"c'd-secret") == f"x {MASK}"
 
 
 @pytest.mark.parametrize("value", ["abcdef", "abcdefg", "abcdefgh", "ü?>~ÿþ"])
@@ -247,6 +258,11 @@ def test_every_beginning_of_a_literal_is_held_back_and_nothing_else(literal):
         assert matcher.partial_match_start(b"." + literal[:size] + b".") == size + 2
     assert matcher.partial_match_start(b"." + literal) == len(literal) + 1, "it is whole"
     assert matcher.partial_match_start(b"") == 0
+
+
+def test_a_whole_literal_is_not_held_back_for_the_sake_of_a_longer_one():
+    matcher = LiteralMatcher([b"abcdefgh-12", b"zzzzzzzz-123456"])
+    assert matcher.partial_match_start(b".....abcdefgh-12") == 16
 
 
 # --- callback tokens --------------------------------------------------------------------------------------------------
