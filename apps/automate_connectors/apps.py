@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from automate_connectors.registry import connectors
 from automate_governance import app_config
-from automate_governance.plugin_warnings import warnings
+from automate_governance.redaction.plugin_warnings import warnings
 
 
 class AutomateConnectorsConfig(app_config.AutomateAppConfig):

@@ -13,7 +13,7 @@ from django.db.models import Count
 
 from automate_governance.database_checks import asks_database
 from automate_governance.models import StoredSecret
-from automate_governance.plugin_warnings import warnings
+from automate_governance.redaction.plugin_warnings import warnings
 from automate_governance.secrets.keyring import keyring
 from automate_governance.secrets.resolver import backends
 from automate_governance.secrets.vault_settings import VaultSettings

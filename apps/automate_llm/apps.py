@@ -7,7 +7,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.translation import gettext_lazy as _
 
 from automate_governance import app_config
-from automate_governance.plugin_warnings import warnings
+from automate_governance.redaction.plugin_warnings import warnings
 from automate_llm.prices import PriceError, site_prices
 from automate_llm.registry import providers
 

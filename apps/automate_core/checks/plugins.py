@@ -13,7 +13,7 @@ from automate_core.expressions.plugin_filters import expression_filters
 from automate_core.operations.notifications.channels.registry import channels
 from automate_core.operations.plugin_list import unplaced
 from automate_core.webhooks.schemes.registry import signature_schemes
-from automate_governance.plugin_warnings import warnings
+from automate_governance.redaction.plugin_warnings import warnings
 from automate_plugins.documentation import doc
 from automate_plugins.registry import Registry
 
