@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import msgspec
 from django.db import IntegrityError, transaction
 from django.db.models import Max
-from django.utils.text import slugify
 
 from automate_core.authoring import recorded_changes, usability
 from automate_core.authoring.drafts import action_versions, history, insertion, parsing, rows
@@ -19,6 +17,7 @@ from automate_core.authoring.drafts.changes import Change, find_changes
 from automate_core.authoring.drafts.errors import ConflictError, OtherChange, RefusedError
 from automate_core.authoring.drafts.values import GAP, OWN_FIELDS, Draft, draft_document
 from automate_core.authoring.run_as import may_choose
+from automate_core.authoring.slugs import slug_like
 from automate_core.definition import validation
 from automate_core.definition.digests import DIGEST, definition_digest
 from automate_core.definition.document import (
@@ -90,8 +89,7 @@ def start_empty(name: str, *, owner: Person) -> Workflow:
 
 def slug_of(name: str) -> str:
     """A slug like a name."""
-    slug = slugify(name)[:90].replace("_", "-").strip("-")
-    return re.sub(r"-{2,}", "-", slug) or "workflow"
+    return slug_like(name) or "workflow"
 
 
 def free_slugs(wish: str) -> Iterator[str]:

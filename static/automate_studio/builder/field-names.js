@@ -1,8 +1,10 @@
 /* The name of a form's field in expressions: it follows the label of a new field until somebody edits it. */
+import { plainLetters } from "../shared/slugs.js";
+
 const inspector = document.getElementById("inspector");
 const cell = (row, name) => row.querySelector(`[data-cell="${name}"] input`);
 
-const nameOf = (label) => label.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").replace(/\u00df/g, "ss").toLowerCase()
+const nameOf = (label) => plainLetters(label)
   .replace(/[^a-z0-9]+/g, "_").replace(/^[^a-z]+|_+$/g, "").slice(0, 60);
 
 // A name of its own among the fields of the form.

@@ -1,4 +1,5 @@
 /* Lists and forms of objects: fields that some choices need, a short name after the name, and narrowing a list. */
+import { plainLetters } from "./slugs.js";
 
 // data-when="name=value|other name=value": all of them have to hold. An expression may give any value.
 const holds = (form, term) => {
@@ -41,7 +42,7 @@ const isWrittenFor = ({ form, name, value }) =>
   [...form.querySelectorAll(`[data-when~="${CSS.escape(name)}=${CSS.escape(value)}"] :is(input, textarea)`)].some((field) => field.value);
 
 // A short name follows the name until somebody writes it.
-const slug = (text) => text.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 90);
+const slug = (text) => plainLetters(text).replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 90);
 document.addEventListener("input", (event) => {
   const field = event.target;
   if (field.dataset.slugOf) field.dataset.own = field.value ? "1" : "";

@@ -9,7 +9,6 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.text import slugify
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
@@ -18,6 +17,7 @@ from automate_connectors.admin import ConnectionAdmin
 from automate_connectors.models import Connection
 from automate_core.authoring.drafts import rows
 from automate_core.authoring.drafts.values import StepNode
+from automate_core.authoring.slugs import slug_like
 from automate_core.navigation.http import current_person
 from automate_governance.admin_site import admin_site
 from automate_governance.permissions import permitted
@@ -81,7 +81,7 @@ def _with_values(values: QueryDict, **more: str) -> QueryDict:
 
 def _complete_form(post: QueryDict, connector: str) -> QueryDict:
     """The form with the step's connector and a free slug, which the form does not ask for."""
-    base = slugify(post.get("name", ""))[:90] or connector
+    base = slug_like(post.get("name", "")) or connector
     taken = set(Connection.objects.filter(slug__startswith=base).values_list("slug", flat=True))
     free = next(
         slug for slug in (base, *(f"{base}-{number}" for number in range(2, len(taken) + 3))) if slug not in taken

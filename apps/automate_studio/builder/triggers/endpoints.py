@@ -8,12 +8,12 @@ from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from automate_core.admin import WebhookEndpointForm, form_for
 from automate_core.authoring.drafts import commands, requests
 from automate_core.authoring.drafts.commands import DraftState
+from automate_core.authoring.slugs import slug_like
 from automate_core.models import WebhookEndpoint, Workflow
 from automate_core.webhooks.schemes.registry import SchemeError
 from automate_governance.models import StoredSecret
@@ -92,7 +92,7 @@ def _bind_form(workflow: Workflow, key: str, user: User, post: Mapping[str, Any]
 
 def _free_slug(workflow: Workflow) -> str:
     """A free slug made from the workflow's name."""
-    stem = slugify(workflow.name)[:60].strip("-_") or "webhook"
+    stem = slug_like(workflow.name, most=60) or "webhook"
     taken = set(WebhookEndpoint.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
     return next(slug for slug in _numbered_slugs(stem) if slug not in taken)
 
