@@ -21,7 +21,6 @@ from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person, permitted
 from automate_plugins import text
 from automate_plugins.fields import FieldKind
-from automate_plugins.texts import marked
 
 if TYPE_CHECKING:
     from automate_core.engine.effects.call import EffectCall
@@ -73,7 +72,7 @@ def _describe(call: EffectCall, node: ActionNode, outcome: EffectOutcome, run_as
         description = describe_call(node.adapter, node.action, call.effect.params, _context(call, config, outcome))
         outcome.effects = [{"kind": "call", **where, "summary": description.pop("summary", ""), "details": description}]
     else:
-        summary = text("Dry run does not call %(connector)s.", connector=marked(node.adapter.name))
+        summary = text("Not executed: a dry run neither calls services nor reads or writes files.")
         outcome.effects = [{"kind": "unknown", **where, "summary": summary, "details": {}}]
     outcome.logs.append(LogRecord(step.path, step.attempt, "info", outcome.effects[0]["summary"]))
     outcome.output = encode_output(options.stubs.get(node.key) if options else None)
