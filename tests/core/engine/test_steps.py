@@ -440,6 +440,24 @@ def test_a_callback_that_does_not_come(publish, run, drain, later):
     assert Wait.objects.get().status == "expired"
 
 
+@pytest.mark.parametrize(
+    ("message", "said"), [("", "Stopped because no one answered in time."), ("Too late", "Too late")]
+)
+def test_a_stop_after_a_timeout_says_that_no_one_answered(publish, run, drain, later, message, said):
+    publish(f"""
+  - kind: wait
+    key: answer
+    callback: true
+    timeout: 1h
+    on_timeout: [{{kind: stop, key: end, outcome: failed, message: '{message}'}}]
+""")
+    waiting = run()
+    later(3_700)
+    settle(drain)
+    waiting.refresh_from_db()
+    assert waiting.error["message"] == said
+
+
 def test_an_approval_asks_people_and_takes_their_route(publish, run, drain, owner, colleague):
     fraud = Group.objects.create(name="Fraud")
     publish("""

@@ -105,6 +105,9 @@ def catch_errors(walk: StepContext, node: TryNode, path: str, scope: Scope) -> S
         step.output = encode_output({"error": caught})
 
 
+STOPPED = text("Stopped by the workflow.")  #: the reason of a Stop step without a message
+
+
 def stop(walk: StepContext, node: StopNode, path: str, scope: Scope) -> StepGenerator:
     """End the run."""
     step = walk.steps.pop(path, None) or walk.begin_attempt(path, None)
@@ -121,5 +124,5 @@ def stop(walk: StepContext, node: StopNode, path: str, scope: Scope) -> StepGene
     if step.error is not None:
         raise StepFailedError({**step.error, "step": node.key})
     written = msgspec.json.decode(step.output or b"{}")["message"]
-    message = verbatim(written) if written else text("Stopped by the workflow.")
+    message = verbatim(written) if written else STOPPED
     raise RunStoppedError(succeeded=node.succeeded, error={"code": "stopped", "message": message, "step": node.key})

@@ -11,11 +11,13 @@ import msgspec
 from automate_connectors.invocation import encode_output
 from automate_core import artifacts
 from automate_core.definition.form_validation import with_defaults
+from automate_core.engine.outcomes import RunStoppedError
 from automate_core.engine.program import ApprovalNode, Nodes, WaitNode, WorkflowNode
 from automate_core.engine.records import CallRecord, LogRecord, StepRecord, WaitRecord
 from automate_core.engine.scheduler import Effect, StepGenerator
 from automate_core.engine.scope import Scope
 from automate_core.engine.step_context import StepContext
+from automate_core.engine.steps.routes import STOPPED
 from automate_core.expressions.durations import parse_duration
 from automate_core.models import Wait
 from automate_core.states import StepStatus
@@ -143,7 +145,12 @@ def _after_timeout(
     if outcome == "timeout":
         if on_timeout is None:
             walk.raise_failed(node.key, "timed_out", text("No response before the deadline."))
-        yield from walk.sequence(on_timeout, inside)
+        try:
+            yield from walk.sequence(on_timeout, inside)
+        except RunStoppedError as stopped:
+            if stopped.error["message"] == STOPPED:  # without words of its own
+                stopped.error["message"] = text("Stopped because no one answered in time.")
+            raise
     return outcome
 
 
