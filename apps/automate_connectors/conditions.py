@@ -11,6 +11,7 @@ from typing import Any
 from automate_connectors.adapters.base import ConnectorError
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
+from automate_plugins.texts import marked
 
 OPERATORS = ("==", "!=", "<", "<=", ">", ">=", "in", "not_in", "contains", "starts_with", "ends_with", "empty")
 MAX_CONDITIONS = 50
@@ -61,8 +62,9 @@ class Condition:
     value: Any
 
 
-def read_conditions(given: Any, *, place: str = "where") -> list[Condition]:
-    """Parse the conditions of an input. Raises ConnectorError (`invalid_input`), which names `place`."""
+def read_conditions(given: Any) -> list[Condition]:
+    """Parse the conditions of an input. Raises ConnectorError (`invalid_input`), which numbers the conditions."""
+    place = marked(text("Conditions"))
     if given is None:
         return []
     if isinstance(given, dict):
@@ -79,7 +81,7 @@ def read_conditions(given: Any, *, place: str = "where") -> list[Condition]:
             maximum=MAX_CONDITIONS,
         )
         raise _invalid_condition(message)
-    return [_condition(each, f"{place}[{index}]") for index, each in enumerate(given)]
+    return [_condition(each, text("Condition %(number)s", number=number)) for number, each in enumerate(given, 1)]
 
 
 def _condition(given: Any, place: str) -> Condition:
@@ -100,14 +102,19 @@ def _condition(given: Any, place: str) -> Condition:
     if op in {"in", "not_in"} and not (isinstance(value, list) and len(value) <= MAX_LISTED):
         raise _invalid_condition(
             text(
-                "%(name)s needs a list of at most %(maximum)s values for %(operator)s.",
+                '%(name)s needs a list of at most %(maximum)s values for "%(operator)s".',
                 name=place,
                 maximum=MAX_LISTED,
-                operator=op,
+                operator=marked(_WORDS[op]),
             )
         )
     if op == "empty" and not isinstance(value, bool | None):
-        raise _invalid_condition(text("%(name)s: the operator empty needs the value true or false.", name=place))
+        message = text(
+            '%(name)s: the operator "%(operator)s" needs the value true or false.',
+            name=place,
+            operator=marked(_WORDS[op]),
+        )
+        raise _invalid_condition(message)
     return Condition(name, op, True if op == "empty" and value is None else value)
 
 

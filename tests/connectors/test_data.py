@@ -17,6 +17,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.data import DataConnector
 from automate_connectors.invocation import invoke
 from automate_governance.redaction import spreadsheets
+from automate_plugins.typed_values import number_readings
 from automate_testing.fakes import context
 from tests.support.costs import at_most, in_proportion
 
@@ -435,3 +436,34 @@ def test_lists_are_capped_and_fast(action):
     with at_most(200):
         call(action, items=[{"n": number % 97} for number in range(10_000)], **params)
     assert "The maximum is 10,000" in refused(action, items=[{"n": 1}] * 10_001, **params)
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ({"field": "n", "op": "in", "value": 2}, 'Condition 2 needs a list of at most 1000 values for "is one of".'),
+        (
+            {"field": "n", "op": "empty", "value": 2},
+            'Condition 2: the operator "is empty" needs the value true or false.',
+        ),
+        ({"field": 2}, "The field of Condition 2 must be text."),
+    ],
+)
+def test_a_refused_condition_is_named_as_on_the_screen(condition, said):
+    where = [{"field": "n", "value": 1}, condition]
+    connector = DataConnector()
+    with pytest.raises(ConnectorError) as refused:
+        invoke(connector, connector.action("filter"), {"items": [{"n": 1}], "where": where}, context())
+    assert str(refused.value) == said
+
+
+@pytest.mark.parametrize("written", ["5.000,-", "5.000,- €"])
+def test_an_amount_without_cents_is_proposed(written):
+    assert 5000 in number_readings(written)
+
+
+def test_the_delimiter_of_a_csv_stands_among_the_first_fields():
+    connector = DataConnector()
+    for name in ("parse_csv", "read_csv_file"):
+        shown = {field.name for field in connector.action(name).fields if field.shown}
+        assert {"delimiter", "numbers", "dates"} <= shown
