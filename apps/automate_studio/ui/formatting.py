@@ -83,7 +83,7 @@ def format_duration(seconds: float | None) -> str:
 
 
 def format_round_duration(seconds: float) -> str:
-    """`250 ms`, `2 s`, `1.25 s`, `5 m`: without zeros at the end."""
+    """`250 ms`, `2 s`, `1.25 s`, `5 m`, `1 h`: without zeros at the end."""
     if seconds < 1:
         return _("%(number)s ms") % {"number": round(seconds * 1000)}
     if seconds < 60:
@@ -91,6 +91,8 @@ def format_round_duration(seconds: float) -> str:
         return _("%(number)s s") % {"number": format_number(rounded, 0 if rounded.is_integer() else 2)}
     if seconds < 3600 and not seconds % 60:
         return _("%(minutes)s m") % {"minutes": int(seconds // 60)}
+    if seconds < 48 * 3600 and not seconds % 3600:
+        return _("%(hours)s h") % {"hours": int(seconds // 3600)}
     return format_duration(seconds)
 
 

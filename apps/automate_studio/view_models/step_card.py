@@ -32,7 +32,7 @@ from automate_core.expressions.durations import parse_duration
 from automate_governance.people.labels import group_label
 from automate_governance.texts import translated
 from automate_studio.ui.describe import describe_condition
-from automate_studio.ui.formatting import format_count, format_duration
+from automate_studio.ui.formatting import format_count, format_round_duration
 
 _EXPRESSION = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _PATH = re.compile(r"[\w.\[\]'\"]+")
@@ -260,4 +260,4 @@ def span_text(value: float | str) -> str:
     days, rest = divmod(length, 86_400)
     if days and not rest:
         return ngettext("%(count)s day", "%(count)s days", int(days)) % {"count": format_count(int(days))}
-    return format_duration(length)
+    return format_round_duration(length)

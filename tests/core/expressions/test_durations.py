@@ -38,3 +38,8 @@ def test_what_a_screen_shows_is_read_again(language, seconds):
         assert parse_duration(span_text(seconds)) == seconds
         assert parse_duration(format_duration(seconds)) == seconds
         assert parse_duration(format_round_duration(seconds)) == seconds
+
+
+def test_a_set_duration_has_no_zeros_at_its_end():
+    assert [span_text(each) for each in ("1h", "90m", "2m", "30s", "1d")] == ["1 h", "1 h 30 m", "2 m", "30 s", "1 day"]
+    assert format_round_duration(3_600) == "1 h"
