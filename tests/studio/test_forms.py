@@ -535,3 +535,11 @@ def test_the_builder_makes_a_form(workflow, sign_in, owner):
     proof = SimpleUploadedFile("proof.png", PNG, "image/png")
     assert send(sign_in(), {"form-item": proof}, "/forms/empty/").status_code == 303
     assert "proof.png" in client.get(f"{base}data/note/", {"open": '["event", "payload", "item"]'}).content.decode()
+
+
+@pytest.mark.django_db
+def test_the_help_of_a_field_stays_beside_its_error(workflow, sign_in):
+    workflow(claim().replace("{name: amount,", "{name: amount, help: In euros,"))
+    html = send(sign_in(), {**GOOD, "form-amount": "9000"}).content.decode()
+    why = html.partition('id="form-amount-why"')[2].partition("</p>")[0]
+    assert "Amount must be at most 5000." in why and "In euros" in why
