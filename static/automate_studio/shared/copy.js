@@ -7,6 +7,18 @@ const say = (button, text) => {
   setTimeout(() => { button.classList.remove("said"); button.removeAttribute("title"); }, 1500);
 };
 
+// A text that the browser does not let us copy, selected beside the button for the keyboard.
+const offer = (button, text) => {
+  const shown = document.createElement("input");
+  Object.assign(shown, { readOnly: true, value: text, className: "da-input" });
+  shown.setAttribute("aria-label", gettext("Press Ctrl+C to copy"));
+  shown.title = gettext("Press Ctrl+C to copy");
+  shown.addEventListener("blur", () => shown.remove());
+  button.after(shown);
+  shown.focus();
+  shown.select();
+};
+
 // What a button copies: its own text, or what the server gives for it.
 const copied = async (button) => {
   const { copy, copyFrom } = button.dataset;
@@ -29,6 +41,7 @@ const copy = async (button) => {
     say(button, gettext("Copied"));
   } catch {
     say(button, gettext("The browser blocked copying."));
+    offer(button, text);
   }
 };
 
