@@ -8,8 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
-from automate_egress import HttpSession, Network
+from automate_egress import EgressBlockedError, HttpSession, Network
 from automate_egress.policy import WEB_PORTS, ascii_host, is_listed_host, is_proxy_url, split_host
+from automate_egress.session import check_written_url
 from automate_plugins.documentation import doc
 
 INTERNAL = "internal"  #: the hosts of AUTOMATE_EGRESS_ALLOW
@@ -46,6 +47,16 @@ def http_session(**options: Any) -> HttpSession:
         proxy=getattr(settings, "AUTOMATE_EGRESS_PROXY", ""),
         **options,
     )
+
+
+def blocked_reason(url: str) -> str:
+    """Return why no call reaches a URL under the site's settings, judged by its text alone; empty if one may."""
+    ports = getattr(settings, "AUTOMATE_EGRESS_PORTS", WEB_PORTS)
+    try:
+        check_written_url(url, internal_hosts=_internal_hosts(), ports=ports)
+    except EgressBlockedError as error:
+        return str(error)
+    return ""
 
 
 def _trace_headers(traceparent: Callable[[], str] | None) -> Callable[[str, int], dict[str, str]] | None:

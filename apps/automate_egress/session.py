@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as jsonlib
 import re
 import time
@@ -28,7 +29,14 @@ from automate_egress.errors import (
     untrusted_error,
 )
 from automate_egress.first_hop import Answer
-from automate_egress.policy import MAX_ADDRESSES, WEB_PORTS, ascii_host, shared_rules
+from automate_egress.policy import (
+    MAX_ADDRESSES,
+    WEB_PORTS,
+    ascii_host,
+    is_listed_host,
+    public_policy,
+    shared_rules,
+)
 from automate_egress.retry_after import retry_after
 from automate_egress.sockets import CONNECT_SECONDS
 from automate_egress.transport import get_transport
@@ -275,6 +283,19 @@ def _host(url: str) -> str:
         return parts.netloc.rpartition("@")[2] if parts.hostname else "(invalid URL)"
     except ValueError:
         return "(invalid URL)"
+
+
+def check_written_url(url: str, *, internal_hosts: Iterable[str] = (), ports: Iterable[int] = WEB_PORTS) -> None:
+    """Raise EgressBlockedError for a URL that no call can reach. No name is looked up."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        port = parts.port or (80 if parts.scheme == "http" else 443)
+        if is_listed_host(parts.hostname or "", port, internal_hosts):
+            return
+    try:
+        public_policy(ports=ports).check_url(url)
+    except SSRFGuardError as error:
+        raise _blocked_error(url, _host(url), error) from error
 
 
 def _blocked_error(url: str, host: str, error: SSRFGuardError) -> EgressBlockedError:

@@ -9,6 +9,7 @@ from typing import Any
 
 from automate_connectors.adapters.base import Effect
 from automate_connectors.registry import find_action
+from automate_core.authoring.lint_rules.blocked_addresses import find_blocked_addresses
 from automate_core.authoring.lint_rules.nested_lists import find_nested_lists
 from automate_core.authoring.lint_rules.number_equality import find_unequal_texts
 from automate_core.authoring.lint_rules.open_routes import open_route_problems
@@ -56,6 +57,7 @@ def find_cautions(definition: Definition) -> Iterator[Problem]:
     yield from find_payload_gaps(definition)
     yield from find_unequal_texts(definition)
     yield from (nested.problem for nested in find_nested_lists(definition))
+    yield from find_blocked_addresses(definition)
     for place, step in walk(definition.steps):
         if isinstance(step, RepeatStep) and _never_ends(step):
             reason = ntext(

@@ -1,0 +1,36 @@
+"""An address that no run can call is said before the workflow is published."""
+
+from __future__ import annotations
+
+import pytest
+
+from automate_core.authoring.lint_rules.lint import find_cautions
+from automate_core.definition import yaml_files
+
+pytestmark = pytest.mark.django_db
+
+CALLING = """
+name: Calling
+slug: calling
+triggers: [{endpoint: github}]
+steps: [{key: call, action: http.request, inputs: {method: GET, url: '%s'}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://127.0.0.1:9/orders", "requires https"),
+        ("http://example.com/", "requires https"),
+        ("https://127.0.0.1/", "no access to 127.0.0.1"),
+        ("https://example.com:8443/", "Blocked"),
+        ("https://example.com/orders", ""),
+        ("http://127.0.0.1:9444/", ""),
+        ("https://{{ event.payload.host }}/", ""),
+        ("/orders", ""),
+    ],
+)
+def test_a_blocked_address_is_a_warning_at_its_field(settings, url, said):
+    settings.AUTOMATE_EGRESS_ALLOW = ["127.0.0.1:9444"]
+    found = [each for each in find_cautions(yaml_files.read_workflow(CALLING % url)) if "inputs.url" in each.path]
+    assert [said in each.reason for each in found] == [True] * bool(said)
