@@ -271,10 +271,45 @@ def test_numbers_and_dates_of_a_file_are_read_in_the_notation_that_is_chosen():
     assert call("aggregate", items=read[:2], measures={"t": "sum Betrag"})["items"] == [{"t": 1484.5}]
     assert call("filter", items=read[:2], where=[{"field": "Faellig", "op": "<", "value": "2026-12-02"}])["count"] == 1
     assert call("parse_csv", text=GERMAN, delimiter=";")["items"][0]["Betrag"] == "1.234,50"
-    written = "1,250|1.250|2 000\n+49|1e5|12345678901234567\n03/04/2026||-1,5"
+    written = "1,250|1.250|2 000|-1,5\n+49|1e5|12345678901234567|x\n03/04/2026|||"
     rows = call("parse_csv", text=written, delimiter="|", header=False, numbers=".", dates="month")["items"]
-    assert rows == [[1250, 1.25, 2000], ["+49", "1e5", "12345678901234567"], ["2026-03-04", "", "-1,5"]]
+    assert rows[0] == [1250, 1.25, 2000, "-1,5"], "a column without numbers stays text"
+    assert rows[1:] == [["+49", "1e5", "12345678901234567", "x"], ["2026-03-04", "", "", ""]]
     assert call("parse_csv", text="1.250", header=False, numbers=",")["items"] == [[1250]]
+
+
+@pytest.mark.parametrize(("cells", "numbers"), [(("1,234.50", "1,250"), ","), (("1.234,50", "1.250"), ".")])
+def test_numbers_in_another_notation_than_the_chosen_one_are_refused(cells, numbers):
+    written = "Betrag|n\n" + "".join(f"{cell}|1\n" for cell in cells)
+    assert f"Row 2: “{cells[0]}” is no number" in refused("parse_csv", text=written, delimiter="|", numbers=numbers)
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "said"),
+    [
+        ("filter", {"where": [{"field": "Betragg", "op": ">", "value": 1}]}, "No item has the field Betragg"),
+        ("filter", {"where": [{"field": "Betrag", "op": ">", "value": 1}]}, "1 item was left out"),
+        ("filter", {"where": [{"field": "Tag", "op": "<", "value": "2026-12-15"}]}, "1 item was left out"),
+        ("filter", {"where": [{"field": "Betragg", "op": "empty", "value": True}]}, ""),
+        ("filter", {"where": [{"field": "Artikel", "op": "==", "value": "A"}]}, ""),
+        ("aggregate", {"measures": {"t": "sum Betragg"}}, "Fields of the items: Artikel, Betrag, Tag"),
+        ("aggregate", {"by": ["artikel"], "measures": {"n": "count"}}, "No item has the field artikel"),
+        ("sort", {"by": ["-Tagg"]}, "No item has the field Tagg"),
+        ("dedupe", {"by": ["Tagg"]}, "No item has the field Tagg"),
+    ],
+)
+def test_what_is_passed_over_is_a_warning_in_the_log(action, params, said):
+    items = [{"Artikel": "A", "Betrag": 5, "Tag": ""}, {"Artikel": "B", "Betrag": "abc", "Tag": "2026-12-20"}]
+    lines = []
+    used = {**context(), "log": lambda message, level="info": lines.append((level, message))}
+    kept = json.loads(invoke(ADAPTER, ADAPTER.action(action), {"items": items, **params}, used))
+    assert [level for level, _ in lines] == ["warning"] * bool(said)
+    assert said in "".join(message for _, message in lines)
+    assert kept["count"] == {"Betrag": 1, "Tag": 0}.get(params.get("where", [{}])[0].get("field"), kept["count"])
+    quiet = []
+    used["log"] = lambda message, level="info": quiet.append(message)
+    invoke(ADAPTER, ADAPTER.action(action), {"items": [], **params}, used)
+    assert quiet == [], "no items, no wrong field"
 
 
 @pytest.mark.parametrize("op", ["sum", "average", "min", "max"])

@@ -37,4 +37,7 @@ class DataConnector(ConnectorAdapter):
             raise unknown_action(self.code, action)
         if action == "log":
             context["log"](params["message"], level=params["level"])
-        return pure_action.run(params)
+        output = pure_action.run(params)
+        for caution in lists.cautions(action, params):
+            context["log"](caution, level="warning")
+        return output

@@ -68,6 +68,7 @@ def read_csv(document: str, params: dict[str, Any]) -> dict[str, Any]:
         raise invalid_input(
             text("Invalid CSV in row %(row)s: %(reason)s", row=len(rows) + 1, reason=str(error))
         ) from error
+    _check_notation(rows, params["numbers"])
     if not params["header"]:
         return list_output([read(cell) for cell in row] for row in rows[:MAX_ITEMS])
     names = rows.pop(0) if rows else []
@@ -96,6 +97,26 @@ def _cell_reader(numbers: str, dates: str) -> Callable[[str], Any]:
         return (dates != AS_TEXT and notated_date(cell, day_first=dates == "day")) or cell
 
     return read
+
+
+def _check_notation(rows: list[list[str]], numbers: str) -> None:
+    """Raises ConnectorError for a column that has numbers in the chosen form, and others in the other form alone."""
+    if numbers == AS_TEXT:
+        return
+    other = POINT if numbers == COMMA else COMMA
+    has_numbers = {at for row in rows for at, cell in enumerate(row) if notated_number(cell, numbers) is not None}
+    for number, row in enumerate(rows, 1):
+        for at in has_numbers & set(range(len(row))):
+            if notated_number(row[at], numbers) is None and notated_number(row[at], other) is not None:
+                raise invalid_input(
+                    text(
+                        "Row %(row)s: “%(value)s” is no number in the form %(form)s. Choose another form under "
+                        "Numbers.",
+                        row=number,
+                        value=row[at][:60],
+                        form=_FORMS[numbers],
+                    )
+                )
 
 
 def _check_delimiter(names: list[str], delimiter: str) -> None:
@@ -293,11 +314,12 @@ DELIMITER = FieldSpec(
     name="delimiter", label=text("Delimiter"), kind=FieldKind.CHOICE, choices=_DELIMITERS, default=",", shown=True
 )
 AS_TEXT = "text"
+_FORMS = {POINT: "1,234.50", COMMA: "1.234,50"}
 NUMBERS = FieldSpec(
     name="numbers",
     label=text("Numbers"),
     kind=FieldKind.CHOICE,
-    choices=((AS_TEXT, text("As text")), (POINT, "1,234.50"), (COMMA, "1.234,50")),
+    choices=((AS_TEXT, text("As text")), *_FORMS.items()),
     default=AS_TEXT,
     shown=True,
     help=text("How the file writes numbers. As text, they cannot be added up. Codes such as 0049 stay text."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from automate_connectors import conditions
@@ -22,13 +22,14 @@ from automate_connectors.adapters.data.pure_action import (
     rows_of,
 )
 from automate_connectors.adapters.measures import measures_field
-from automate_plugins import text
+from automate_plugins import ntext, text
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_plugins.texts import joined
 from automate_plugins.typed_values import date_question, is_date, number_question, read_number
 
 MAX_MEASURES = 50
 MAX_SORTED_BY = 10
+MAX_NAMES = 20  #: fields that a caution lists
 _ORDERS = frozenset({"<", "<=", ">", ">="})
 
 
@@ -66,8 +67,13 @@ def _test(condition: conditions.Condition) -> Callable[[Any], bool]:
 
 
 def _is_in_order(value: Any, wanted: Any, compare: Callable[[Any, Any], bool]) -> bool:
-    are_texts = isinstance(value, str) and isinstance(wanted, str)
-    return (are_texts or (_is_number(value) and _is_number(wanted))) and compare(value, wanted)
+    return _have_order(value, wanted) and compare(value, wanted)
+
+
+def _have_order(value: Any, wanted: Any) -> bool:
+    """Whether two values can be compared. An empty text, as CSV has it for no value, is before nothing."""
+    are_texts = isinstance(value, str) and isinstance(wanted, str) and value != ""
+    return are_texts or (_is_number(value) and _is_number(wanted))
 
 
 def _comparable(value: Any, wanted: Any, path: str) -> Any:
@@ -117,6 +123,68 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "contains": lambda value, wanted: wanted in value,
     "starts_with": lambda value, wanted: value.startswith(wanted),
     "ends_with": lambda value, wanted: value.endswith(wanted),
+}
+
+
+# --- cautions ---------------------------------------------------------------------------------------------------------
+
+
+def cautions(action: str, params: dict[str, Any]) -> Iterator[str]:
+    """Sentences for the log about what an action passed over in silence: fields that no item has, and values that no
+    order can compare.
+    """
+    items = params.get("items")
+    if action not in _FIELDS or not isinstance(items, list) or not items:
+        return
+    for path in dict.fromkeys(_FIELDS[action](params)):
+        if path and not any(_has_field(item, path) for item in items):
+            known = sorted({str(name) for item in items if isinstance(item, dict) for name in item})[:MAX_NAMES]
+            yield text(
+                "No item has the field %(field)s. Fields of the items: %(known)s.",
+                field=path,
+                known=", ".join(known) or "-",
+            )
+    if action == "filter":
+        yield from _uncompared(items, params["where"])
+
+
+def _uncompared(items: list[Any], where: Any) -> Iterator[str]:
+    for condition in conditions.read_conditions(where):
+        if condition.op not in _ORDERS:
+            continue
+        values = [value for item in items if (value := field_of(item, condition.field)) is not None]
+        values = [_comparable(value, condition.value, condition.field) for value in values]
+        if missed := [value for value in values if not _have_order(value, condition.value)]:
+            yield ntext(
+                "%(count)s item was left out: its field %(field)s cannot be compared, such as “%(value)s”.",
+                "%(count)s items were left out: their field %(field)s cannot be compared, such as “%(value)s”.",
+                len(missed),
+                field=condition.field,
+                value=str(missed[0])[:60],
+            )
+
+
+def _has_field(item: Any, path: str) -> bool:
+    if isinstance(item, dict) and path in item:
+        return True
+    for part in path.split("."):
+        if not isinstance(item, dict) or part not in item:
+            return False
+        item = item[part]
+    return True
+
+
+def _measured(params: dict[str, Any]) -> list[str]:
+    measures = [str(words).strip().partition(" ")[2].strip() for words in params["measures"].values()]
+    return [*names_of(params, "by"), *measures]
+
+
+#: The fields of items that an action reads, by its inputs.
+_FIELDS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
+    "filter": lambda params: [each.field for each in conditions.read_conditions(params["where"]) if each.op != "empty"],
+    "sort": lambda params: [name.removeprefix("-") for name in names_of(params, "by", MAX_SORTED_BY)],
+    "aggregate": _measured,
+    "dedupe": lambda params: names_of(params, "by"),
 }
 
 

@@ -32,6 +32,7 @@ class StepResult:
     step: StepRun | None
     effects: list[dict[str, Any]] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)  # lines of the log that a reader must not miss
 
     @property
     def terms(self) -> dict[str, Any]:
@@ -113,12 +114,14 @@ def result_in_run(run: ExecutionRun, key: str) -> StepResult:
     if step is None:
         return StepResult(run=run, step=None)
     effects = ForeseenEffect.objects.filter(run=run, path=step.path, attempt=step.attempt)
-    logs = RunLog.objects.filter(run=run, path=step.path, attempt=step.attempt).order_by("id")
+    lines = RunLog.objects.filter(run=run, path=step.path, attempt=step.attempt).order_by("id")
+    logs = list(lines.values_list("level", "message")[:50])
     return StepResult(
         run=run,
         step=step,
         effects=next(iter(effects.values_list("effects", flat=True)), []),
-        logs=list(logs.values_list("message", flat=True)[:50]),
+        logs=[message for _, message in logs],
+        warnings=[message for level, message in logs if level == "warning" and step.status == "succeeded"],
     )
 
 

@@ -98,6 +98,7 @@ class TestResultView:
     effects: list[EffectView]
     lines: list[StepResultLine]
     logs: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     input: JsonTree | None = None
     output: JsonTree | None = None
     details: JsonTree | None = None
@@ -364,6 +365,7 @@ def _result_view(
         if shown and not key
         else [],
         logs=tuple(escape_invisible(line) for line in shown.logs) if shown else (),
+        warnings=tuple(escape_invisible(line) for line in shown.warnings) if shown else (),
         input=values.get("input"),
         output=values.get("output") if step and step.status == "succeeded" else None,
         details=values.get("details") or (error_details_tree(shown.run) if shown else None),
