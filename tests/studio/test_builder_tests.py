@@ -65,6 +65,22 @@ def test_a_test_is_202_then_looked_at_until_it_has_ended(tester, drain):
     assert not Group.objects.filter(name="Ops").exists()
 
 
+MISTYPED = """
+name: Mistyped
+slug: mistyped
+triggers: [{kind: manual, key: hand}]
+steps: [{key: large, action: data.filter, inputs: {items: [{Betrag: 5}], where: [{field: Betragg, op: ">", value: 1}]}}]
+"""
+
+
+def test_a_test_that_passed_shows_what_was_passed_over(owner, sign_in, drain):
+    bench = Bench(sign_in(owner), workflows.save_definition(yaml_files.read_workflow(MISTYPED), owner=owner))
+    bench.test("large", payload="{}")
+    drain()
+    shown = bench.result("large").text
+    assert "Test passed" in shown and "No item has the field Betragg. Fields of the items: Betrag." in shown
+
+
 @pytest.mark.extended
 def test_a_step_is_tested_while_it_says_what_was_tested(tester, drain):
     workflows.publish(tester.workflow, author=tester.workflow.owner)
