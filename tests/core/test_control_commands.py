@@ -139,6 +139,19 @@ def test_dead_jobs_are_listed_and_replayed(runs, capsys):
     assert "'x' is not the id of a job" in refused("automate_dead", "--requeue", "x")
 
 
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (("automate_runs", "review", "--workflow", "one", "--outcome", "again"), ("--limit", "3")),
+        (("automate_runs", "rerun", "--workflow", "one"), ("--before", "0199c0de-0000-7000-8000-000000000000")),
+        (("automate_runs", "cancel", "--workflow", "one"), ("--limit", "2")),
+        (("automate_dead", "--all"), ("--limit", "2")),
+    ],
+)
+def test_a_part_of_a_list_is_no_part_of_what_is_done(runs, command, option):
+    assert f"{option[0]} is for the list alone" in refused(*command, *option)
+
+
 def test_the_reason_of_a_pause_is_in_the_trail(workflow, owner, client):
     made = workflow("{name: P, slug: p, steps: [{key: keep, action: data.set}]}")
     client.force_login(owner)

@@ -68,14 +68,22 @@ def check_ids_exist(model: Any, keys: Sequence[uuid.UUID], what: str) -> None:
 
 def add_limit(parser: CommandParser, beyond: str, help_of_beyond: str) -> None:
     """`--limit`, and the option `beyond` that goes on from an id."""
-    parser.add_argument(
-        "--limit", type=int, default=MOST_LISTED, metavar="N", help=f"maximum number of rows ({MOST_LISTED})"
-    )
+    parser.add_argument("--limit", type=int, metavar="N", help=f"list: maximum number of rows ({MOST_LISTED})")
     parser.add_argument(beyond, metavar="ID", help=help_of_beyond)
 
 
-def list_limited[M: Model](command: BaseCommand, rows: QuerySet[M], limit: int, beyond: str, what: str) -> list[M]:
+def refuse_limit(options: dict[str, Any], beyond: str) -> None:
+    """Raise CommandError where something is done to all selected rows, and a part of a list was asked for."""
+    for name in ("limit", beyond):
+        if options[name] is not None:
+            raise CommandError(f"--{name} is for the list alone: this is done to all selected rows", returncode=2)
+
+
+def list_limited[M: Model](
+    command: BaseCommand, rows: QuerySet[M], limit: int | None, beyond: str, what: str
+) -> list[M]:
     """The first of `rows`; standard error says when there are more, and how to continue. Raises CommandError."""
+    limit = MOST_LISTED if limit is None else limit
     if limit < 1:
         raise CommandError("--limit must be 1 or more", returncode=2)
     found = list(rows[: limit + 1])

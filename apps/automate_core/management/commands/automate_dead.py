@@ -21,6 +21,11 @@ class Command(EnglishCommand):
         which = parser.add_mutually_exclusive_group()
         which.add_argument("--requeue", metavar="ID", help="requeue this job")
         which.add_argument("--all", action="store_true", help="requeue all dead jobs")
+        parser.add_argument(
+            "--unknown",
+            action="store_true",
+            help="also runs with a step of unknown outcome, whose effect may be repeated; check at the service before",
+        )
         lookups.add_limit(parser, "--after", "list: only jobs newer than this one")
         parser.add_argument("--as", dest="user", metavar="USER", help="acting user; default: the only superuser")
 
@@ -34,11 +39,12 @@ class Command(EnglishCommand):
             for job in lookups.list_limited(self, jobs, options["limit"], "--after", "jobs"):
                 self.stdout.write(f"{job.pk} {job.kind} {_subject(job)}: {job.last_error or 'unknown reason'}")
             return
+        lookups.refuse_limit(options, "after")
         by = lookups.find_person(options["user"])
         refused = 0
         for job in _chosen(options["requeue"]):
             try:
-                new = dead_jobs.requeue_job(job, by)
+                new = dead_jobs.requeue_job(job, by, unknown=options["unknown"])
                 self.stdout.write(f"{job.pk}: {'run' if isinstance(new, ExecutionRun) else 'job'} {new.pk}")
             except (ControlError, NotPermittedError) as error:
                 refused += 1

@@ -72,6 +72,7 @@ class Command(EnglishCommand):
         if options["verb"] == "list":
             self._list(runs, options)
             return
+        lookups.refuse_limit(options, "before")
         if not any(options[name] for name in ("runs", "workflow", "status", "since", "trace")):
             raise CommandError("Select runs by id, --workflow, --status, --since or --trace.", returncode=2)
         by = lookups.find_person(options["user"])
