@@ -207,12 +207,13 @@ def test_a_failed_run_is_run_again(api, owner, workflow, deliver, drain):
     assert made_run.json()["rerun_of"] == str(run.pk)
     assert client.post(f"runs/{run.pk}/rerun", {}, key="once").json() == made_run.json()
     assert made.runs.count() == 2
-    assert client.post(f"runs/{run.pk}/rerun", {"again": False}).status_code == 409
+    refused = client.post(f"runs/{run.pk}/rerun", {})
+    assert (refused.status_code, refused.json()["code"]) == (409, "already_rerun")
     assert client.post(f"runs/{made_run.json()['id']}/rerun").status_code == 409, "it has not ended"
     drain()
-    edited = client.post(f"runs/{run.pk}/rerun", {"from_step": "start", "payload": {"number": 8}}).json()
+    edited = client.post(f"runs/{run.pk}/rerun", {"from_step": "start", "payload": {"number": 8}, "again": True}).json()
     assert ExecutionRun.objects.get(pk=edited["id"]).event.payload == {"number": 8}
-    unknown = client.post(f"runs/{run.pk}/rerun", {"from_step": "nowhere"})
+    unknown = client.post(f"runs/{run.pk}/rerun", {"from_step": "nowhere", "again": True})
     assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (422, "from_step")
     for body in ({"version": "oldest"}, {"variables": []}, {"from_step": 7}, {"again": "perhaps"}):
         assert client.post(f"runs/{run.pk}/rerun", body).status_code == 422, body

@@ -41,7 +41,7 @@ from automate_core.operations.erasure.erasing import ErasureError
 from automate_core.operations.erasure.texts import InvalidTextsError
 from automate_core.queries.event_search import SearchError
 from automate_core.queries.statement_timeout import QueryTimeoutError
-from automate_core.runs.control import ControlError
+from automate_core.runs.control import AlreadyRerunError, ControlError, UnknownOutcomeError
 from automate_core.runs.event_sending import EventTypeError
 from automate_core.runs.waits.approvals import HandOverError, NotOpenError, OutcomeError
 from automate_core.triggers.manual import NotStartableError
@@ -77,6 +77,8 @@ _CORE_ERRORS: dict[type[Exception], tuple[int, str]] = {
     ConflictError: (409, "draft_changed"),
     TokenError: (422, ""),
     UnknownScopeError: (422, "unknown_scope"),
+    UnknownOutcomeError: (409, "unknown_outcome"),
+    AlreadyRerunError: (409, "already_rerun"),
     ControlError: (409, "wrong_run_state"),
     NotOpenError: (409, "already_decided"),
     OutcomeError: (422, "unknown_outcome"),

@@ -7,13 +7,15 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from automate_core.models import ExecutionRun, OutboxJob
 from automate_core.outbox import lifecycle
-from automate_core.runs import control
+from automate_core.runs import control, doubts, reruns
 from automate_core.runs.control import BATCH, BulkResult, ControlError
 from automate_core.states import JobStatus
 from automate_governance import audit
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import SITE, NotPermittedError, Person, can
 from automate_plugins import text
+
+MOST_EXAMINED = 10_000  #: runs of dead jobs whose outcomes are looked at; a later one is refused by itself
 
 
 def requeueable_jobs() -> QuerySet[OutboxJob]:
@@ -26,10 +28,11 @@ def requeueable_jobs() -> QuerySet[OutboxJob]:
 
 
 @transaction.atomic
-def requeue_job(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
+def requeue_job(job: OutboxJob, by: Person, *, unknown: bool = False) -> OutboxJob | ExecutionRun:
     """Put a dead job's work back into the queue: match its event again, or re-run its run from the failed step.
 
-    Raises NotPermittedError, ControlError.
+    A run with a step of unknown outcome is refused unless `unknown`: its effect may be repeated. Raises
+    NotPermittedError, UnknownOutcomeError, ControlError.
     """
     OutboxJob.objects.select_for_update(no_key=True).filter(pk=job.pk).first()  # one person at a time
     if job.status != JobStatus.DEAD:
@@ -39,7 +42,7 @@ def requeue_job(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
     if not requeueable_jobs().filter(pk=job.pk).exists():
         raise ControlError(text("Job %(job)s was already requeued.", job=str(job.pk)))
     if job.run is not None:
-        return control.rerun(job.run, by=by, start="failed", unknown=True)
+        return control.rerun(job.run, by=by, start="failed", unknown=unknown)
     if job.event is None:
         raise ControlError(text("The event of job %(job)s was deleted.", job=str(job.pk)))
     if job.event.erasure is not None:
@@ -51,12 +54,20 @@ def requeue_job(job: OutboxJob, by: Person) -> OutboxJob | ExecutionRun:
     return new_job
 
 
-def requeue_oldest(by: Person, most: int = BATCH) -> BulkResult:
-    """Requeue the oldest dead jobs, at most `most`, each by itself."""
-    result = BulkResult()
-    for job in requeueable_jobs()[:most]:
+def requeue_oldest(by: Person, most: int = BATCH, *, unknown: bool = False) -> BulkResult:
+    """Requeue the oldest dead jobs, at most `most`, each by itself.
+
+    Those whose run has a step of unknown outcome are left out and counted apart, unless `unknown`.
+    """
+    result, jobs = BulkResult(), requeueable_jobs()
+    if not unknown:
+        runs = set(jobs.filter(run__isnull=False).values_list("run", flat=True)[:MOST_EXAMINED])
+        in_doubt = doubts.unknown_outcomes(runs)
+        result.left_out = reruns.RerunExclusions(unknown=len(in_doubt))
+        jobs = jobs.exclude(run__in=in_doubt)
+    for job in jobs[:most]:
         try:
-            requeue_job(job, by)
+            requeue_job(job, by, unknown=unknown)
         except (ControlError, NotPermittedError) as error:
             result.refused[str(job.pk)] = str(error)
         else:

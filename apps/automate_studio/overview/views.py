@@ -226,12 +226,7 @@ def retry_group(request: HttpRequest, pk: int) -> HttpResponse:
         )
         said += " " + left % {"count": format_count(result.left)}
     if result.unknown:
-        left_out = ngettext(
-            "%(count)s run was left out, because its outcome is unknown.",
-            "%(count)s runs were left out, because their outcome is unknown.",
-            result.unknown,
-        )
-        said += " " + left_out % {"count": format_count(result.unknown)}
+        said += " " + _left_out(result.unknown)
     if result.done or not result.refused:
         messages.success(request, said)
     for reason in list(dict.fromkeys(result.refused.values()))[:3]:
@@ -276,6 +271,9 @@ def requeue_dead_jobs(request: HtmxRequest) -> HttpResponse:
     said = ngettext("%(count)s job requeued.", "%(count)s jobs requeued.", result.done) % {
         "count": format_count(result.done)
     }
+    if result.left_out.unknown:
+        said += " " + _left_out(result.left_out.unknown)
+        said += " " + _("Re-run them in the run list, where you can include them.")
     if result.refused:
         left = len(result.refused)
         not_done = ngettext("%(count)s job not requeued: %(reason)s", "%(count)s jobs not requeued: %(reason)s", left)
@@ -285,6 +283,15 @@ def requeue_dead_jobs(request: HtmxRequest) -> HttpResponse:
         messages.success(request, said)
         return HttpResponseSeeOther(overview_address() + _overview_query(request.GET))
     return _live_response(request, {"said": said, "is_bad": not result.done})
+
+
+def _left_out(unknown: int) -> str:
+    said = ngettext(
+        "%(count)s run was left out, because its outcome is unknown.",
+        "%(count)s runs were left out, because their outcome is unknown.",
+        unknown,
+    )
+    return said % {"count": format_count(unknown)}
 
 
 def _live_response(request: HttpRequest, toast: dict[str, Any]) -> HttpResponse:

@@ -463,6 +463,25 @@ def test_a_dead_job_of_a_run_is_replayed_as_a_new_run(failed, owner):
     assert [path for path, *_ in _copied(again)] == ["first", "route"]
 
 
+def test_a_dead_job_whose_step_may_have_acted_is_requeued_only_if_a_person_says_so(workflow, admin):
+    """Alone it is refused; among others it is left out, and takes the place of none."""
+    made = workflow(
+        "{name: P, slug: p, triggers: [{endpoint: github}],"
+        " steps: [{key: pay, action: http.request, inputs: {method: POST, url: 'https://example.com'}}]}"
+    )
+    jobs = []
+    for status in ("interrupted", "succeeded"):
+        run = _run(made, "failed", error={"code": "job_dead", "message": "given up"})
+        _step(run, "pay", status, input={"method": "POST"})
+        jobs.append(_job(run, "dead", last_error="worker w did not renew its lease"))
+    with pytest.raises(control.UnknownOutcomeError):
+        dead_jobs.requeue_job(jobs[0], admin)
+    result = dead_jobs.requeue_oldest(admin, most=1)
+    assert (result.done, result.refused, result.left_out.unknown) == (1, {}, 1)
+    assert list(dead_jobs.requeueable_jobs()) == [jobs[0]]
+    assert dead_jobs.requeue_oldest(admin, unknown=True).done == 1
+
+
 def test_a_run_again_with_variables_of_its_own(workflow, deliver, drain, owner):
     workflow(
         "{name: V, slug: v, triggers: [{endpoint: github}], vars: {rate: 1, other: x},"

@@ -143,6 +143,7 @@ def cancel(run: str, reason: str | None) -> None:
 @click.argument("run")
 @click.option("--from", "step", metavar="STEP", help="start, failed, or the path of a step. Default: the failed step.")
 @click.option("--newest", is_flag=True, help="Use the newest version of the workflow, not that of the run.")
+@click.option("--again", is_flag=True, help="Also when a re-run succeeded or has not ended.")
 @click.option("--unknown", is_flag=True, help="Also when a step may have taken effect, which may be repeated.")
 @click.option("--wait", "waits", is_flag=True, help="Follow the new run; the exit code is 1 if it does not succeed.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help=TIMEOUT)
@@ -152,6 +153,7 @@ def rerun(
     run: str,
     step: str | None,
     newest: bool,
+    again: bool,
     unknown: bool,
     waits: bool,
     timeout: float | None,
@@ -159,7 +161,7 @@ def rerun(
     """Start a new run from an ended one."""
     call = invocation()
     client = call.client()
-    body = {"from_step": step, "version": "newest" if newest else "original", "unknown": unknown}
+    body = {"from_step": step, "version": "newest" if newest else "original", "again": again, "unknown": unknown}
     started = client.post(path_of("runs", run, "rerun"), body)
     _report_started(context, client, started, waits=waits, timeout=timeout)
 

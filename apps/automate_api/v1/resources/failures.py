@@ -194,6 +194,12 @@ class RequeuedJob(Schema):
     run: uuid.UUID | None = None
 
 
+class RequeueJobs(RequestSchema):
+    unknown: bool = Field(
+        False, description="Also runs with a step whose outcome is unknown; its effect may be repeated."
+    )
+
+
 class RefusedJob(Schema):
     job: uuid.UUID
     reason: str
@@ -202,6 +208,7 @@ class RefusedJob(Schema):
 class RequeuedJobs(Schema):
     done: int
     refused: list[RefusedJob]
+    unknown: int = Field(description="Jobs that were left out, because the outcome of a step is unknown.")
 
 
 @router.get("/dead-jobs", response=Page[DeadJob])
@@ -213,20 +220,20 @@ def list_dead_jobs(request: TokenRequest, page: Query[PageQuery]) -> dict[str, A
 
 
 @router.post("/dead-jobs/requeue", response=RequeuedJobs)
-def requeue_dead_jobs(request: TokenRequest) -> dict[str, Any]:
+def requeue_dead_jobs(request: TokenRequest, body: RequeueJobs) -> dict[str, Any]:
     """Requeue the oldest dead jobs, a limited number at once."""
     _check_operates(request)
-    result = dead_jobs.requeue_oldest(request.user)
+    result = dead_jobs.requeue_oldest(request.user, unknown=body.unknown)
     refused = [{"job": job, "reason": translated(reason)} for job, reason in result.refused.items()]
-    return {"done": result.done, "refused": refused}
+    return {"done": result.done, "refused": refused, "unknown": result.left_out.unknown}
 
 
 @router.post("/dead-jobs/{uuid:job_id}/requeue", response=RequeuedJob)
-def requeue_dead_job(request: TokenRequest, job_id: uuid.UUID) -> dict[str, Any]:
+def requeue_dead_job(request: TokenRequest, job_id: uuid.UUID, body: RequeueJobs) -> dict[str, Any]:
     """Requeue one dead job: its event is matched again, or its run is re-run."""
     _check_operates(request)
     jobs = OutboxJob.objects.select_related("event", "run__workflow__published", "run__version", "run__event")
-    made = dead_jobs.requeue_job(get_object_or_404(jobs, pk=job_id), request.user)
+    made = dead_jobs.requeue_job(get_object_or_404(jobs, pk=job_id), request.user, unknown=body.unknown)
     return {"run": made.pk} if isinstance(made, ExecutionRun) else {"job": made.pk}
 
 

@@ -40,7 +40,13 @@ class RerunRun(RequestSchema):
     version: Literal["original", "newest"] = "original"
     payload: Any = Field(None, description="Replaces the payload of the event, also with null.")
     variables: dict[str, Any] = Field(default_factory=dict, description="Replace variables of the workflow.")
-    again: bool = Field(True, description="Also when a re-run succeeded or has not ended.")
+    again: bool = Field(
+        False,
+        description=(
+            "Also when a re-run succeeded or has not ended. Without it, such a run is refused with 409 "
+            "(`already_rerun`)."
+        ),
+    )
     unknown: bool = Field(
         False,
         description=(
