@@ -125,6 +125,9 @@ def test_what_another_cannot_do_stays_and_is_named(held, leaver, admin, sign_in,
     get_user_model().objects.filter(pk=leaver.pk).update(is_active=False)
     shown = Page(sign_in(admin).get(reverse("studio:overview"), headers={"HX-Request": "true"})).text
     assert "Approvals without an active approver" in shown and "1 waiting" in shown
+    with pytest.raises(CommandError, match="There are errors"):
+        call_command("automate_status")
+    assert "1 open approval has no active approver. Reassign it." in capsys.readouterr().out
 
 
 @pytest.mark.matrix
