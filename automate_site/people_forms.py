@@ -72,6 +72,19 @@ class UserForm(UserChangeForm):  # type: ignore[misc]
             if name in self.fields:
                 self.fields[name].label, self.fields[name].help_text = label, help_text
 
+    def clean(self) -> dict[str, Any]:
+        """Keep the last superuser who can open the site: afterwards nobody could change accounts here."""
+        cleaned: dict[str, Any] = super().clean()
+        others = type(self.instance)._default_manager.exclude(pk=self.instance.pk)
+        needed = {"is_active": True, "is_staff": True, "is_superuser": True}
+        was_one = type(self.instance)._default_manager.filter(pk=self.instance.pk, **needed).exists()
+        lost = [name for name in needed if name in self.fields and not cleaned.get(name)]
+        if was_one and lost and not others.filter(**needed).exists():
+            self.add_error(
+                lost[0], _("This is the only superuser who can open the site. Make another person a superuser first.")
+            )
+        return cleaned
+
 
 class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
     """Form of a group: permissions of its members as roles, and single permissions below."""

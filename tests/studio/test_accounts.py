@@ -34,6 +34,21 @@ def test_the_form_speaks_of_roles_and_warns_of_one_without_effect(admin, sign_in
     assert person.is_staff and person.groups.get().name == "Builders"
 
 
+@pytest.mark.parametrize("lost", ["is_active", "is_staff", "is_superuser"])
+def test_the_last_superuser_stays(admin, sign_in, lost):
+    url = reverse("admin:auth_user_change", args=[admin.pk])
+    sent = {"username": admin.username, "is_active": "on", "is_staff": "on", "is_superuser": "on", "groups": []}
+    kept = {name: value for name, value in sent.items() if name != lost}
+    client = sign_in(admin)
+    assert "This is the only superuser who can open the site." in tidy(client.post(url, kept).content.decode())
+    admin.refresh_from_db()
+    assert admin.is_active and admin.is_staff and admin.is_superuser
+    get_user_model().objects.create_superuser("second")
+    client.post(url, kept)
+    admin.refresh_from_db()
+    assert not getattr(admin, lost)
+
+
 def test_the_list_shows_roles_state_and_the_last_sign_in(admin, owner, sign_in, django_assert_max_num_queries):
     client = sign_in(admin)
     get_user_model().objects.filter(pk=owner.pk).update(is_active=False)

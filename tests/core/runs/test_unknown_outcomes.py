@@ -212,7 +212,8 @@ def test_programs_leave_unknown_outcomes_out(shop, sink, owner, api):
     assert client.post("bulk-actions", {**wanted, "unknown": True}).status_code == 202
     work_off()
     assert ExecutionRun.objects.filter(retried_from=run).count() == 1
-    assert client.post(f"runs/{run.pk}/rerun", {"unknown": True}).status_code == 201
+    assert client.post(f"runs/{run.pk}/rerun", {"unknown": True}).json()["code"] == "already_rerun"
+    assert client.post(f"runs/{run.pk}/rerun", {"unknown": True, "again": True}).status_code == 201
     assert ExecutionRun.objects.filter(retried_from=run).count() == 2
 
 
