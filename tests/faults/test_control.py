@@ -248,7 +248,9 @@ def test_a_dead_job_is_replayed_while_its_zombie_lives(workflow, mill, deliver, 
     dead = wait_for(given_up)
     old = ExecutionRun.objects.filter(pk=dead.run_id)
     before = snapshot(old)
-    new = dead_jobs.requeue_job(dead, by=owner)
+    with pytest.raises(control.UnknownOutcomeError):
+        dead_jobs.requeue_job(dead, by=owner)
+    new = dead_jobs.requeue_job(dead, by=owner, unknown=True)
     wait_for(lambda: ExecutionRun.objects.filter(pk=new.pk, status="succeeded").exists())
     if wakes == "after":
         done = snapshot(ExecutionRun.objects.filter(pk=new.pk))

@@ -29,6 +29,7 @@ NARROWER = frozenset(
     {
         "already_decided",
         "already_ended",
+        "already_rerun",
         "draft_incomplete",
         "idempotency_in_progress",
         "idempotency_key_invalid",
