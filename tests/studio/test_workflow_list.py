@@ -285,6 +285,32 @@ def test_operators_pause_and_resume_and_archive_nothing(mine, owner, stranger, s
     assert states() == {"Alpha": "active"}
 
 
+FORM_FLOW = """
+name: Orders
+slug: orders
+triggers: [{kind: form, key: form, slug: orders, inputs: [{name: who}]}]
+steps: [{key: a, action: data.set}]
+"""
+
+
+def test_pausing_and_archiving_say_that_the_hosted_form_is_closed(workflow, mine, owner):
+    form, [plain] = workflow(FORM_FLOW), published_workflows(owner, "Plain")
+    closed = "Hosted forms are closed and accept no answers."
+    pages = {each: reverse("admin:automate_core_workflow_change", args=[each.pk]) for each in (form, plain)}
+    dialogs = Page(mine.client.get(pages[form])).text
+    assert "Its hosted form is closed until you resume the workflow: people cannot send answers." in dialogs
+    assert "Its hosted form is closed: people cannot send answers." in dialogs
+    assert "hosted form" not in Page(mine.client.get(pages[plain])).text
+    assert "Hosted forms of these workflows are closed." in text_of(mine.get())
+    for each, is_closed in ((form, True), (plain, False)):
+        mine.client.post(reverse("studio:workflow_pause", args=[each.pk]))
+        assert (closed in Page(mine.client.get(pages[each])).text) is is_closed
+        assert closed not in text_of(mine.do("resume", each))
+        assert (closed in text_of(mine.do("pause", each))) is is_closed
+        mine.client.post(reverse("studio:workflow_archive", args=[each.pk]))
+        assert (closed in Page(mine.client.get(pages[each])).text) is is_closed
+
+
 @pytest.mark.extended
 def test_one_is_archived_and_restored_on_its_page(workflow, sign_in, owner, deliver, drain):
     one = workflow(BRANCHING)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import push_url
 
 from automate_core.authoring import pausing
-from automate_core.models import Workflow
+from automate_core.models import HostedForm, Workflow
 from automate_core.navigation.http import HttpResponseSeeOther, current_person, parse_number
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, Person, holds_anywhere, permitted
@@ -36,13 +36,15 @@ TEMPLATE = "automate_studio/workflows/list.html"
 class BulkVerb:
     """An action on several workflows; `undo` is the opposite action, if any.
 
-    `done` says what was changed, of a number of workflows and the name of the first.
+    `done` says what was changed, of a number of workflows and the name of the first. `closes_forms`: their hosted forms
+    take no answers afterwards.
     """
 
     act: Callable[[Workflow, Person], Workflow]
     done: Callable[[int, str], str]
     more: str
     undo: str = ""
+    closes_forms: bool = False
     forbidden: str = text("%(name)s: you need the Publish permission.")
 
 
@@ -62,17 +64,20 @@ def _restored(count: int, name: str) -> str:
     return ngettext("Restored %(name)s.", "Restored %(count)s workflows.", count) % {"name": name, "count": count}
 
 
-PAUSED = text("Events are still accepted. New runs wait.")
+_PAUSED = text("Events are still accepted. New runs wait.")
+_FORMS_CLOSED = text("Hosted forms are closed and accept no answers.")
 RUN_NOW = text("Runs that waited start now.")
 DISCARDED = text("Runs that waited are cancelled.")
 _OPERATE = text("%(name)s: you need the Operate or Publish permission.")
 _VERBS = {
-    "pause": BulkVerb(pausing.pause, _paused, PAUSED, undo="resume", forbidden=_OPERATE),
+    "pause": BulkVerb(pausing.pause, _paused, _PAUSED, undo="resume", closes_forms=True, forbidden=_OPERATE),
     "resume": BulkVerb(pausing.resume, _resumed, RUN_NOW, forbidden=_OPERATE),
     "discard": BulkVerb(
         lambda workflow, by: pausing.resume(workflow, by, "discard"), _resumed, DISCARDED, forbidden=_OPERATE
     ),
-    "archive": BulkVerb(pausing.archive, _archived, text("You can restore them from the Archived tab.")),
+    "archive": BulkVerb(
+        pausing.archive, _archived, text("You can restore them from the Archived tab."), closes_forms=True
+    ),
     "restore": BulkVerb(pausing.restore, _restored, text("Published workflows are paused. Resume them to run them.")),
 }
 
@@ -135,13 +140,27 @@ def _apply_to_each(verb: BulkVerb, chosen: list[Workflow], by: Person) -> tuple[
 
 
 def _bulk_outcome(verb: BulkVerb, done: list[Workflow], refused: list[str]) -> BulkOutcome:
-    said = f"{verb.done(len(done), done[0].name)} {translated(verb.more)}" if done else _("No workflow was changed.")
+    sentences = [_("No workflow was changed.")]
+    if done:
+        sentences = [verb.done(len(done), done[0].name), translated(verb.more)]
+        sentences += _forms_closed(done) if verb.closes_forms else []
     return BulkOutcome(
-        message=said,
+        message=" ".join(sentences),
         refused=refused,
         undo=verb.undo,
         keys=[workflow.pk for workflow in done],
     )
+
+
+def _forms_closed(workflows: list[Workflow]) -> list[str]:
+    """The sentence that hosted forms are closed, where a paused or archived workflow has one."""
+    has_form = HostedForm.objects.filter(workflow__in=workflows).exists()
+    return [translated(_FORMS_CLOSED)] if has_form else []
+
+
+def paused_message(workflow: Workflow) -> str:
+    """What pausing the workflow means for events, runs and its hosted forms."""
+    return " ".join([_("Workflow paused."), translated(_PAUSED), *_forms_closed([workflow])])
 
 
 def _list_response(request: HttpRequest, outcome: BulkOutcome | None = None, *, status: int = 200) -> HttpResponse:
@@ -154,8 +173,12 @@ def _list_response(request: HttpRequest, outcome: BulkOutcome | None = None, *, 
 
 @require_POST
 def workflow_archive(request: HttpRequest, pk: int) -> HttpResponse:
+    return _apply_to_one(request, pk, pausing.archive, _archived_message)
+
+
+def _archived_message(workflow: Workflow) -> str:
     said = _("Workflow archived. No new runs start; runs in progress finish.")
-    return _apply_to_one(request, pk, pausing.archive, lambda _workflow: said)
+    return " ".join([said, *_forms_closed([workflow])])
 
 
 @require_POST

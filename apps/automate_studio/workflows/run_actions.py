@@ -20,7 +20,7 @@ from automate_studio.ui.forms import form_fields, posted_answers
 from automate_studio.ui.links import change_url
 from automate_studio.ui.request_params import get_workflow_or_404
 from automate_studio.ui.responses import try_action
-from automate_studio.workflows.actions import DISCARDED, PAUSED, RUN_NOW
+from automate_studio.workflows.actions import DISCARDED, RUN_NOW, paused_message
 from automate_studio.workflows.manual_payload import example_payload, parse_payload, payload_field, start_fields
 
 
@@ -62,7 +62,7 @@ def workflow_pause(request: HttpRequest, pk: int) -> HttpResponse:
     workflow = get_workflow_or_404(request, pk)
     reason = clean_text(request.POST.get("reason"))
     if try_action(request, lambda: pausing.pause(workflow, current_person(request), reason)):
-        messages.success(request, f"{_('Workflow paused.')} {translated(PAUSED)}")
+        messages.success(request, paused_message(workflow))
     return HttpResponseSeeOther(change_url(workflow))
 
 

@@ -39,6 +39,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         workflow.name,
         workflow=workflow,
         is_draft=is_draft,
+        has_form=workflow.forms.exists(),
         stop=" ".join(translated(sentence) for sentence in stops.stop_sentences(workflow)),
         cautions=_approver_cautions(definition),
         started=manual_start_from_query(request.GET.get("started"), workflow),
