@@ -185,6 +185,22 @@ def test_a_text_that_no_number_equals(draft):
     assert warned(anything, QUESTION) == set(), "a sender may send a version called 5.000"
 
 
+def test_a_number_is_not_searched_as_a_text(draft):
+    total, version = {"var": "event.payload.total"}, {"var": "event.payload.version"}
+    rules = [
+        {"contains": [total, "5,000"]},
+        {"or": [{"starts_with": [total, 5]}, {"!": {"ends_with": [total, "0"]}}]},
+        {"matches": [total, "^5"]},
+        {"contains": [version, total]},
+        {"in": [total, [5, 6]]},
+    ]
+    arms = [{"key": f"r{index}", "when": rule, "steps": []} for index, rule in enumerate(rules)]
+    editor = draft({"kind": "branch", "key": "route", "arms": arms}, triggers=(ORDER,))
+    found = ("arms[0].when.contains[1]", "arms[1].when.or[0].starts_with[1]", "arms[1].when.or[1].!.ends_with[1]")
+    expected = {("route", place) for place in (*found, "arms[2].when.matches[1]")}
+    assert warned(editor, "A number never contains") == expected
+
+
 ASKS = {"kind": "approval", "key": "ask", "assignees": ["col"], "timeout": "1d", "message": "ok"}
 
 

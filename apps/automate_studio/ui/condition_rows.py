@@ -16,7 +16,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from automate_core.authoring.drafts.errors import RefusedError
-from automate_core.authoring.lint_rules.number_equality import EQUALITY, question_equal
+from automate_core.authoring.lint_rules.number_comparisons import question_comparison
 from automate_core.definition.compared_values import Refusal, refuse_value
 from automate_governance.numbers import decimal_sign
 from automate_plugins import text
@@ -304,9 +304,8 @@ def refuse_row(row: ConditionRow, numbers: Container[str] = ()) -> Refusal | Non
     if not operator.takes:
         return None
     value = _READ[operator.takes](row.value)
-    if operator.rule in EQUALITY and row.field in numbers:
-        return question_equal(value, coerced=operator.rule in {"==", "!="})
-    return refuse_value(operator.rule, value)
+    question = question_comparison(operator.rule, value) if row.field in numbers else None
+    return question or refuse_value(operator.rule, value)
 
 
 def _row_rule(row: ConditionRow) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from automate_connectors.adapters.base import Effect
 from automate_connectors.registry import find_action
 from automate_core.authoring.lint_rules.blocked_addresses import find_blocked_addresses
 from automate_core.authoring.lint_rules.nested_lists import find_nested_lists
-from automate_core.authoring.lint_rules.number_equality import find_unequal_texts
+from automate_core.authoring.lint_rules.number_comparisons import find_unequal_texts
 from automate_core.authoring.lint_rules.open_routes import open_route_problems
 from automate_core.authoring.lint_rules.payload_gaps import find_payload_gaps
 from automate_core.authoring.lint_rules.unsent_callbacks import find_unsent_callbacks

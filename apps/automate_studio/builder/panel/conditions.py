@@ -14,6 +14,7 @@ from automate_core.authoring.drafts.commands import DraftState
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.authoring.drafts.values import Draft, StepNode, TriggerNode
 from automate_core.authoring.lint_rules.known_types import number_fields
+from automate_core.authoring.lint_rules.number_comparisons import OF_TEXTS
 from automate_core.definition.scope import scope_at_condition
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.definition.step_names import title_of_key
@@ -97,10 +98,14 @@ class ConditionRowView:
 
     @property
     def question(self) -> str:
-        """Which number its text means, where only the sample says that the field is a number; else a problem asks."""
+        """What is wrong with a comparison where only the sample says that the field is a number; else a problem asks.
+
+        Other events may have a text there, which is equal to any text.
+        """
         refusal = refuse_row(self.row, self.fields.sampled)
-        is_asked = refusal and self.row.field in self.fields.sampled
-        return translated(refusal.reason) if refusal and is_asked and refusal.proposals else ""
+        is_asked = self.row.field in self.fields.sampled
+        is_sure = refusal and (refusal.proposals or OPERATORS[self.row.operator].rule in OF_TEXTS)
+        return translated(refusal.reason) if refusal and is_asked and is_sure else ""
 
 
 @dataclass(frozen=True, kw_only=True)
