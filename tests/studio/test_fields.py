@@ -23,6 +23,7 @@ steps:
   - {key: mail, action: email.send, inputs: {to: [ann@example.com], subject: Hi, text: Hello}}
   - {kind: wait, key: pause, until: '2026-12-24T18:00'}
   - {kind: approval, key: approve, assignees: [owner], timeout: 2d}
+  - {kind: for_each, key: each, items: '{{ event.payload.lines }}', steps: [{key: note, action: data.set}]}
 """
 
 
@@ -84,6 +85,22 @@ def test_a_file_is_the_one_of_an_earlier_step(builder):
     assert "{{ event.payload.photo }}" in shown.partition("field-inputs-file")[2]
     builder.save("ask", **{"inputs.file": "photo.png"})
     assert "File body must be a file" in builder.panel("ask").text
+
+
+def test_a_list_that_is_typed_for_a_loop_is_a_list(builder):
+    def items():
+        return Step.objects.get(key="each").settings["items"]
+
+    typed = '[{"customer": "A", "amount": 1200.5}, "{{ event.payload.line }}"]'
+    assert builder.save("each", items=typed).status_code == 200
+    assert items() == [{"customer": "A", "amount": 1200.5}, "{{ event.payload.line }}"]
+    page = builder.panel("each")
+    assert "For each needs a list" not in page.text and '"amount": 1200.5' in page.text, "shown as it is typed"
+    assert "remove the comma before ]" in builder.save("each", items="[1, 2,]").content.decode()
+    builder.save("each", items="{{ event.payload.lines }}")
+    assert items() == "{{ event.payload.lines }}"
+    builder.save("each", items="event.payload.lines")
+    assert "For each needs a list, or an expression that returns one." in builder.panel("each").text
 
 
 @pytest.mark.matrix

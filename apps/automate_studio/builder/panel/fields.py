@@ -109,6 +109,8 @@ ON_TIMEOUT = FieldGroup(
     whole=lambda parts: [] if parts.get("then") == "steps" else MISSING,
 )
 
+JSON_LIST = "json-list"  #: the language of a text that is an expression, or a list as JSON
+
 STEP_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
     "action": (
         FieldSpec(name="save_as", label=text("Save output as variable"), help=text("Later steps use it as vars.NAME.")),
@@ -125,7 +127,13 @@ STEP_FIELDS: dict[str, tuple[FieldSpec, ...]] = {
         FieldSpec(name="limit", label=text("Maximum branches at once"), kind=_K.INTEGER, default=10, shown=True),
     ),
     "for_each": (
-        FieldSpec(name="items", label=text("List"), required=True, help=text("For example {{ event.payload.items }}.")),
+        FieldSpec(
+            name="items",
+            label=text("List"),
+            language=JSON_LIST,
+            required=True,
+            help=text("For example {{ event.payload.items }}, or a JSON list."),
+        ),
         FieldSpec(name="concurrency", label=text("Maximum items at once"), kind=_K.INTEGER, default=1, shown=True),
         _choice(
             "on_item_error",

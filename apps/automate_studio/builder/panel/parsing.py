@@ -14,6 +14,7 @@ from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_plugins.typed_values import number_question, read_number
 from automate_studio.builder.panel import schema_table
+from automate_studio.builder.panel.fields import JSON_LIST
 from automate_studio.builder.panel.forms import MISSING, ROWS, FieldGroup, FreeInput, build_field_view
 from automate_studio.builder.panel.mapping_records import mapping_from_records
 from automate_studio.builder.panel.schema_table import schema_from_records, with_schema_columns
@@ -201,6 +202,8 @@ def parse_one(spec: FieldSpec, text: str) -> Any:
     if isinstance(spec, FreeInput) and spec.kind in {_K.NUMBER, _K.BOOLEAN}:
         return parse_entry(spec.kind.value, text)
     match spec.kind:
+        case _K.TEXT if spec.language == JSON_LIST and text.lstrip().startswith("["):
+            return parse_json(text)
         case _K.JSON if isinstance(spec, FreeInput) or spec.language == "text":
             return read_text(text)
         case _K.JSON:
