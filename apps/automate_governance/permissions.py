@@ -47,7 +47,8 @@ class NotPermittedError(Exception):
 
 @dataclass(slots=True)
 class _Narrowing:
-    """The permissions that a token leaves to a person. `missing` is the scope that the latest check did not find.
+    """The permissions that a token leaves to a person. `missing` is the scope that the latest check did not find,
+    `refused` the first one for whose lack something was refused.
 
     `token` is the key of the token, by which it is found again.
     """
@@ -57,6 +58,7 @@ class _Narrowing:
     workflows: frozenset[int] | None
     token: str = ""
     missing: str = ""
+    refused: str = ""
 
     def has(self, scope: str) -> bool:
         self.missing = "" if scope in self.scopes else scope
@@ -136,7 +138,14 @@ def scope_refusal(scope: str, name: str) -> str:
     narrowing = _narrowing.get()
     if narrowing is None or scope in narrowing.scopes:
         return ""
+    narrowing.refused = narrowing.refused or scope
     return text("%(name)s: the token needs the scope %(scope)s.", name=name, scope=scope)
+
+
+def refused_scope() -> str:
+    """Return the first scope that `scope_refusal` named in this block of `narrowed_to`, or ""."""
+    narrowing = _narrowing.get()
+    return narrowing.refused if narrowing else ""
 
 
 def scope_message(scope: str) -> str:

@@ -33,7 +33,9 @@ def test_publishing_names_each_scope_that_is_missing(calls, api, owner):
         scopes = {*ALL, *USED} - {lacking}
         answer = api(owner, *scopes).post("workflows/calls/publish")
         said = answer.content.decode()
-        assert answer.status_code == 422 and f"the token needs the scope {lacking}." in said, said
+        problem = answer.json()
+        assert (answer.status_code, problem["code"], problem["missing_scope"]) == (403, "missing_scope", lacking), said
+        assert problem["errors"] and f"the token needs the scope {lacking}." in said, said
         assert "ask" not in said and "There is no" not in said
     assert api(owner, *ALL, *USED).post("workflows/calls/publish").status_code == 200
 

@@ -80,7 +80,7 @@ def test_a_publish_warns_as_the_review_does(api, owner):
 
 
 def test_a_publish_names_every_problem_and_a_stale_revision(api, owner):
-    client = api(owner, *WRITE)
+    client = api(owner, *WRITE, "connection:use")
     broken = DOCUMENT | {
         "steps": [{"key": "call", "action": "http.request", "connection": "nowhere", "inputs": {"url": "/x"}}]
     }

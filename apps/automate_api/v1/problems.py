@@ -47,7 +47,7 @@ from automate_core.runs.waits.approvals import HandOverError, NotOpenError, Outc
 from automate_core.triggers.manual import NotStartableError
 from automate_core.webhooks.endpoints import NameTakenError
 from automate_core.webhooks.schemes.registry import SchemeError
-from automate_governance.permissions import NotPermittedError, missing_scope, scope_message
+from automate_governance.permissions import NotPermittedError, missing_scope, refused_scope, scope_message
 from automate_governance.reference_registry import InUseError
 from automate_governance.secrets.keyring import KeyUnavailableError
 from automate_governance.texts import translated
@@ -211,25 +211,32 @@ def _core_problem(error: Exception) -> HttpResponse | None:
             message = translated(str(error))
             status = 409 if isinstance(error, NameTakenError) else 422
             code = "taken" if status == 409 else ""
-            return problem(status, message, [(error.field, message, code or "invalid")], code=code)
+            return _refused_fields(message, [(error.field, message, code or "invalid")], status, code)
         case ErasureError():
             message = translated(error.args[0])
             return problem(422, message, [(error.field, message)]) if error.field else problem(409, message)
         case SettingError():
             errors = [(f"settings.{name}", message) for name, message in error.errors.items()]
-            return problem(422, _("The request is not valid."), errors)
+            return _refused_fields(_("The request is not valid."), errors)
         case AnswersError():
             errors = [(f"inputs.{name}", translated(message)) for name, message in error.errors.items()]
             return problem(422, _("The inputs are not valid."), errors, code="invalid_inputs")
         case DefinitionError():
             errors = [(each.path, problem_text(each)) for each in error.problems]
-            return problem(422, _("The definition is not valid."), errors, code="invalid_definition")
+            return _refused_fields(_("The definition is not valid."), errors, code="invalid_definition")
         case ValidationError():
             return problem(422, _("The request is not valid."), _model_errors(error))
     for kind, (status, code) in _CORE_ERRORS.items():
         if isinstance(error, kind):
             return problem(status, translated(str(error)), code=code)
     return None
+
+
+def _refused_fields(detail: str, errors: FieldErrors, status: int = 422, code: str = "") -> HttpResponse:
+    """Fields that were refused: as a missing scope when the token lacks one that they need."""
+    if scope := refused_scope():
+        return problem(403, translated(scope_message(scope)), errors, code="missing_scope", missing_scope=scope)
+    return problem(status, detail, errors, code=code)
 
 
 def _not_permitted(error: Exception) -> HttpResponse:
