@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from automate_connectors.number_fields import FloatField, IntegerField, NumberInput
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import Person, permitted
-from automate_governance.secrets.resolver import is_reference
+from automate_governance.secrets.resolver import backends, is_mistyped, is_reference
 from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind, FieldSpec
 
@@ -47,10 +47,10 @@ PLAIN = Widgets(
 
 
 class ReferenceInput(forms.TextInput):
-    """Renders references only: any other text may be a secret."""
+    """Renders references only, also with a mistyped backend: any other text may be a secret."""
 
     def format_value(self, value: Any) -> str | None:
-        return value if isinstance(value, str) and is_reference(value) else ""
+        return value if isinstance(value, str) and (is_reference(value) or is_mistyped(value)) else ""
 
 
 #: The choices of a secret that are no stored one.
@@ -234,5 +234,11 @@ def _with_example(help_text: str, kind: FieldKind) -> str:
 
 
 def _is_reference(text: str) -> None:
+    if is_mistyped(text):
+        names = ", ".join(sorted(backends.names()))
+        raise ValidationError(
+            _("There is no secrets backend %(name)s. Available: %(names)s."),
+            params={"name": text.partition(":")[0], "names": names},
+        )
     if not is_reference(text):
         raise ValidationError(_("Enter a reference such as env:NAME. Enter a new value in the field above."))

@@ -71,6 +71,11 @@ def test_an_approver_decides_once(api, owner, waits, drain):
         422,
         ["form.amount", "form.note"],
     )
+    assert {each["field"]: each["code"] for each in missing.json()["errors"]} == {
+        "form.amount": "wrong_type", "form.note": "required"
+    }  # fmt: skip
+    unknown = client.post(f"{path}/decide", {"outcome": "perhaps"}).json()
+    assert [(each["field"], each["code"]) for each in unknown["errors"]] == [("outcome", "not_a_choice")]
     for body in ({}, {"outcome": "perhaps"}, {"outcome": "approved", "form": []}, {"outcome": 1}):
         assert client.post(f"{path}/decide", body).status_code == 422, body
     answers = {"outcome": "approved", "form": {"note": "Fine", "amount": 3}}

@@ -83,6 +83,16 @@ def test_a_workflow_is_created_once(client, owner):
     assert taken.status_code == 409 and taken.json()["errors"][0]["field"] == "slug"
 
 
+def test_a_draft_and_its_validation_name_the_same_problems(client):
+    call = {"key": "call", "action": "http.request", "connection": "nope", "inputs": {"url": "/", "method": "GET"}}
+    for steps in ([], [call]):
+        sent = {"document": {"name": "Greet", "slug": "greet", "steps": steps}}
+        put = client.put("workflows/greet/draft", sent, **{"If-Match": "*"}).json()
+        read = client.get("workflows/greet/draft").json()
+        found = client.post("workflows/greet/draft/validate").json()
+        assert found["problems"] and put["problems"] == read["problems"] == found["problems"], steps
+
+
 def test_an_incomplete_draft_says_what_is_missing(client):
     document = client.get("workflows/greet/draft").json()
     assert document["problems"] == []

@@ -164,3 +164,24 @@ def test_a_search_that_takes_too_long_asks_for_a_filter(api, admin, monkeypatch)
     for answer in answers:
         assert _problem(answer, 422)["detail"] == "The search took too long. Add a filter, for example a period."
     assert client.get("audit-entries").status_code == 200, "the connection is well"
+
+
+def test_a_wrong_period_is_one_error(client):
+    [error] = client.get("runs", {"since": "yesterday"}).json()["errors"]
+    assert (error["field"], error["code"]) == ("since", "bad_format")
+    assert error["message"].startswith("Enter one of 1h, 24h, 7d, 30d, or a date")
+    for since in ("24h", "2026-05-04T09:00:00Z"):
+        assert client.get("runs", {"since": since}).status_code == 200, since
+
+
+def test_a_body_has_no_numbers_and_booleans_as_texts(client):
+    for path, body, field in (
+        ("workflows/any/publish", {"rev": "1"}, "rev"),
+        ("workflows/any/publish", {"rev": True}, "rev"),
+        ("dead-jobs/requeue", {"unknown": "true"}, "unknown"),
+        ("dead-jobs/requeue", {"unknown": 1}, "unknown"),
+    ):
+        refused = client.post(path, body)
+        assert refused.status_code == 422, (path, body)
+        assert [(each["field"], each["code"]) for each in refused.json()["errors"]] == [(field, "wrong_type")]
+    assert client.get("runs", {"version": "1"}).status_code == 200, "a query has only texts"

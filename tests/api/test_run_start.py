@@ -46,7 +46,7 @@ def test_inputs_are_checked_and_kept_out_of_the_key(api, workflow, owner):
     refused = client.post("workflows/greet/runs", {"inputs": {}}, key="one")
     assert refused.status_code == 422
     assert refused.headers["Content-Type"] == "application/problem+json"
-    assert refused.json()["errors"] == [{"field": "inputs.who", "message": "who is required.", "code": "invalid"}]
+    assert refused.json()["errors"] == [{"field": "inputs.who", "message": "who is required.", "code": "required"}]
     assert client.post("workflows/greet/runs", {"inputs": {"who": "Ada"}}, key="one").status_code == 202
 
 

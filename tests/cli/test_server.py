@@ -212,7 +212,8 @@ def test_runs_are_listed_cancelled_and_rerun(signed_in, workflow, owner, drain):
     assert cli("runs", "tail", waiting).code == 1
     again = cli("runs", "rerun", failed, "--from", "start", "--newest").out.strip()
     assert again not in {failed, waiting}
-    assert "already re-run as" in cli("runs", "rerun", failed).err
+    assert "already re-run as" in cli("runs", "rerun", failed[-8:]).err
+    assert cli("runs", "show", failed[-8:], "--json").json()["id"] == failed
     assert cli("runs", "rerun", failed, "--from", "nowhere", "--again").code == 2
     assert cli("runs", "rerun", again).code == 1
     assert cli("runs", "cancel", "no-id").code == 1

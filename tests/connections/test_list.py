@@ -247,3 +247,15 @@ def test_a_reference_that_is_none_is_not_sent_back(probe, sign_in, admin):
     )
     assert answer.status_code == 200 and b"pasted-canary" not in answer.content
     assert "Enter a reference such as env:NAME" in words(answer)
+
+
+def test_a_mistyped_backend_is_named_with_those_there_are(probe, sign_in, admin):
+    def posted(reference):
+        form = connection_form(config_token_value="", config_token_other=reference)
+        return sign_in(admin).post(reverse(CONNECTION_ADD), form)
+
+    answer = posted("databse:github")
+    said = words(answer)
+    assert "There is no secrets backend databse." in said and "database" in said and "env" in said
+    assert b'value="databse:github"' in answer.content
+    assert b"canary" not in posted("canary:pasted-canary-secret").content

@@ -123,6 +123,13 @@ def _stranger():
     return get_user_model().objects.create_user("passer-by")
 
 
+def test_runs_are_named_by_their_last_digits(runs, capsys):
+    """As messages name them."""
+    failed = runs["one", "failed"]
+    assert run(capsys, "automate_runs", "rerun", str(failed), "--dry-run").startswith("1 would be re-run")
+    assert refused("automate_runs", "rerun", "0badc0de") == "No run ends with 0badc0de."
+
+
 def test_dead_jobs_are_listed_and_replayed(runs, capsys):
     event = came_to("github", type="issues", trace_id="1" * 32)
     jobs = [

@@ -214,6 +214,8 @@ def test_a_draft_is_changed_by_commands_with_their_revision(build, workflow):
     ("command", "told"),
     [
         ({"do": "fly", "rev": 0}, "'fly' is not one of"),
+        ({"do": "add", "rev": 0, "kind": "bogus"}, "Use one of: action, branch"),
+        ({"do": "add_trigger", "rev": 0, "kind": "bogus"}, "Use one of: webhook, schedule"),
         ({"do": "rename", "rev": 0, "key": "nobody", "name": "x"}, "nobody"),
         ({"do": "rename", "rev": "0", "key": "say", "name": "x"}, "command.rev"),
         ({"do": "rename", "rev": 10**30, "key": "say", "name": "x"}, "command.rev"),

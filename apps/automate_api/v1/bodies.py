@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, ClassVar, get_args
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -19,7 +19,8 @@ from django.utils.translation import gettext as _
 from ninja import Schema
 from ninja.operation import Operation
 from ninja.parser import Parser
-from pydantic import ConfigDict
+from pydantic import ConfigDict, ValidationInfo, field_validator
+from pydantic_core import PydanticKnownError
 
 from automate_api.v1.problems import ProblemError, problem_of
 
@@ -28,9 +29,29 @@ _JSON_SUFFIX = re.compile(r"application/[\w.-]+\+json")
 
 
 class RequestSchema(Schema):
-    """A request body. Unknown fields are refused, so that a misspelt one is not lost."""
+    """A request body. Unknown fields are refused, so that a misspelt one is not lost.
+
+    So are numbers and booleans that are written as texts, except in what is also read from a query string.
+    """
+
+    reads_texts: ClassVar[bool] = False
 
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_other_types(cls, value: Any, info: ValidationInfo) -> Any:
+        kinds = set() if cls.reads_texts else _kinds_of(cls.model_fields[info.field_name or ""].annotation)
+        if bool in kinds and not isinstance(value, bool | None):
+            raise PydanticKnownError("bool_type")
+        if int in kinds and isinstance(value, str | bool):
+            raise PydanticKnownError("int_type")
+        return value
+
+
+def _kinds_of(annotation: Any) -> set[Any]:
+    """The types of a field: of `int | None` both, of `int` the one."""
+    return set(get_args(annotation) or (annotation,))
 
 
 def either(**kinds: dict[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,7 @@ _BOUNDS = {
     "string_pattern_mismatch": ("bad_format", _("This value has the wrong format.")),
     "literal_error": ("not_a_choice", _("Choose one of: %(expected)s.")),
     "enum": ("not_a_choice", _("Choose one of: %(expected)s.")),
+    "no_period": ("bad_format", _("Enter one of %(expected)s, or a date and time, such as 2026-05-04T09:00:00Z.")),
     "missing": ("required", _("This field is required.")),
     "extra_forbidden": ("unknown", _("There is no such field.")),
 }

@@ -81,7 +81,6 @@ _CORE_ERRORS: dict[type[Exception], tuple[int, str]] = {
     AlreadyRerunError: (409, "already_rerun"),
     ControlError: (409, "wrong_run_state"),
     NotOpenError: (409, "already_decided"),
-    OutcomeError: (422, "unknown_outcome"),
     HandOverError: (422, "not_delegable"),
     EventTypeError: (422, "unknown_event_type"),
     SearchError: (422, ""),
@@ -136,6 +135,14 @@ def problem_text(problem: Problem) -> str:
     """A problem of a definition, with the line of the file where it is known."""
     reason = translated(problem.reason)
     return reason if problem.line is None else _("Line %(line)s: %(reason)s") % {"line": problem.line, "reason": reason}
+
+
+def answer_errors(error: AnswersError, place: str) -> list[tuple[str, str, str]]:
+    """(path, sentence, code) of each answer that was refused."""
+    return [
+        (f"{place}.{name}", translated(message), error.codes.get(name, "invalid"))
+        for name, message in error.errors.items()
+    ]
 
 
 def unauthorized() -> HttpResponse:
@@ -219,13 +226,15 @@ def _core_problem(error: Exception) -> HttpResponse | None:
             errors = [(f"settings.{name}", message) for name, message in error.errors.items()]
             return _refused_fields(_("The request is not valid."), errors)
         case AnswersError():
-            errors = [(f"inputs.{name}", translated(message)) for name, message in error.errors.items()]
-            return problem(422, _("The inputs are not valid."), errors, code="invalid_inputs")
+            return problem(422, _("The inputs are not valid."), answer_errors(error, "inputs"), code="invalid_inputs")
         case DefinitionError():
             errors = [(each.path, problem_text(each)) for each in error.problems]
             return _refused_fields(_("The definition is not valid."), errors, code="invalid_definition")
         case ValidationError():
             return problem(422, _("The request is not valid."), _model_errors(error))
+        case OutcomeError():
+            message = translated(str(error))
+            return problem(422, message, [("outcome", message, "not_a_choice")], code="unknown_outcome")
     for kind, (status, code) in _CORE_ERRORS.items():
         if isinstance(error, kind):
             return problem(status, translated(str(error)), code=code)

@@ -18,11 +18,22 @@ from automate_plugins.typed_values import plain_whole, read_number
 
 
 class AnswersError(ValueError):
-    """Invalid answers: `errors` holds a sentence for each field, with the field's name at its placeholder `name`."""
+    """Invalid answers: `errors` holds a sentence for each field, with the field's name at its placeholder `name`.
 
-    def __init__(self, errors: dict[str, str]) -> None:
+    `codes` holds what kind of error it is, where that is known: `required`, `unknown`, `wrong_type`, `not_a_choice`.
+    """
+
+    def __init__(self, errors: dict[str, str], codes: Mapping[str, str] | None = None) -> None:
         super().__init__(joined(errors.values()))
-        self.errors = errors
+        self.errors, self.codes = errors, codes or {}
+
+
+class _AnswerError(ValueError):
+    """One invalid answer: its sentence and its code."""
+
+    def __init__(self, reason: str, code: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 def check_answers(
@@ -38,14 +49,17 @@ def check_answers(
     form = msgspec.convert(fields, list[FormField])
     known = [field.name for field in form]
     errors = {name: _unknown_field(name, known) for name in answers if name not in known}
+    codes = dict.fromkeys(errors, "unknown")
     checked = {}
     for field in form:
         try:
             checked[field.name] = _read(field, answers.get(field.name), required=field.required and complete)
         except ValueError as error:
             errors[field.name] = str(error)
+            if isinstance(error, _AnswerError):
+                codes[field.name] = error.code
     if errors:
-        raise AnswersError(errors)
+        raise AnswersError(errors, codes)
     return checked
 
 
@@ -82,7 +96,7 @@ def _read(field: FormField, answer: Any, *, required: bool) -> Any:
     name = field.name
     if answer is None or answer == [] or (isinstance(answer, str) and not answer.strip()):
         if required:
-            raise ValueError(text("%(name)s is required.", name=name))
+            raise _AnswerError(text("%(name)s is required.", name=name), "required")
         return _EMPTY.get(field.kind)
     match field.kind:
         case "number":
@@ -98,11 +112,13 @@ def _read(field: FormField, answer: Any, *, required: bool) -> Any:
         case "file":
             return _file(answer, name)
     if not isinstance(answer, str) or "\x00" in answer:
-        raise ValueError(text("%(name)s must be text.", name=name))
+        raise _AnswerError(text("%(name)s must be text.", name=name), "wrong_type")
     if field.kind == "email":
         return _email(answer.strip(), name)
     if field.kind == "choice" and answer not in field.choices:
-        raise ValueError(text("%(name)s must be one of: %(choices)s.", name=name, choices=", ".join(field.choices)))
+        raise _AnswerError(
+            text("%(name)s must be one of: %(choices)s.", name=name, choices=", ".join(field.choices)), "not_a_choice"
+        )
     if field.kind == "text" and len(answer.splitlines()) > 1:
         raise ValueError(text("%(name)s must be a single line.", name=name))
     if field.kind in {"text", "long_text"}:
@@ -141,7 +157,9 @@ def _choices(field: FormField, answer: Any) -> list[str]:
     name = field.name
     chosen = [answer] if isinstance(answer, str) else answer
     if not isinstance(chosen, list) or any(each not in field.choices for each in chosen):
-        raise ValueError(text("%(name)s must be one of: %(choices)s.", name=name, choices=", ".join(field.choices)))
+        raise _AnswerError(
+            text("%(name)s must be one of: %(choices)s.", name=name, choices=", ".join(field.choices)), "not_a_choice"
+        )
     found = [each for each in field.choices if each in chosen]
     values = {"name": name, "minimum": _plain(field.minimum), "maximum": _plain(field.maximum)}
     if field.minimum is not None and len(found) < field.minimum:
@@ -153,7 +171,7 @@ def _choices(field: FormField, answer: Any) -> list[str]:
 
 def _consent(given: bool, name: str, *, required: bool) -> bool:
     if required and not given:
-        raise ValueError(text("%(name)s is required.", name=name))
+        raise _AnswerError(text("%(name)s is required.", name=name), "required")
     return given
 
 
@@ -165,7 +183,7 @@ def _email(answer: str, name: str) -> str:
 
 def _file(answer: Any, name: str) -> Any:
     if not isinstance(answer, Mapping):
-        raise ValueError(text("%(name)s must be a file.", name=name))
+        raise _AnswerError(text("%(name)s must be a file.", name=name), "wrong_type")
     return answer
 
 
@@ -173,7 +191,7 @@ def _number(answer: Any, name: str) -> int | float:
     if isinstance(answer, str):
         answer = _number_from_text(answer.strip(), name)
     if isinstance(answer, bool) or not isinstance(answer, int | float) or not _is_finite(answer):
-        raise ValueError(text("%(name)s must be a number.", name=name))
+        raise _AnswerError(text("%(name)s must be a number.", name=name), "wrong_type")
     return plain_whole(answer)
 
 
@@ -184,7 +202,7 @@ def _number_from_text(written: str, name: str) -> int | float:
         return typed.value
     if typed.readings:
         raise ValueError(text("%(name)s: %(problem)s", name=name, problem=number_problem(written)))
-    raise ValueError(text("%(name)s must be a number.", name=name))
+    raise _AnswerError(text("%(name)s must be a number.", name=name), "wrong_type")
 
 
 def _is_finite(number: float) -> bool:
@@ -199,7 +217,7 @@ def _boolean(answer: Any, name: str) -> bool:
         return answer
     if isinstance(answer, str) and answer.lower() in _BOOLEANS:
         return _BOOLEANS[answer.lower()]
-    raise ValueError(text("%(name)s must be true or false.", name=name))
+    raise _AnswerError(text("%(name)s must be true or false.", name=name), "wrong_type")
 
 
 _BOOLEANS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}

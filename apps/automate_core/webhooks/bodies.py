@@ -91,6 +91,8 @@ def _read_json(body: bytes) -> Document:
 
 def decode_json(body: bytes, kind: Any = Any) -> Any:
     """The JSON value in `body`. Raises BodyError."""
+    if not body.strip():
+        raise BodyError("The body is empty. Send JSON.")
     try:
         return msgspec.json.decode(body, type=kind)
     except RecursionError:

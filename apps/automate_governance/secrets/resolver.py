@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -61,6 +62,16 @@ def is_reference(text: str) -> bool:
     """Return whether `text` is `backend:key` with an installed backend."""
     backend, separator, key = text.partition(":")
     return bool(separator and key) and backend in backends.names()
+
+
+def is_mistyped(text: str) -> bool:
+    """Return whether `text` is `backend:key` with almost the name of an installed backend.
+
+    Any other text may be a secret that somebody pasted, also one with a colon.
+    """
+    backend, separator, key = text.partition(":")
+    names = backends.names()
+    return bool(separator and key) and backend not in names and bool(difflib.get_close_matches(backend, names, 1, 0.65))
 
 
 @sensitive_variables()

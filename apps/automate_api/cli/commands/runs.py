@@ -19,6 +19,7 @@ from automate_api.cli.output import (
     print_table,
     time_column,
 )
+from automate_api.cli.run_ids import read_run_id
 from automate_api.cli.servers import path_of
 from automate_api.cli.watched_run import TIMEOUT, print_line, read_outputs, watch
 
@@ -90,6 +91,7 @@ def show(run: str, steps: bool, outputs: bool) -> None:
     """Show a run, its steps and their outputs."""
     call = invocation()
     client = call.client()
+    run = read_run_id(client, run)
     found = client.get(path_of("runs", run))
     listed = client.items(path_of("runs", run, "steps")) if steps else []
     data = read_outputs(client, run) if outputs else {}
@@ -125,8 +127,8 @@ def show(run: str, steps: bool, outputs: bool) -> None:
 @click.pass_context
 def tail(context: click.Context, run: str, timeout: float | None) -> None:
     """Follow a run until it ends. The exit code is 0 if it succeeded, else 1."""
-    call = invocation()
-    context.exit(watch(call.client(), run, timeout, quiet=False))
+    client = invocation().client()
+    context.exit(watch(client, read_run_id(client, run), timeout, quiet=False))
 
 
 @runs.command
@@ -135,7 +137,8 @@ def tail(context: click.Context, run: str, timeout: float | None) -> None:
 def cancel(run: str, reason: str | None) -> None:
     """Cancel a run."""
     call = invocation()
-    found = call.client().post(path_of("runs", run, "cancel"), {"reason": reason or ""})
+    client = call.client()
+    found = client.post(path_of("runs", read_run_id(client, run), "cancel"), {"reason": reason or ""})
     call.report(found, f"{run}: {found['status']}")
 
 
@@ -162,7 +165,7 @@ def rerun(
     call = invocation()
     client = call.client()
     body = {"from_step": step, "version": "newest" if newest else "original", "again": again, "unknown": unknown}
-    started = client.post(path_of("runs", run, "rerun"), body)
+    started = client.post(path_of("runs", read_run_id(client, run), "rerun"), body)
     _report_started(context, client, started, waits=waits, timeout=timeout)
 
 

@@ -14,7 +14,7 @@ from ninja import Field, Query, Router, Schema
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, invalid_cursor, read_cursor, write_cursor
-from automate_api.v1.problems import ProblemError
+from automate_api.v1.problems import ProblemError, answer_errors
 from automate_core.definition.form_validation import AnswersError
 from automate_core.definition.step_paths import key_of
 from automate_core.models import Wait, WaitAssignee
@@ -24,7 +24,6 @@ from automate_core.states import WaitStatus
 from automate_governance.people import names
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, has_scope
-from automate_governance.texts import translated
 from automate_plugins import text
 
 router = Router()
@@ -125,8 +124,7 @@ def decide_approval(request: TokenRequest, approval_id: uuid.UUID, body: Decide)
     try:
         approvals.decide_approval(wait, by=request.user, outcome=body.outcome, form=body.form, remark=body.remark)
     except AnswersError as error:
-        fields = [(f"form.{name}", translated(message)) for name, message in error.errors.items()]
-        raise ProblemError(422, _("The answers are not valid."), fields) from error
+        raise ProblemError(422, _("The answers are not valid."), answer_errors(error, "form")) from error
     return _described(request, approval_id)
 
 

@@ -17,11 +17,11 @@ from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.workflows import WorkflowSummary, get_workflow, workflow_rows
 from automate_core.authoring import workflows
-from automate_core.authoring.drafts import parsing, rows
+from automate_core.authoring.drafts import rows
 from automate_core.authoring.drafts.errors import ConflictError
 from automate_core.authoring.drafts.values import draft_document
 from automate_core.authoring.publishing.readiness import publishing_warnings
-from automate_core.definition import validation, yaml_files
+from automate_core.definition import yaml_files
 from automate_core.definition.document import Definition, DefinitionError
 from automate_core.definition.parsing import parse
 from automate_core.models import Workflow, WorkflowVersion
@@ -78,7 +78,7 @@ def read_draft(request: TokenRequest, response: HttpResponse, slug: str) -> dict
     """Read the draft of a workflow."""
     workflow = get_workflow(request, slug)
     response.headers["ETag"] = _tag(workflow)
-    return _described(workflow)
+    return _described(request, workflow)
 
 
 @router.put("/workflows/{slug}/draft", response=Draft)
@@ -97,7 +97,7 @@ def replace_draft(
         detail = _("The draft has the revision %(rev)s now.") % {"rev": error.rev}
         raise ProblemError(412, f"{translated(str(error))} {detail}") from error
     response.headers["ETag"] = _tag(workflow)
-    return _described(workflow)
+    return _described(request, workflow)
 
 
 @router.get(
@@ -162,13 +162,10 @@ def _definition(workflow: Workflow, version: str) -> Definition:
         raise Http404 from error
 
 
-def _described(workflow: Workflow) -> dict[str, Any]:
-    draft = rows.load_draft(workflow)
-    parsed = parsing.parse_draft(draft)
-    problems = parsed.with_faults(validation.find_problems(parsed.definition))
+def _described(request: TokenRequest, workflow: Workflow) -> dict[str, Any]:
     return {
         "slug": workflow.slug,
         "rev": workflow.rev,
-        "document": draft_document(draft),
-        "problems": describe_problems(problems),
+        "document": draft_document(rows.load_draft(workflow)),
+        "problems": describe_problems(workflows.publishing_problems(workflow, request.user)),
     }

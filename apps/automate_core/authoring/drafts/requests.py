@@ -7,7 +7,7 @@ holds it and its slot, both empty at the top.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from automate_core.authoring.drafts.errors import RefusedError
 from automate_core.definition.document import DefinitionError, Key, Name
 from automate_core.definition.parsing import convert
+from automate_plugins import text
 
 Rev = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Index = Annotated[int, Meta(ge=0, le=100_000)]
@@ -221,5 +222,17 @@ def read_request(document: Any, *, lax: bool = False) -> Request:
     try:
         request: Request = convert(document, Request, strict=not lax)
     except DefinitionError as error:
-        raise RefusedError(error.problems[0].reason, error.problems[0].path) from error
+        problem = error.problems[0]
+        raise RefusedError(_unknown_kind(document, problem.path) or problem.reason, problem.path) from error
     return request
+
+
+def _unknown_kind(document: Any, path: str) -> str:
+    """The kinds that the command takes, when the document names another one; else nothing."""
+    part = TYPES.get(str(document.get("do"))) if path == "kind" else None
+    hint = get_type_hints(part).get("kind") if part else None
+    kinds = get_args(getattr(hint, "__value__", hint))
+    given = document.get("kind") if kinds else None
+    if not isinstance(given, str) or given in kinds:
+        return ""
+    return text("%(value)s is not allowed here. Use one of: %(kinds)s.", value=repr(given), kinds=", ".join(kinds))

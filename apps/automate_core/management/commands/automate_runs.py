@@ -90,7 +90,7 @@ class Command(EnglishCommand):
 
     def _list(self, runs: QuerySet[ExecutionRun], options: dict[str, Any]) -> None:
         if options["before"]:
-            runs = runs.filter(pk__lt=lookups.read_key(options["before"], "run"))
+            runs = runs.filter(pk__lt=lookups.read_run_key(options["before"]))
         for run in lookups.list_limited(self, runs.select_related("workflow"), options["limit"], "--before", "runs"):
             self.stdout.write(f"{run.pk} {run.created_at:%Y-%m-%d %H:%M:%S} {describe_run(run)}")
 
@@ -151,7 +151,7 @@ def _found(options: dict[str, Any]) -> QuerySet[ExecutionRun]:
     """The runs that the arguments name. Raises CommandError."""
     runs = ExecutionRun.objects.all()
     if options["runs"]:
-        keys = [lookups.read_key(each, "run") for each in options["runs"]]
+        keys = [lookups.read_run_key(each) for each in options["runs"]]
         lookups.check_ids_exist(ExecutionRun, keys, "run")
         runs = runs.filter(pk__in=keys)
     elif options["tests"]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
-from pydantic import ConfigDict
+from pydantic import ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
@@ -117,10 +118,19 @@ class RunOutputs(Schema):
     outputs: dict[str, Any] = Field(description="By the keys of the steps.")
 
 
+def _one_error(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """One error of a period or time, not one for each of the two. Raises PydanticCustomError."""
+    try:
+        return read(value)
+    except ValidationError as error:
+        raise PydanticCustomError("no_period", "no period or time", {"expected": ", ".join(PERIODS)}) from error
+
+
 class RunFilterQuery(RequestSchema):
     """Filters of runs, those of the run list."""
 
     model_config = ConfigDict(populate_by_name=True)
+    reads_texts = True
 
     show: Literal["attention", "running", "waiting", "succeeded", "tests"] | None = None
     search: str | None = Field(None, max_length=100, description="Workflow, run id, trace id, search term or error.")
@@ -130,7 +140,7 @@ class RunFilterQuery(RequestSchema):
     workflow: list[str] = Field([], max_length=MOST_CHOSEN, description="Slugs.")
     origin: list[Literal[*ORIGINS]] = Field([], description="What started it.")  # type: ignore[valid-type]
     version: int | None = Field(None, ge=1, lt=2**31, description="Number of the workflow's version.")
-    since: Literal[*PERIODS] | dt.datetime | None = Field(  # type: ignore[valid-type]
+    since: Annotated[Literal[*PERIODS] | dt.datetime | None, WrapValidator(_one_error)] = Field(  # type: ignore[valid-type]
         None, description="The last hours or days, or the time after which they were created."
     )
     until: dt.datetime | None = Field(None, description="The time until which they were created, as `to`.")
