@@ -59,7 +59,7 @@ def test_a_stored_secret_can_be_chosen(api, owner, colleague):
     client = api(owner)
     for reference in ("database:theirs", "database:none", "env:HOME", "plain-text", "nonsense:key"):
         refused = _create(client, secret_reference=reference)
-        assert refused.status_code == 422 and refused.json()["errors"][0]["field"] == "secret", reference
+        assert refused.status_code == 422 and refused.json()["errors"][0]["field"] == "secret_reference", reference
     assert _create(client, secret_reference="database:mine").status_code == 201
     assert _deliver("orders", SECRET) == 202
     assert StoredSecret.objects.count() == 2

@@ -226,6 +226,11 @@ def test_a_json_body_that_looks_like_files_stays_json(send):
     assert Event.objects.get().payload == fake
 
 
+def test_an_empty_body_is_said_to_be_empty(send):
+    answer = send("hmac", b"")
+    assert answer.status == 400 and answer.json()["error"] == "The body is empty. Send JSON."
+
+
 BAD_FORMS = {
     "not UTF-8": (b"a=%ff", FORM, "UTF-8"),
     "raw bytes": (b"a=\xff", FORM, "UTF-8"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import QuerySet
@@ -18,6 +20,7 @@ from automate_core.models import WebhookEndpoint
 from automate_core.models.events import LONGEST_REPLY_SECONDS
 from automate_core.webhooks import endpoint_edits, endpoints
 from automate_core.webhooks.endpoint_edits import MOST_OVERLAP, SavedEndpoint
+from automate_core.webhooks.schemes.signing import SchemeError
 from automate_governance.middleware import show_once
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import can, permitted
@@ -135,32 +138,34 @@ def read_webhook(request: TokenRequest, slug: str) -> dict[str, Any]:
 def create_webhook(request: TokenRequest, response: HttpResponse, body: NewWebhook) -> Status[dict[str, Any]]:
     """Create a webhook endpoint. It accepts deliveries at once; published workflows decide what they start."""
     check_may_view(request.user, WebhookEndpoint)
-    saved = endpoint_edits.create_endpoint(
-        body.slug,
-        scheme=body.scheme,
-        config=body.config,
-        by=request.user,
-        secret=body.secret or "",
-        reference=body.secret_reference or "",
-        reply_seconds=body.reply_seconds,
-    )
+    with _at_reference(body.secret_reference):
+        saved = endpoint_edits.create_endpoint(
+            body.slug,
+            scheme=body.scheme,
+            config=body.config,
+            by=request.user,
+            secret=body.secret or "",
+            reference=body.secret_reference or "",
+            reply_seconds=body.reply_seconds,
+        )
     return Status(201, _saved(response, saved))
 
 
 @router.patch("/webhooks/{slug}", response=SavedWebhook)
 def change_webhook(request: TokenRequest, response: HttpResponse, slug: str, body: WebhookChange) -> dict[str, Any]:
     """Change a webhook endpoint, enable it or disable it."""
-    saved = endpoint_edits.change_endpoint(
-        _get_webhook(request, slug),
-        by=request.user,
-        scheme=body.scheme,
-        config=body.config,
-        secret=body.secret or "",
-        reference=body.secret_reference or "",
-        overlap=body.overlap_hours * _HOUR,
-        enabled=body.enabled,
-        reply_seconds=body.reply_seconds,
-    )
+    with _at_reference(body.secret_reference):
+        saved = endpoint_edits.change_endpoint(
+            _get_webhook(request, slug),
+            by=request.user,
+            scheme=body.scheme,
+            config=body.config,
+            secret=body.secret or "",
+            reference=body.secret_reference or "",
+            overlap=body.overlap_hours * _HOUR,
+            enabled=body.enabled,
+            reply_seconds=body.reply_seconds,
+        )
     return _saved(response, saved)
 
 
@@ -192,6 +197,17 @@ def delete_webhook(request: TokenRequest, slug: str) -> Status[None]:
     """Delete a webhook endpoint that starts no published workflow. Its events stay until retention deletes them."""
     delete_unused(_get_webhook(request, slug), by=request.user)
     return Status(204, None)
+
+
+@contextlib.contextmanager
+def _at_reference(reference: str | None) -> Iterator[None]:
+    """Name the field of the request at fault: to the core, a secret and a reference to one are the same field."""
+    try:
+        yield
+    except SchemeError as error:
+        if reference and error.field == "secret":
+            error.field = "secret_reference"
+        raise
 
 
 def _rows() -> QuerySet[WebhookEndpoint]:
