@@ -76,6 +76,7 @@ class EventFilterQuery(RequestSchema):
     """Filters of events, those of the inbox."""
 
     model_config = ConfigDict(populate_by_name=True)
+    reads_texts = True
 
     search: str | None = Field(None, max_length=200, description="Id, trace id or its beginning, or delivery key.")
     source: str | None = Field(None, max_length=200)
