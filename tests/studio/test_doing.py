@@ -6,7 +6,8 @@ import pytest
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
-from automate_core.models import ExecutionRun, Wait
+from automate_core.models import ExecutionRun, FailureGroup, Wait
+from automate_core.operations.statistics import rollup
 from automate_governance.models import AuditEntry
 from tests.support.api_operations import MANUAL
 from tests.support.pages import Page
@@ -56,25 +57,39 @@ def test_a_rerun_leads_to_the_new_run(failed, sign_in, owner, drain):
 
 
 @pytest.mark.extended
-def test_rerun_preselects_the_version_that_changed_the_failed_step(failed, workflow, sign_in, owner):
-    client, dialog = sign_in(owner), reverse("studio:run_rerun", args=[failed.pk])
+def test_all_dialogs_of_reruns_preselect_the_version_that_changed_the_failed_step(
+    failed, workflow, sign_in, owner, deliver, drain
+):
+    rollup.count_ended_runs()
+    client, group = sign_in(owner), FailureGroup.objects.get()
+    runs = [failed]
 
-    def preselected():
-        page = Page(client.get(dialog))
-        return [each["value"] for each in page.all(name="version") if "checked" in each], page.text
+    def dialogs():
+        yield client.get(reverse("studio:run_rerun", args=[failed.pk]))
+        yield client.get(reverse("studio:failures_rerun", args=[group.pk]))
+        yield client.post(reverse("studio:runs_bulk"), {"do": "retry", "id": [run.pk for run in runs]})
 
-    assert preselected()[0] == ["original"], "there is no other"
+    def preselected(reason):
+        pages = [Page(answer) for answer in dialogs()]
+        [chosen] = {tuple(each["value"] for each in page.all(name="version") if "checked" in each) for page in pages}
+        assert [reason in page.text for page in pages] == [True] * 3
+        return chosen
+
+    assert preselected("") == ("original",), "there is no other"
     workflow(FAILING.replace("action: data.set}", "action: data.set, name: Begin}"))
-    chosen, text = preselected()
-    assert chosen == ["original"] and "Refuse is the same in v2, so v1 is selected." in text
+    assert preselected("Refuse is the same in v2, so v1 is selected.") == ("original",)
     workflow(FAILING.replace("Not today", "Not now"))
-    chosen, text = preselected()
-    assert chosen == ["newest"] and "Refuse was changed in v3, so v3 is selected." in text
+    assert preselected("Refuse was changed in v3, so v3 is selected.") == ("newest",)
     workflow(
         FAILING.replace("kind: stop, key: refuse, outcome: failed, message: Not today", "key: other, action: data.set")
     )
-    chosen, text = preselected()
-    assert chosen == ["original"] and "v4 cannot start from Refuse, so v1 is selected." in text
+    assert preselected("v4 cannot start from Refuse, so v1 is selected.") == ("original",)
+    workflow(FAILING)
+    deliver()
+    drain()
+    runs += ExecutionRun.objects.exclude(pk=failed.pk)
+    workflow(FAILING.replace("Not today", "Not now"))
+    assert preselected("so v6 is selected.") == ("newest",), "the step was changed for both"
 
 
 def test_what_cannot_be_done_is_said_on_the_page(failed, sign_in, owner):

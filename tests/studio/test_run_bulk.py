@@ -98,7 +98,7 @@ def test_all_that_match_are_run_again_on_the_newest_version(failed, sign_in, own
 
 @pytest.mark.extended
 def test_what_was_rerun_with_success_is_left_out(failed, sign_in, owner, drain, capsys):
-    client, url = sign_in(owner), f"{BULK}?show=attention"
+    client, url = sign_in(owner), f"{BULK}?status=failed"
     runs = list(ExecutionRun.objects.filter(status="failed").order_by("id"))
     for run in runs[:6]:
         control.rerun(run, by=owner, version="newest")

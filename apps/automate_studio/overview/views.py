@@ -54,6 +54,7 @@ from automate_studio.ui.formatting import as_sentence, format_count
 from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.overview_address import TEMPLATE, is_overview_first_page
 from automate_studio.ui.overview_address import overview_url as overview_address
+from automate_studio.view_models.rerun_preset import preset_version
 from automate_studio.view_models.task_counts import task_count
 
 #: Short name, title, and title of an empty chart.
@@ -206,6 +207,7 @@ def retry_group(request: HttpRequest, pk: int) -> HttpResponse:
             "group": group,
             "step": step,
             "message": failure_message(request.user, group),
+            "preset": preset_version(chosen),
             "count": len(chosen),
             "unknown": unknown,
             "most": failures.MOST_AT_ONCE,

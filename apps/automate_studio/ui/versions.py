@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Iterable, Iterator, Mapping
 
+from automate_core.authoring.publishing import differences
 from automate_core.definition.document import Definition, DefinitionError, ForEachStep, RepeatStep, Step
 from automate_core.definition.parsing import parse
 from automate_core.definition.slots import slots
@@ -24,6 +26,14 @@ def version_definitions(version_ids: Iterable[int]) -> dict[int, Definition]:
         _known.update(read)
         found |= read
     return found
+
+
+@functools.lru_cache(maxsize=256)
+def version_differences(before: int, after: int) -> Mapping[str, str]:
+    """By key of the steps that were changed or removed between two versions: `changed` or `removed`."""
+    read = version_definitions([before, after])
+    found = differences.find_differences(read[before], read[after])
+    return {each.key: each.kind for each in found if each.table == "step" and each.kind != "added"}
 
 
 def _parse_version(version: WorkflowVersion) -> Definition:

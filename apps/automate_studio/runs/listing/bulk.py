@@ -31,6 +31,7 @@ from automate_studio.runs.listing.page import ON_A_PAGE
 from automate_studio.ui.bulk_progress import progress_response
 from automate_studio.ui.formatting import format_count
 from automate_studio.ui.run_filters import Filters, parse_filters
+from automate_studio.view_models.rerun_preset import preset_version
 
 MOST_REASON = 100
 _STARTS = ("failed", "start")
@@ -87,7 +88,13 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
     if not counted.ids and (is_confirmed or not (counted.left_out.by_choice or counted.left_out.unknown)):
         return _error_response(request, nothing_to_do_reason(counted), 409)
     if not is_confirmed:
-        context = {"counted": counted, "wanted": wanted, "query": filters.address(), "request_id": uuid7()}
+        context = {
+            "counted": counted,
+            "wanted": wanted,
+            "preset": preset_version(counted.ids if wanted.verb == "retry" else ()),
+            "query": filters.address(),
+            "request_id": uuid7(),
+        }
         return TemplateResponse(request, "automate_studio/runs/list/bulk_dialog.html", context)
     by = current_person(request)
     action = bulk.create_bulk_action(wanted.verb, counted.ids, wanted.options, by=by, request=clicked)

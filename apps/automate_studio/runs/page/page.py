@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import json
 import uuid
 from collections.abc import Iterable
@@ -18,7 +17,6 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from automate_core.authoring.publishing import differences
 from automate_core.definition.document import ApprovalStep, BranchStep, Definition, StopStep, WaitStep
 from automate_core.definition.slots import StepIndex, walk
 from automate_core.definition.step_paths import key_in, key_of
@@ -37,7 +35,7 @@ from automate_governance.texts import error_message, escape_invisible
 from automate_studio.runs.page.header import ModelCost, model_cost
 from automate_studio.ui.describe import step_label, stop_reason
 from automate_studio.ui.formatting import format_elapsed
-from automate_studio.ui.versions import version_definitions
+from automate_studio.ui.versions import version_definitions, version_differences
 from automate_studio.view_models.event_sources import describe_source
 from automate_studio.view_models.run_data import (
     LIVE_STATES,
@@ -315,17 +313,8 @@ def _changed_steps(run: ExecutionRun) -> dict[str, str]:
     if published is None or published.pk == run.version_id or run.cause == ExecutionRun.Cause.TEST:
         return {}
     words = {"changed": _("Changed in %(version)s"), "removed": _("Removed in %(version)s")}
-    return {
-        key: words[kind] % {"version": published} for key, kind in _version_differences(run.version_id, published.pk)
-    }
-
-
-@functools.lru_cache(maxsize=256)
-def _version_differences(before: int, after: int) -> tuple[tuple[str, str], ...]:
-    """(step key, kind of change) for steps that were changed or removed between two versions."""
-    read = version_definitions([before, after])
-    found = differences.find_differences(read[before], read[after])
-    return tuple((each.key, each.kind) for each in found if each.table == "step" and each.kind != "added")
+    found = version_differences(run.version_id, published.pk)
+    return {key: words[kind] % {"version": published} for key, kind in found.items()}
 
 
 def _trigger_note(run: ExecutionRun) -> str:

@@ -28,12 +28,12 @@ from automate_governance.audit import payload_views
 from automate_governance.permissions import NotPermittedError, can
 from automate_governance.texts import translated
 from automate_studio.runs.page.page import RunPage, load_run
-from automate_studio.runs.page.rerun_preset import preset_version
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence, format_count, short_id
 from automate_studio.ui.htmx import HtmxRequest
 from automate_studio.ui.json.editor import parse_storable
 from automate_studio.ui.links import change_url
+from automate_studio.view_models.rerun_preset import preset_version
 from automate_studio.view_models.run_data import RunView
 from automate_studio.view_models.step_tree import StepCard
 
@@ -152,7 +152,7 @@ def _rerun_form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], 
     may_see = can(request.user, "view_payload", run)
     if may_see:
         payload_views.record_view(request.user, "run.payload_viewed", run, trace_id=run.trace_id, step=START)
-    preset = preset_version(page)
+    preset = preset_version([run.pk])
     return RerunForm(
         page=page,
         request=_parse_uuid(chosen.get("request")) or uuid7(),
