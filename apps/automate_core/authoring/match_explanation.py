@@ -20,7 +20,7 @@ from automate_core.authoring.publishing import shadow_evaluation
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import parse
 from automate_core.engine.steps.waits import MAX_DEPTH
-from automate_core.events import access, event_types, run_rights
+from automate_core.events import access, event_types, held_events, run_rights
 from automate_core.events.matching import RuleEngine
 from automate_core.events.scope import event_scope
 from automate_core.expressions.json_logic import Explanation, RuleError
@@ -85,7 +85,7 @@ class MatchExplanation:
 def explain_match(event: Event, *, by: Person, workflow: Workflow | None = None) -> MatchExplanation:
     """Explain why the event did or did not start the workflows that the person may view, or that one of them.
 
-    Eight queries, and two for versions that were published since.
+    Nine queries, and two for versions that were published since.
     """
     workflows = permitted(by, "view", Workflow.objects.all())
     workflows = workflows.filter(pk=workflow.pk) if workflow else workflows
@@ -195,6 +195,7 @@ class _Explainer:
         self.refused = run_rights.trigger_refusals(keys) if keys else {}
         self.waiting = run_rights.waiting_triggers(self.refused) if self.refused else set()
         self.waits = _waits(runs.values())
+        self.held = held_events.workflows_holding(event.pk)
         late = {trigger.workflow_id for trigger in found if self._is_late(trigger)} - runs.keys()
         self.earlier = _published_at(late, event.received_at) if late else {}
 
@@ -257,14 +258,19 @@ class _Explainer:
             yield text("The workflow is paused. A run waits until you resume it.")
         if reason := self.refused.get(trigger.pk):
             yield text("The trigger is stopped: %(reason)s.", reason=reason)
+        if trigger.workflow_id in self.held:
+            yield text("The event waits until the run-as user may read it or the work is handed over.")
         if trigger.pk in self.waiting and workflow.status == Workflow.Status.ACTIVE:
             yield text("A run waits until the run-as user is active again.")
         if not self.may_read and trigger.filter is not None and not self.event.emptied_at:
             yield text("You need the View payloads permission to see the result of the condition.")
         if self._is_late(trigger):
             yield self._was_late(trigger)
-        elif takes and self.may_read and self.is_processed and trigger.pk not in self.refused:
+        elif takes and self.may_read and self.is_processed and not self._is_stopped(trigger):
             yield text("The trigger accepts this event now, but did not when it was received. Replay the event.")
+
+    def _is_stopped(self, trigger: ActiveTrigger) -> bool:
+        return trigger.pk in self.refused or trigger.workflow_id in self.held
 
     def _is_late(self, trigger: ActiveTrigger) -> bool:
         return trigger.version.created_at > self.event.received_at

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from automate_core import database
 from automate_core.database import AutomateNow
-from automate_core.events import stops
+from automate_core.events import held_events, stops
 from automate_core.models import ExecutionRun, Wait, Workflow
 from automate_core.runs import concurrency
 from automate_core.runs.cancellation import cancel_run
@@ -139,7 +139,8 @@ def _go_on(run_id: uuid.UUID) -> None:
 
 
 def _discard(workflow: Workflow) -> None:
-    """Cancel the new runs of the workflow that wait; those that have begun are none of them."""
+    """Cancel the new runs of the workflow that wait, and hold its events no longer; runs that have begun stay."""
+    held_events.discard_held_events(workflow)
     waits = Wait.objects.filter(kind=Wait.Kind.PAUSED, status=WaitStatus.OPEN, run__workflow=workflow)
     backlog = waits.exclude(data__has_key=stops.BEGUN).order_by("run_id")
     while run_ids := list(backlog.values_list("run", flat=True)[:BATCH]):

@@ -42,7 +42,7 @@ from automate_core.engine.run_walker import Walk
 from automate_core.engine.steps.waits import MAX_DEPTH
 from automate_core.engine.test_mode import apply_test_options
 from automate_core.engine.test_options import TestOptions
-from automate_core.events import stops
+from automate_core.events import held_events, stops
 from automate_core.events.matching import Match, RuleEngine, Undecided
 from automate_core.events.scope import event_scope, job_event_scope
 from automate_core.expressions.json_logic import RuleError
@@ -238,12 +238,18 @@ class ExecutionEngine:
         self._undecided[job.id] = event_filters.build_filters_call(job, {"event": event}, filters)
         self._start(self._undecided[job.id])
 
-    def _dispatch(self, job: ClaimedJob, event: dict[str, Any], matches: list[Match]) -> Checkpoint:
-        """The checkpoint of a dispatch job: a single match is walked under its lease, of several each gets a job."""
+    def _dispatch(self, job: ClaimedJob, event: dict[str, Any], found: list[Match]) -> Checkpoint:
+        """The checkpoint of a dispatch job: a single match is walked under its lease, of several each gets a job.
+
+        For a workflow whose run-as user may not read the event, only the event is held.
+        """
+        matches = [match for match in found if not match.is_held]
         runs = [_new_run(job, event, match) for match in matches]
         if any(run.depth > MAX_DEPTH for run in runs):
             log.warning("event %s starts nothing: runs started each other %d deep", job.event_id, MAX_DEPTH)
             return Checkpoint(job, JobDisposition.COMPLETE)
+        if held := [(match.workflow_id, str(job.event_id), match.source) for match in found if match.is_held]:
+            held_events.hold_events(self.journal.connection, held)
         queued = [self._queued_run(match, run, event) for match, run in zip(matches, runs, strict=True)]
         if len(queued) == 1 and queued[0].wait is None:
             return self._walk(job, queued[0].run, event, None)
@@ -434,10 +440,6 @@ def _log_failure(run: RunRecord) -> None:
         )
 
 
-#: Sources of events that only the platform makes: their headers name the calling run and its depth.
-_INTERNAL_SOURCES = ("call:", "run:", "model:")
-
-
 def _interrupt_running(stored: StoredRun) -> list[StepRecord]:
     """The running attempts of a stored run, as interrupted: their outcomes will not come any more."""
     running = [step for step in stored.steps.values() if step.status == StepStatus.RUNNING]
@@ -464,7 +466,7 @@ def _wait_for_user(*, begun: bool) -> WaitRecord:
 def _new_run(job: ClaimedJob, event: dict[str, Any], match: Match) -> RunRecord:
     """The record of a new run. A start of one workflow, by a person or an agent, gives it the id of the event."""
     is_started = event["source"].startswith(START_SOURCES)
-    headers = event["headers"] if event["source"].startswith(_INTERNAL_SOURCES) else {}
+    headers = host_events.platform_headers(event["source"], event["headers"])
     return RunRecord(
         id=str(job.event_id) if is_started else str(uuid7()),
         workflow_id=match.workflow_id,

@@ -81,9 +81,7 @@ def check_published_types() -> list[CheckMessage]:
         source=SOURCE, workflow__status=Workflow.Status.ACTIVE
     )
     found = active.exclude(event_type__in=["", *_permissions_by_type()]).order_by("event_type", "workflow__slug")
-    hint = (
-        f'Add it to {SETTING} with the permission to listen to it, or "{PUBLIC}". Until then, its events start nothing.'
-    )
+    hint = f'Add it to {SETTING} with the permission to listen to it, or "{PUBLIC}". Until then, its events wait.'
     message = "The published workflow {slug} listens to the event type {type}, which {setting} does not list."
     return [
         Warning(message.format(slug=slug, type=event_type, setting=SETTING), hint=hint, id="automate_core.W006")

@@ -25,7 +25,7 @@ AT_ONCE_SECONDS = 0.05  #: for all the filters of events that are matched togeth
 CANDIDATES = """
 SELECT trigger.id, trigger.source, trigger.event_type, trigger.workflow_id, trigger.version_id, trigger.kind,
     trigger.config::text AS config, trigger.filter::text AS filter, workflow.slug,
-    workflow.status = 'paused' AS must_wait, endpoint.id AS endpoint_id
+    workflow.status = 'paused' AS must_wait, false AS is_held, endpoint.id AS endpoint_id
 FROM automate_core_activetrigger trigger
 JOIN automate_core_workflow workflow ON workflow.id = trigger.workflow_id AND workflow.status IN ('active', 'paused')
 LEFT JOIN automate_core_webhookendpoint endpoint
@@ -42,13 +42,17 @@ type Undecided = dict[int, Rule]  #: filters that take longer, by the ids of the
 class Match:
     """A workflow that an event starts, on the version that was published when it was matched.
 
-    A run that must wait does so until its workflow starts runs again: `stops` says when.
+    A run that must wait does so until its workflow starts runs again: `stops` says when. With `is_held`, the run-as
+    user may not read the event at present: it starts no run yet, and waits itself (`held_events`). `source` is that of
+    the trigger.
     """
 
     workflow_id: int
     version_id: int
     slug: str
     must_wait: bool
+    is_held: bool = False
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,7 @@ class Candidate:
     slug: str
     version_id: int = 0
     must_wait: bool = False
+    is_held: bool = False
     endpoint_id: None = None  #: any at the address
 
 
@@ -80,7 +85,7 @@ class RuleEngine:
         `endpoints` are the keys of the endpoints that accepted the events: an event of a deleted endpoint starts
         nothing of another at its address. A trigger whose run-as user may no longer read the event starts nothing.
         """
-        candidates = self._permitted(scopes)
+        candidates = {key: [row for row in rows if not row.is_held] for key, rows in self._judged(scopes).items()}
         return [
             self._matches(_event_candidates(scope, candidates, endpoint), scope)
             for scope, endpoint in zip(scopes, endpoints, strict=True)
@@ -94,9 +99,10 @@ class RuleEngine:
     ) -> list[list[Match] | Undecided]:
         """Like `match`, within AT_ONCE_SECONDS; for other events, the filters that are still to be decided.
 
-        `decided` holds, for each scope, the results of filters that were decided before.
+        The matches include those that are held. `decided` holds, for each scope, the results of filters that were
+        decided before.
         """
-        candidates = self._permitted(scopes)
+        candidates = self._judged(scopes)
         until = time.monotonic() + AT_ONCE_SECONDS
         return [
             self._matches_at_once(_event_candidates(scope, candidates, endpoint), scope, known, until)
@@ -114,13 +120,14 @@ class RuleEngine:
         """The explanation tree of a rule. Raises RuleError."""
         return read_rule(rule).explain(scope)
 
-    def _permitted(self, scopes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
+    def _judged(self, scopes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
+        """The candidates, and what the rights of their run-as users make of them."""
         candidates = self._candidates(scopes)
         refused, waiting = self.rights.stopped_triggers(
             self.connection, {row.id for rows in candidates.values() for row in rows}
         )
         return {
-            key: [row._replace(must_wait=row.must_wait or row.id in waiting) for row in rows if row.id not in refused]
+            key: [row._replace(must_wait=row.must_wait or row.id in waiting, is_held=row.id in refused) for row in rows]
             for key, rows in candidates.items()
         }
 
@@ -161,9 +168,15 @@ def _event_candidates(
 
 
 def _unique_matches(rows: Iterable[Any]) -> list[Match]:
-    """The matches of triggers that pass, each workflow once."""
-    started = {row.workflow_id: row for row in rows}
-    return [Match(row.workflow_id, row.version_id, row.slug, row.must_wait) for row in started.values()]
+    """The matches of triggers that pass, each workflow once: held only where none of its triggers starts it."""
+    started: dict[int, Any] = {}
+    for row in rows:
+        if row.workflow_id not in started or not row.is_held:
+            started[row.workflow_id] = row
+    return [
+        Match(row.workflow_id, row.version_id, row.slug, row.must_wait, row.is_held, row.source)
+        for row in started.values()
+    ]
 
 
 def _passes_filter(row: Any, scope: Mapping[str, Any], decide: Callable[[Rule], bool | None]) -> bool | None:

@@ -2,9 +2,9 @@
 
 A trigger passes on deliveries, changes or runs of others. Its run-as user has to be active, and may read these: the
 payloads of the endpoint or the workflow, or the model. While the user is not active, new runs wait as if the workflow
-were paused (`stops`). A trigger whose user may not read the event starts nothing: not even a run that waits may hold
-its payload. An answer counts for CACHE_SECONDS in each worker, so that a busy trigger costs nothing; a withdrawn
-permission takes effect everywhere after that time.
+were paused (`stops`). A trigger whose user may not read the event starts no run: not even one that waits may hold its
+payload, so the event waits by itself (`held_events`). An answer counts for CACHE_SECONDS in each worker, so that a busy
+trigger costs nothing; a withdrawn permission takes effect everywhere after that time.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class RunAsRights:
         self._stopped: set[int] = set()
 
     def stopped_triggers(self, connection: Connection, triggers: Iterable[int]) -> tuple[set[int], set[int]]:
-        """Those of these active triggers that start nothing, and those whose runs wait. What changes is logged.
+        """Those of these active triggers whose events wait, and those whose runs wait. What changes is logged.
 
         Raises psycopg.Error.
         """
@@ -76,7 +76,7 @@ class RunAsRights:
             log.info("workflow %s: its %s trigger starts runs again", row.slug, row.kind)
             return
         self._stopped.add(row.id)
-        effect = "starts runs that wait" if row.allowed else "starts nothing"
+        effect = "starts runs that wait" if row.allowed else "starts nothing for now: its events wait"
         log.warning("workflow %s: its %s trigger %s: %s", row.slug, row.kind, effect, _reason(row))
 
 

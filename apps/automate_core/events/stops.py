@@ -2,19 +2,19 @@
 
 A workflow is paused by a person, or stopped because its run-as user is not active. Either way its events are accepted
 and matched, and each new run waits (a wait of kind `paused`) until that changes. Besides, a trigger is stopped whose
-run-as user may no longer read its events: it starts nothing.
+run-as user may no longer read its events: these wait themselves (`held_events`), so that no run holds their payloads.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Q, QuerySet
 
-from automate_core.events import run_rights
+from automate_core.events import held_events, run_rights
 from automate_core.models import Wait, Workflow, WorkflowVersion
 from automate_core.states import WaitStatus
 from automate_governance.people.names import username_field
@@ -56,22 +56,22 @@ def must_wait(workflow_id: int) -> bool:
 
 @dataclass
 class WorkflowStop:
-    """Why a workflow does not start runs, a sentence each, and the number of runs that wait for it.
+    """Why a workflow does not start runs, a sentence each, and the number of runs and held events that wait for it.
 
-    `keeps` says that its events are kept in waiting runs; otherwise some of its events start nothing.
+    `is_active` says whether its run-as user is; one who is may not read some of its events.
     """
 
     workflow: Workflow
     reasons: list[str] = field(default_factory=list)
     waiting: int = 0
-    keeps: bool = True
+    is_active: bool = False
 
     @property
     def sentences(self) -> list[str]:
         """What a person should know, and do."""
         stopped = [text("Stopped: %(reason)s.", reason=reason) for reason in self.reasons]
-        if not self.keeps:
-            return [*stopped, text("Events that it may not read start nothing. Replay them afterwards.")]
+        if self.is_active:
+            return [*stopped, _held_sentence(self.waiting)]
         if not self.waiting:
             kept = text(
                 "Events are accepted. New runs wait, and runs in progress wait at their next step. Hand over the work"
@@ -88,8 +88,21 @@ class WorkflowStop:
         return [*stopped, waiting]
 
 
+def _held_sentence(held: int) -> str:
+    if not held:
+        return text(
+            "Events that it may not read are accepted and wait. Give the permission back, or hand over the work of the"
+            " run-as user."
+        )
+    return ntext(
+        "%(count)s event waits. Give the permission back, or hand over the work of the run-as user.",
+        "%(count)s events wait. Give the permission back, or hand over the work of the run-as user.",
+        held,
+    )
+
+
 def stopped_workflows(workflows: QuerySet[Workflow]) -> dict[int, WorkflowStop]:
-    """The stopped ones of these workflows, by key, in the order of their names. Three queries, whatever their number.
+    """The stopped ones of these workflows, by key, in the order of their names. Four queries, whatever their number.
 
     Those that a person paused or archived are not stopped. One without triggers, whose runs people or other workflows
     start, is stopped like any other.
@@ -111,13 +124,14 @@ def _with_waits(reasons: dict[int, list[str]]) -> dict[int, WorkflowStop]:
         return {}
     found = Workflow.objects.filter(pk__in=reasons).select_related("owner", "published__run_as")
     waits = Wait.objects.filter(kind=Wait.Kind.PAUSED, status=WaitStatus.OPEN, run__workflow__in=reasons)
-    waiting = dict(waits.order_by().values_list("run__workflow").annotate(Count("pk")))
+    waiting = Counter(dict(waits.order_by().values_list("run__workflow").annotate(Count("pk"))))
+    waiting.update(held_events.count_held_events(reasons))
     return {
         each.pk: WorkflowStop(
             workflow=each,
             reasons=reasons[each.pk],
-            waiting=waiting.get(each.pk, 0),
-            keeps=each.published is not None and not each.published.run_as.is_active,
+            waiting=waiting[each.pk],
+            is_active=each.published is not None and each.published.run_as.is_active,
         )
         for each in found.defer("published__definition").order_by("name", "pk")
     }

@@ -5,6 +5,7 @@ from automate_core.models.erasure import Erasure, ErasureItem
 from automate_core.models.events import (
     CapturedChange,
     Event,
+    HeldEvent,
     OutboxJob,
     RefusedDeliveries,
     WebhookEndpoint,
@@ -70,6 +71,7 @@ __all__ = [
     "FailureGroup",
     "ForeseenEffect",
     "HandedOutStep",
+    "HeldEvent",
     "HostedForm",
     "InboundAddress",
     "Notification",

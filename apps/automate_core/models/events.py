@@ -267,6 +267,29 @@ class CapturedChange(models.Model):
         return f"{self.model} {self.operation}"
 
 
+class HeldEvent(models.Model):
+    """An event that waits for a workflow whose run-as user may not read it at present (`events.held_events`).
+
+    `source` is that of the trigger that accepts it. The relations have no database constraint: docs/adr/0004.
+    """
+
+    workflow = models.ForeignKey(
+        "automate_core.Workflow", on_delete=models.CASCADE, related_name="held_events", db_constraint=False
+    )
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="+", db_constraint=False)
+    source = models.CharField(max_length=200)
+    held_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name = _("held event")
+        verbose_name_plural = _("held events")
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["workflow", "event"], name="one_held_event_per_workflow")]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.event_id}"
+
+
 class WorkerState(models.Model):
     """A live worker as of its last report: its job slots, and how many of them hold a job."""
 

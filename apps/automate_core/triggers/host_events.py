@@ -25,6 +25,9 @@ RUN_HEADER = "automate-origin-run"
 DEPTH_HEADER = "automate-depth"
 TEST_HEADER = "automate-test"  #: a sender's test: it starts only what asks for its very type
 
+#: Sources of events that only the platform makes: their headers name the calling run and its depth.
+_PLATFORM_SOURCES = ("call:", "run:", "model:")
+
 EXACT_DIGITS = 15  #: of a decimal that a number of JSON holds as it is
 _LARGEST_EXPONENT = 300  # of such a number
 
@@ -34,6 +37,11 @@ _OPERATIONS = {
     "updated": Text(text("updated"), {}),
     "deleted": Text(text("deleted"), {}),
 }
+
+
+def platform_headers(source: str, headers: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The headers of an event that only the platform makes; empty for others, whose senders choose theirs."""
+    return headers if source.startswith(_PLATFORM_SOURCES) else {}
 
 
 def as_json(value: Any, *, unknown: Callable[[Any], Any] | None = None) -> str:

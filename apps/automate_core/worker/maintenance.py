@@ -23,7 +23,7 @@ from automate_core.operations.statistics import levels, rollup
 from automate_core.operations.telemetry import trace_queue
 from automate_core.operations.telemetry.trace_export import TraceExporter
 from automate_core.outbox import status
-from automate_core.runs import concurrency
+from automate_core.runs import concurrency, held_starts
 from automate_core.runs.waits import reconnection, sub_run_outcomes, sub_runs
 from automate_core.tracing.collector import configured_collector
 from automate_core.triggers import model_capture, schedules
@@ -44,6 +44,7 @@ MAINTENANCE_TASKS: tuple[MaintenanceTask, ...] = (
     MaintenanceTask("orphaned sub-runs", sub_runs.ORPHANED, sub_runs.cancel_orphans),
     MaintenanceTask("slots", concurrency.DUE, concurrency.admit_all),
     MaintenanceTask("paused", pausing.DUE, pausing.release),
+    MaintenanceTask("held events", held_starts.DUE, held_starts.start_held),
     MaintenanceTask("reconnected", reconnection.DUE, reconnection.resolve_missed_waits),
     MaintenanceTask("moved webhooks", upkeep.MAY_HAVE_MOVED, upkeep.notice_moves, pause=3_600),  # and at its start
     MaintenanceTask("rate limits", calls.DUE, calls.admit_all),

@@ -75,7 +75,8 @@ event.source LIKE 'call:%%' AND EXISTS (SELECT FROM automate_core_executionrun c
     WHERE caller.id = (event.headers ->> 'automate-run')::uuid AND caller.status || '' IN {_LIVE})
 """
 
-# Of `seen`: the events that no run but `runs` belongs to, no job is owed for, and no run waits for the end of.
+# Of `seen`: the events that no run but `runs` belongs to, no job is owed for, that no workflow waits
+# for, and that no run waits for the end of.
 _EVENTS_FREE = f"""
 FROM automate_core_event event
 WHERE event.id = ANY(%(seen)s)
@@ -86,6 +87,7 @@ WHERE event.id = ANY(%(seen)s)
     AND NOT EXISTS (SELECT FROM automate_core_outboxjob job WHERE job.event_id = event.id AND (
         job.status || '' IN ('ready', 'leased') OR job.status || '' = 'dead' AND NOT (
             %(failed)s > 0 AND event.received_at < automate_now() - %(failed)s * interval '1 day')))
+    AND NOT EXISTS (SELECT FROM automate_core_heldevent held WHERE held.event_id = event.id)
     AND NOT ({_CALLER})
 """  # noqa: S608 - one of our own texts inside another
 
