@@ -52,9 +52,9 @@ LOGGING = {
 """
 
 
-def printed(heading: str) -> str:
-    """The first block of code in docs/in-your-project.md below a line that begins so."""
-    text = (ROOT / "docs" / "in-your-project.md").read_text()
+def printed(heading: str, source: Path = ROOT) -> str:
+    """The first block of code in docs/in-your-project.md of that checkout below a line that begins so."""
+    text = (source / "docs" / "in-your-project.md").read_text()
     found = re.search(rf"^{re.escape(heading)}.*?^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert found, heading
     return found[1]

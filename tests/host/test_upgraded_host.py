@@ -11,16 +11,18 @@ import psycopg
 import pytest
 
 from tests.conftest import ROOT
-from tests.host.host import OWN, Host, fresh_database
+from tests.host.host import OWN, Host, fresh_database, printed
 from tests.support.wheel import built_wheel, run, uv
 
 pytestmark = pytest.mark.process
 
-#: The commit of each released version, and the settings that its docs/in-your-project.md told to add.
+#: The commit of each released version, oldest first.
 RELEASES = {
-    "0.1.0": (
-        "2c7b808dddc0988c8d8f18581814a663384cdd76",
-        """
+    "0.1.0": "2c7b808dddc0988c8d8f18581814a663384cdd76",
+}
+#: The settings that docs/in-your-project.md of the first release told to add; later ones are read from their commit.
+SETTINGS = {
+    "0.1.0": """
 INSTALLED_APPS = [
     "automate_studio", "unfold", *INSTALLED_APPS, "django_htmx", "guardian", "pgtrigger",
     "automate_governance", "automate_connectors", "automate_llm", "automate_core",
@@ -40,7 +42,6 @@ LOGIN_URL = "admin:login"
 AUTOMATE_SITE_URL = "https://example.com"
 AUTOMATE_SECRETS_KEYS = [os.environ["AUTOMATE_SECRETS_KEY"]]
 """,
-    ),
 }
 
 URLS = """
@@ -55,8 +56,8 @@ urlpatterns = [
 """
 TRACKER = "import logging\n\n\nclass Tracker(logging.NullHandler):\n    pass\n"
 
-#: What the changelog says to add before the upgrade.
-ADDED = {"0.1.0": '\nAUTOMATE_EVENT_TYPES = {"order.paid": "auth.view_user"}\n'}
+#: What a project has that emits events.
+EVENT_TYPES = '\nAUTOMATE_EVENT_TYPES = {"order.paid": "auth.view_user"}\n'
 
 MAIL = '\nMAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}}\n'
 ROUTED = '\nDATABASE_ROUTERS = ["routers.{}"]\nDATABASES["second"] = {{**DATABASES["default"]}}\n'
@@ -84,7 +85,10 @@ steps:
 """
 EMIT = """
 from django.db import transaction
-from automate_core.triggers import emit
+try:
+    from automate_core.api import emit
+except ImportError:  # in the first release
+    from automate_core.triggers import emit
 with transaction.atomic():
     emit("order.paid", {"order": 17}, key="17")
 """
@@ -95,7 +99,7 @@ from automate_core.models import ExecutionRun
 ada = get_user_model().objects.get(username="ada")
 decide(ExecutionRun.objects.get(workflow__slug="ask").pk, "ask", "approved", by=ada)
 """
-EMIT_AGAIN = EMIT.replace("automate_core.triggers", "automate_core.api").replace("17", "18")
+EMIT_AGAIN = EMIT.replace("17", "18")
 
 
 def test_every_released_version_is_upgraded():
@@ -128,20 +132,22 @@ def statuses(url: str) -> list[str]:
 
 
 @pytest.mark.extended
-@pytest.mark.timeout(1_800)  # two builds, two installations, and all migrations one by one
+@pytest.mark.timeout(2_400)  # a build and an installation for each version, and all migrations one by one
 @pytest.mark.parametrize("version", RELEASES)
 def test_a_project_is_upgraded(version, tmp_path):
-    commit, settings_of_then = RELEASES[version]
-    old = checked_out(commit, tmp_path / "old")
+    """Through each later release, none skipped, to the version of today."""
+    later = list(RELEASES)[list(RELEASES).index(version) :]
+    old = checked_out(RELEASES[version], tmp_path / version)
     python = tmp_path / "venv" / "bin" / "python"
     uv("venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
-    installed(python, old, tmp_path / "old-wheel")
+    installed(python, old, tmp_path / "wheels" / version)
 
     project = tmp_path / "project"
     project.mkdir()
     run(python, "-m", "django", "startproject", "example", project)
     settings = project / "example" / "settings.py"
-    settings.write_text(settings.read_text() + OWN + MAIL + settings_of_then)
+    guide = SETTINGS.get(version) or printed("At the end of your settings", old)
+    settings.write_text(settings.read_text() + OWN + MAIL + guide + EVENT_TYPES)
     (project / "example" / "urls.py").write_text(URLS)
     for name, text in {"tracker.py": TRACKER, "routers.py": ROUTERS, "ask.yaml": ASK}.items():
         (project / name).write_text(text)
@@ -155,20 +161,29 @@ def test_a_project_is_upgraded(version, tmp_path):
         made.manage("automate_worker", "--drain")
         assert statuses(url) == ["waiting"]
 
-        installed(python, ROOT, tmp_path / "new-wheel")
-        text = settings.read_text() + ADDED[version]
+        for next_version in later[1:]:
+            source = checked_out(RELEASES[next_version], tmp_path / next_version)
+            installed(python, source, tmp_path / "wheels" / next_version)
+            upgrade(made)
+        installed(python, ROOT, tmp_path / "wheels" / "today")
+        text = settings.read_text()
         settings.write_text(text + ROUTED.format("Elsewhere"))
         said = made.manage("check", "--database", "default", fails=True)
         assert "automate_core.E036" in said and "Traceback" not in said
         settings.write_text(text + ROUTED.format("Own"))
-        for command in (["check", "--deploy"], ["migrate", "--plan"], ["check", "--database", "default"]):
-            made.manage(*command)  # on the tables of then
-        made.manage("migrate", "--verbosity", "0")
-        for command in (["migrate", "--check"], ["check", "--database", "default"], ["check"]):
-            made.manage(*command)
+        upgrade(made)
         assert statuses(url) == ["waiting"], "an upgrade touches no run"
 
         made.manage("shell", "-c", DECIDE)
         made.manage("shell", "-c", EMIT_AGAIN)
         made.manage("automate_worker", "--drain")
         assert statuses(url) == ["succeeded", "waiting"]
+
+
+def upgrade(made: Host) -> None:
+    """The steps of docs/upgrading.md, with the new version installed."""
+    for command in (["check", "--deploy"], ["migrate", "--plan"], ["check", "--database", "default"]):
+        made.manage(*command)  # on the tables of then
+    made.manage("migrate", "--verbosity", "0")
+    for command in (["migrate", "--check"], ["check", "--database", "default"], ["check"]):
+        made.manage(*command)
