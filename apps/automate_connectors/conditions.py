@@ -16,6 +16,7 @@ from automate_plugins.texts import marked
 OPERATORS = ("==", "!=", "<", "<=", ">", ">=", "in", "not_in", "contains", "starts_with", "ends_with", "empty")
 MAX_CONDITIONS = 50
 MAX_LISTED = 1_000  #: values behind `in` and `not_in`
+ITEM_FIELDS = "item_fields"  #: name of the options of a field that is one of the items' in memory
 
 
 _WORDS = {
@@ -50,7 +51,7 @@ def are_on_items(field: FieldSpec) -> bool:
 
     A database gives a value the type of its column.
     """
-    return bool(field.columns) and field.columns == condition_columns()
+    return bool(field.columns) and field.columns == condition_columns(ITEM_FIELDS)
 
 
 @dataclass(frozen=True)

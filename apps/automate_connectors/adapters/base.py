@@ -252,9 +252,10 @@ class ConnectorAdapter(ABC):
     def options(self, name: str, params: dict[str, Any], context: Context) -> list[tuple[str, str]]:
         """Optional: choices of the fields whose `FieldSpec.options` is `name`, as (value, label), at most a thousand.
 
-        `params` are the inputs filled in so far, with expressions and gaps; `context` is as in `execute`, and its
-        `user` is the person who edits the step. Without a connection, `connection` is empty. Must not change anything.
-        Raise ConnectorError.
+        `params` are the inputs filled in so far, with expressions and gaps; of a connector that takes no connection,
+        expressions have their values on the sample of the builder, where there is one. `context` is as in `execute`,
+        and its `user` is the person who edits the step. Without a connection, `connection` is empty. Must not change
+        anything. Raise ConnectorError.
         """
         raise NotImplementedError
 

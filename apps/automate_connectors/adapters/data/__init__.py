@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from automate_connectors.adapters.base import ConnectorAdapter, unknown_action
+from automate_connectors.adapters.base import ConnectorAdapter, OptionsError, unknown_action
 from automate_connectors.adapters.data import dates, documents, formats, lists, pdf_text, texts, values, workbooks
 from automate_plugins import text
 
@@ -27,6 +27,13 @@ class DataConnector(ConnectorAdapter):
     icon = "database"
     hue = 225
     actions = tuple(each.action for each in (*_PURE_ACTIONS.values(), *_FILE_ACTIONS.values()))
+
+    def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
+        """Return the fields of the items, where the items are known."""
+        if not isinstance(params.get("items"), list):
+            reason = text("The items are not known yet. Test the step that gives them, to choose from their fields.")
+            raise OptionsError(reason, [], code="no_sample")
+        return [(field, "") for field in lists.item_fields(params)]
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Run the action of that name."""

@@ -133,19 +133,30 @@ def cautions(action: str, params: dict[str, Any]) -> Iterator[str]:
     """Sentences for the log about what an action passed over in silence: fields that no item has, and values that no
     order can compare.
     """
+    for path in dict.fromkeys(path for _, path in unknown_fields(action, params)):
+        yield text(
+            "No item has the field %(field)s. Fields of the items: %(known)s.",
+            field=path,
+            known=", ".join(item_fields(params)[:MAX_NAMES]) or "-",
+        )
+    if action == "filter" and isinstance(params.get("items"), list):
+        yield from _uncompared(params["items"], params["where"])
+
+
+def unknown_fields(action: str, params: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(place of an input, field) for each field that an action reads and no item has. Raises ConnectorError."""
     items = params.get("items")
-    if action not in _FIELDS or not isinstance(items, list) or not items:
-        return
-    for path in dict.fromkeys(_FIELDS[action](params)):
-        if path and not any(_has_field(item, path) for item in items):
-            known = sorted({str(name) for item in items if isinstance(item, dict) for name in item})[:MAX_NAMES]
-            yield text(
-                "No item has the field %(field)s. Fields of the items: %(known)s.",
-                field=path,
-                known=", ".join(known) or "-",
-            )
-    if action == "filter":
-        yield from _uncompared(items, params["where"])
+    if action in FIELDS and isinstance(items, list) and items:
+        for place, path in FIELDS[action](params):
+            if path and not any(_has_field(item, path) for item in items):
+                yield place, path
+
+
+def item_fields(params: dict[str, Any]) -> list[str]:
+    """The names of the fields of the items of an input, in their order."""
+    items = params.get("items")
+    found = (item for item in items if isinstance(item, dict)) if isinstance(items, list) else ()
+    return list(dict.fromkeys(str(name) for item in found for name in item))
 
 
 def _uncompared(items: list[Any], where: Any) -> Iterator[str]:
@@ -174,17 +185,30 @@ def _has_field(item: Any, path: str) -> bool:
     return True
 
 
-def _measured(params: dict[str, Any]) -> list[str]:
-    measures = [str(words).strip().partition(" ")[2].strip() for words in params["measures"].values()]
-    return [*names_of(params, "by"), *measures]
+def _filtered_by(params: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    where = params.get("where")
+    for index, each in enumerate(conditions.read_conditions(where)):
+        if each.op != "empty":
+            yield f"where[{index}].field" if isinstance(where, list) else "where", each.field
 
 
-#: The fields of items that an action reads, by its inputs.
-_FIELDS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
-    "filter": lambda params: [each.field for each in conditions.read_conditions(params["where"]) if each.op != "empty"],
-    "sort": lambda params: [name.removeprefix("-") for name in names_of(params, "by", MAX_SORTED_BY)],
-    "aggregate": _measured,
-    "dedupe": lambda params: names_of(params, "by"),
+def _sorted_by(params: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from (("by", name.removeprefix("-")) for name in names_of(params, "by", MAX_SORTED_BY))
+
+
+def _grouped_by(params: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from (("by", name) for name in names_of(params, "by"))
+    measures = params.get("measures")
+    for title, words in measures.items() if isinstance(measures, dict) else ():
+        yield f"measures.{title}", str(words).strip().partition(" ")[2].strip()
+
+
+#: (place, field) of the items' fields that an action reads, by its inputs.
+FIELDS: dict[str, Callable[[dict[str, Any]], Iterator[tuple[str, str]]]] = {
+    "filter": _filtered_by,
+    "sort": _sorted_by,
+    "aggregate": _grouped_by,
+    "dedupe": lambda params: (("by", name) for name in names_of(params, "by")),
 }
 
 
@@ -320,6 +344,7 @@ _BY = FieldSpec(
     name="by",
     label=text("Compare by"),
     kind=FieldKind.LIST,
+    options=conditions.ITEM_FIELDS,
     help=text("Fields as dotted names. Leave empty to compare whole items."),
 )
 
@@ -339,7 +364,7 @@ PURE_ACTIONS = (
                 'For example [{"field": "total", "op": ">", "value": 100}]. Operators: %(known)s',
                 known=", ".join(conditions.OPERATORS),
             ),
-            columns=conditions.condition_columns(),
+            columns=conditions.condition_columns(conditions.ITEM_FIELDS),
         ),
         outputs=ROWS,
     ),
@@ -353,6 +378,7 @@ PURE_ACTIONS = (
             name="by",
             label=text("Sort by"),
             kind=FieldKind.LIST,
+            options=conditions.ITEM_FIELDS,
             help=text("Fields. -total sorts in descending order."),
         ),
         outputs=ROWS,
@@ -364,9 +390,13 @@ PURE_ACTIONS = (
         text("Group items and count, sum or pick values"),
         ITEMS,
         FieldSpec(
-            name="by", label=text("Group by"), kind=FieldKind.LIST, help=text("Fields. Leave empty for a single group.")
+            name="by",
+            label=text("Group by"),
+            kind=FieldKind.LIST,
+            options=conditions.ITEM_FIELDS,
+            help=text("Fields. Leave empty for a single group."),
         ),
-        measures_field(_MEASURES),
+        measures_field(_MEASURES, conditions.ITEM_FIELDS),
         outputs=ROWS,
     ),
     pure_action(

@@ -12,6 +12,7 @@ from automate_connectors.registry import find_action
 from automate_core.authoring import usability
 from automate_core.authoring.drafts.parsing import ParsedDraft
 from automate_core.authoring.lint_rules import lint
+from automate_core.authoring.lint_rules.item_fields import find_unknown_fields
 from automate_core.definition import validation
 from automate_core.definition.document import ActionStep, Definition, Problem, ReplyStep, Step, StopStep, WebhookTrigger
 from automate_core.definition.plain_secrets import plain_secrets
@@ -50,7 +51,8 @@ def find_problems(parsed: ParsedDraft, workflow: Workflow, publisher: Person | N
     definition = parsed.definition
     errors = [*validation.find_problems(definition), *usability.unusable(definition, people)]
     found = [_placed("error", problem, parsed) for problem in parsed.with_faults(errors)]
-    found += [_placed("warning", problem, parsed) for problem in _warnings(definition)]
+    warnings = [*_warnings(definition), *find_unknown_fields(definition, workflow)]
+    found += [_placed("warning", problem, parsed) for problem in warnings]
     order = {key: number for number, key in enumerate(parsed.places.values())}
     return sorted(dict.fromkeys(found), key=lambda problem: order.get(problem.step, -1))
 

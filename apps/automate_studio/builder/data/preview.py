@@ -127,7 +127,7 @@ def _evaluate(
         return Preview(hint=_("You need the View payloads permission to see previews."))
     if sample is None:
         if template.paths:
-            return Preview(hint=_("No sample yet. Preview appears after the first event."))
+            return Preview(hint=_("No sample yet. Preview appears after the first event or test."))
         sample = Sample()
     try:
         found = template.render(sample.scope)

@@ -301,9 +301,11 @@ def evaluate_on_sample(rule: Any, sample: Sample | WithheldSample | None) -> Con
 
 
 def _untested_field(paths: Iterable[str], scope: Mapping[str, Any]) -> str:
-    """Why the condition has no result: a field of a step that has no output in the sample. Empty when there is none."""
+    """Why the condition has no result: a field of a step or event that the sample lacks. Empty if it has all."""
     for path in paths:
         name, _dot, rest = path.partition(".")
+        if name == "event" and not scope.get("event"):
+            return _("No event yet. The result appears after the first event.")
         key, _dot, field = rest.partition(".")
         if name == "steps" and key and key not in scope.get("steps", {}):
             values = {"field": field.rpartition(".")[2] or "output", "step": title_of_key(key)}

@@ -17,11 +17,13 @@ from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_connectors.field_options import FieldOptions
 from automate_connectors.models import Connection
 from automate_connectors.registry import find_action
-from automate_core.authoring.drafts import rows
+from automate_core.authoring.drafts import commands, rows
 from automate_core.authoring.drafts.connector_triggers import CONNECTOR_KINDS
 from automate_core.authoring.drafts.values import Draft, StepNode
 from automate_core.authoring.run_as import may_choose
 from automate_core.definition.step_paths import START
+from automate_core.expressions.json_path import TemplateError
+from automate_core.expressions.templating import compile_value
 from automate_core.models import Workflow
 from automate_core.navigation.http import current_person
 from automate_governance import sharing
@@ -36,6 +38,7 @@ from automate_studio.builder.panel.steps import SETTINGS, step_at, step_field_sp
 from automate_studio.builder.triggers.connector_form import find_described, input_specs
 from automate_studio.ui.formatting import as_sentence
 from automate_studio.ui.request_params import get_editable_workflow
+from automate_studio.ui.samples.samples import Sample, sample_for_step
 
 type Options = Iterable[tuple[str, str]]
 _HELP = {"no_models": "connectors/models"}  #: pages of the help by the code of why there are no options
@@ -55,7 +58,7 @@ def step_options(request: HttpRequest, pk: int, path: str) -> HttpResponse:
             is_of_people = spec.options == "people"
             node = step_at(draft, path)
             if node is not None and request.POST["field"].startswith("inputs."):
-                found = _step_options(node, spec, person)
+                found = _step_options(workflow, node, spec, person)
             else:
                 found = FieldOptions(list(_OWN[spec.options](workflow, person)))
     except NotPermittedError as error:
@@ -91,13 +94,28 @@ def _option_spec(draft: Draft, path: str, field: str, person: Person) -> FieldSp
     return found
 
 
-def _step_options(node: StepNode, spec: FieldSpec, person: Person) -> FieldOptions:
+def _step_options(workflow: Workflow, node: StepNode, spec: FieldSpec, person: Person) -> FieldOptions:
     """Options from the step's connector. Raises ConnectorError and NotPermittedError."""
     try:
         adapter, _action = find_action(node.action)
     except LookupError as error:
         raise ConnectorError(str(error), code="not_installed") from error
-    return _connector_options(adapter, node.connection, spec, node.inputs, person)
+    inputs = node.inputs if adapter.takes_connection else _inputs_on_sample(workflow, node, person)
+    return _connector_options(adapter, node.connection, spec, inputs, person)
+
+
+def _inputs_on_sample(workflow: Workflow, node: StepNode, person: Person) -> dict[str, Any]:
+    """The inputs with the values that their expressions have on the sample, where there is one."""
+    sample = sample_for_step(commands.load_state(workflow), node, person)
+    found = dict(node.inputs)
+    if not isinstance(sample, Sample):
+        return found
+    for name, value in node.inputs.items():
+        try:
+            found[name] = compile_value(value).render(sample.scope)
+        except TemplateError:
+            continue  # its own field says so
+    return found
 
 
 def _trigger_options(draft: Draft, field: str, person: Person) -> FieldOptions:

@@ -84,7 +84,10 @@ def sample_for_trigger(state: DraftState, key: str, person: Person) -> Sample | 
 
 
 def sample_for_step(state: DraftState, node: StepNode, person: Person) -> Sample | WithheldSample | None:
-    """An event and the outputs of its run or of the newest one; before the first run, the event alone."""
+    """An event and the outputs of its run or of the newest one; before the first run, the event alone.
+
+    Outputs of tests come on top, also before the first event. None when there is nothing.
+    """
     workflow, definition = state.workflow, state.parsed.definition
     if not can(person, "view_payload", workflow):
         return WithheldSample()
@@ -95,11 +98,12 @@ def sample_for_step(state: DraftState, node: StepNode, person: Person) -> Sample
         sample = Sample(scope={"event": {}}, source=_("newest run"), at=run.created_at)
     if chosen.edited is not None:
         sample = _edited_sample(chosen.edited, sample)
-    if sample is None:
-        return None
     names, condition_names = scope_at(definition, node.key), scope_at_condition(definition, node.key)
     keys = {*names.step_keys, *condition_names.step_keys}
     of_run, of_tests = step_outputs(run, keys) if run else {}, _test_outputs(workflow, keys)
+    if sample is None and not of_tests:
+        return None
+    sample = sample or Sample(scope={"event": {}}, source=_("newest test"))
     steps = {**of_tests, **of_run} if run and run.pk == chosen.run else {**of_run, **of_tests}
     sample = _add_run(sample, definition, run, steps)
     payload_views.record_view(person, "workflow.sample_viewed", workflow)
