@@ -11,7 +11,7 @@ from automate_core.models import ExecutionRun, FailureGroup, StepRun
 from automate_core.operations.statistics import failures
 from automate_core.runs.service_words import service_words, with_service_words
 from tests.support.pages import Page
-from tests.support.run_lists import RUN_LIST
+from tests.support.run_lists import RUN_LIST, runs_shown
 from tests.support.runs import ended_runs, published_workflows
 
 KNOWN = "SKU 'A-10008' is not known"
@@ -105,6 +105,23 @@ def test_a_resolved_group_is_listed_until_its_reruns_have_ended(owner, sign_in):
     assert "1 re-run In progress." in Page(client.get(index)).text
     ExecutionRun.objects.filter(pk=reruns[1].pk).update(status="succeeded")
     assert "In progress." not in Page(client.get(index)).text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failure_whose_rerun_succeeded_is_said_to_be_rerun_as_the_list_leaves_it_out(owner, sign_in):
+    [flow] = published_workflows(owner, "Orders")
+    ended_runs(flow, 3, status="failed", message="HTTP 500 from POST erp/orders.", code="http_500")
+    client, index = sign_in(owner), reverse("admin:index")
+    assert "3 of 3 " in Page(client.get(index)).text
+    first, second, third = ExecutionRun.objects.order_by("pk")
+    for run, status in ((first, "succeeded"), (second, "failed")):
+        again = ExecutionRun.objects.create(
+            workflow=flow, version=flow.published, trace_id="1" * 32, status=status, cause="retry", retried_from=run
+        )
+        ExecutionRun.objects.filter(pk=run.pk).update(rerun_at=again.created_at)
+    assert "3 of 3, 1 re-run " in Page(client.get(index)).text
+    listed = client.get(RUN_LIST, {"since": "24h", "show": "attention"})
+    assert first.pk not in runs_shown(listed) and {second.pk, third.pk} <= set(runs_shown(listed))
 
 
 @pytest.mark.django_db(transaction=True)

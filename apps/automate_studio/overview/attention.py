@@ -20,6 +20,7 @@ from automate_core.definition.step_names import step_name
 from automate_core.events import stops
 from automate_core.models import (
     ExecutionRun,
+    FailedRun,
     FailureCount,
     FailureGroup,
     PollState,
@@ -37,6 +38,7 @@ from automate_core.operations.statistics.periods import Period
 from automate_core.outbox.status import QueueStatus
 from automate_core.queries.latest_runs import LATEST, read_latest_runs
 from automate_core.queries.pool_backlog import read_unserved_pools
+from automate_core.runs import reruns
 from automate_core.runs.service_words import with_service_words
 from automate_core.runs.waits.open_reviews import runs_to_review
 from automate_core.states import FINAL_RUN_STATES, RunStatus
@@ -59,6 +61,7 @@ MOST_LISTED = 40  #: when all are asked for
 MOST_RERUNS = 1_000  #: re-runs in progress that are counted
 FIRST_SHOWN = 6  #: of the items that are no failures
 MOST_COUNTED = 100
+MOST_RERUNS = 1_000  #: failures of all shown groups whose re-runs are looked at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +188,7 @@ def _failure_items(
     )
     numbers = {row["group"]: (row["now"], row["then"]) for row in sums}
     latest = read_latest_runs({group.workflow_id for group in groups})
+    reran = _reran_with_success(groups, period)
     for group in groups:
         number, before = numbers.get(group.pk, (0, 0))
         trend, trend_says = _trend_texts(number, before, group.first_at >= period.start)
@@ -194,7 +198,7 @@ def _failure_items(
             name=group.workflow.name,
             url=_run_url(group, is_kept=group.last_run in kept),
             state="failed",
-            count=_("%(count)s of %(total)s") % {"count": format_count(number), "total": format_count(max(of, number))},
+            count=_failure_count(number, max(of, number), reran[group.pk]),
             detail=_failure_detail(group, *kept.get(group.last_run, (None, None)))
             if group.pk in readable
             else _hidden_message(group.code),
@@ -208,6 +212,19 @@ def _failure_items(
             step=steps[group.pk],
             may_act=group.pk in may_run,
         )
+
+
+def _reran_with_success(groups: list[FailureGroup], period: Period) -> Counter[int]:
+    """By group: how many of its failures the list of failed runs leaves out, since a re-run succeeded."""
+    failed = FailedRun.objects.filter(group__in=groups, run__finished_at__gte=period.start)
+    of_runs = dict(failed.exclude(run__rerun_at=None).values_list("run", "group")[:MOST_RERUNS])
+    found = reruns.find_reruns(of_runs)
+    return Counter(of_runs[key] for key, rerun in found.items() if rerun.status == RunStatus.SUCCEEDED)
+
+
+def _failure_count(number: int, total: int, reran: int) -> str:
+    values = {"count": format_count(number), "total": format_count(total), "reran": format_count(reran)}
+    return (_("%(count)s of %(total)s, %(reran)s re-run") if reran else _("%(count)s of %(total)s")) % values
 
 
 def failure_message(user: User, group: FailureGroup) -> str:
