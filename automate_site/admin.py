@@ -28,6 +28,7 @@ from automate_governance.people import password_changes
 from automate_governance.people.labels import group_label, permission_label
 from automate_site.people_forms import STAFF_LABEL, GroupField, GroupForm, NewUserForm, PermissionField, UserForm
 from automate_studio.people.admin import HandOverMixin, SignInMixin
+from automate_studio.people.rights_change import RightsMixin
 from automate_studio.ui.audit.history import object_history
 from automate_studio.ui.formatting import format_exact
 
@@ -220,7 +221,7 @@ class UserAdmin(HandOverMixin, SignInMixin, PeoplePage, DjangoUserAdmin, ModelAd
 
 
 @admin.register(Group)
-class GroupAdmin(PeoplePage, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(RightsMixin, PeoplePage, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Django's group admin in Unfold's style, with roles."""
 
     filter_horizontal = ()

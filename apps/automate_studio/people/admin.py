@@ -20,16 +20,17 @@ from automate_governance.admin_site import reverse
 from automate_governance.people.names import sign_in_name
 from automate_governance.people.role_giving import may_give_roles
 from automate_studio.people.hand_over import hand_over_url, object_url, remainder_views
+from automate_studio.people.rights_change import RightsMixin
 from automate_studio.people.sign_ins import lock_text
 from automate_studio.ui.admin_page import render_page
 
 
-class HandOverMixin:
+class HandOverMixin(RightsMixin):
     """Put it before `ModelAdmin`: `class ClerkAdmin(HandOverMixin, ModelAdmin)`.
 
     Deleting an account that owns something, or that the history names, leads to the page Hand over; so does
-    deactivating one that owns something, which asks first if workflows or programs would stop. With Unfold's
-    `ModelAdmin` the account's page has a button for it.
+    deactivating one that owns something, which asks first if workflows or programs would stop. Taking permissions that
+    published workflows need asks first, too. With Unfold's `ModelAdmin` the account's page has a button for it.
     """
 
     actions_detail: Iterable[Any] = ("hand_over",)
@@ -52,7 +53,7 @@ class HandOverMixin:
             effects = _deactivation_effects(person)
             if any(effects.values()):
                 return self._ask_deactivation(request, person, effects)
-        answer: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)  # type: ignore[misc]
+        answer: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
         return answer
 
     def _deactivates(self, request: HttpRequest, person: Any) -> bool:

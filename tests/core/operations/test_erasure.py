@@ -123,6 +123,7 @@ NOT_SEARCHED = {
     "automate_core.webhookendpoint": "scheme secret old_secret",
     "automate_core.workerstate": "name",
     "automate_core.workflow": "status timezone retention runs_on",
+    "automate_core.heldevent": "source",
     "automate_governance.auditentry": "verb object_type object_id trace_id source salts erased canonical",
     "automate_governance.auditlink": "previous hash",
     "automate_governance.auditverification": "hash anchor faults",  # words of our own, with ids

@@ -1,4 +1,4 @@
-"""Published approvals that nobody can decide: their step fails, because none of the people they name is active."""
+"""Published approvals that nobody can decide: no person that they ask, also as a member of a group, is active."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 from collections import defaultdict
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 
 from automate_core import database
@@ -26,7 +28,7 @@ WHERE workflow.status IN ('active', 'paused')
 
 
 def find_lost_approvals(workflows: QuerySet[Workflow], leaver: Person | None = None) -> list[tuple[Workflow, str]]:
-    """(workflow, a sentence) of those that ask nobody, in the order of their names. Four queries at most.
+    """(workflow, a sentence) of those that ask nobody, in the order of their names. Five queries at most.
 
     With a `leaver`, those that would ask nobody without that person, and ask somebody now.
     """
@@ -37,15 +39,25 @@ def find_lost_approvals(workflows: QuerySet[Workflow], leaver: Person | None = N
     if not asked:
         return []
     users = set(assignees.find_users({name for _, step in asked for name in step.get("assignees") or ()}))
-    groups = set(assignees.find_groups({name for _, step in asked for name in step.get("groups") or ()}))
+    named_groups = {name for _, step in asked for name in step.get("groups") or ()}
+    groups = _asking_groups(named_groups)
     left = users - {sign_in_name(leaver)} if leaver is not None else users
+    left_groups = _asking_groups(named_groups, leaver) if leaver is not None else groups
     lost: dict[int, list[str]] = defaultdict(list)
     for pk, step in asked:
         was_asking = _asks(step, users, groups)
-        if not _asks(step, left, groups) and was_asking == (leaver is not None):
+        if not _asks(step, left, left_groups) and was_asking == (leaver is not None):
             lost[pk].append(str(step.get("name") or step.get("key")))
     found = workflows.filter(pk__in=lost).order_by("name", "pk")
     return [(each, _sentence(lost[each.pk])) for each in found]
+
+
+def _asking_groups(names: set[str], leaver: Person | None = None) -> set[str]:
+    """Those of these groups that have an active member, other than the leaver."""
+    members = get_user_model()._default_manager.filter(is_active=True)
+    members = members.exclude(pk=leaver.pk) if leaver is not None else members
+    found = Group.objects.filter(name__in=names, pk__in=members.filter(groups__name__in=names).values("groups"))
+    return set(found.values_list("name", flat=True))
 
 
 def _is_known(step: dict[str, Any]) -> bool:
