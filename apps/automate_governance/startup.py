@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 
@@ -14,12 +12,10 @@ from automate_governance import checks
 from automate_governance.models import StoredSecret
 from automate_governance.redaction import log_redaction
 from automate_governance.redaction.redactor import redactor
-from automate_governance.secrets.env import EnvSecretsBackend
+from automate_governance.redaction.site_secrets import site_secrets
 from automate_governance.secrets.keyring import KeyUnavailableError
 
 log = logging.getLogger(__name__)
-
-_MIN_PASSWORD_LENGTH = 12  # characters of a password of the site's own: a shorter one may well be an ordinary word
 
 
 def prepare_process() -> None:
@@ -43,8 +39,8 @@ def prepare_process() -> None:
 
 
 def learn_site_secrets() -> None:
-    """Learn the keys and passwords of the settings, and the secrets of the environment."""
-    redactor.learn(*_values_in_settings(), *EnvSecretsBackend.all_values())
+    """Learn the secrets of the settings and of the environment."""
+    redactor.learn(*site_secrets())
 
 
 def _stored_values() -> Iterator[str]:
@@ -53,16 +49,3 @@ def _stored_values() -> Iterator[str]:
             yield secret.reveal()
         except (KeyUnavailableError, ValueError) as error:  # one that was altered keeps nobody from starting
             log.warning("the stored secret %s: %s", secret, error)
-
-
-def _values_in_settings() -> Iterator[str]:
-    keys = getattr(settings, "AUTOMATE_SECRETS_KEYS", ())
-    given = keys if isinstance(keys, list | tuple) else [keys]
-    yield from (key for key in given if isinstance(key, str))  # a check reports others
-    yield settings.SECRET_KEY
-    mailers: dict[str, Any] = getattr(settings, "MAILERS", None) or {}
-    passwords = [
-        *(database.get("PASSWORD") for database in settings.DATABASES.values()),
-        *((mailer.get("OPTIONS") or {}).get("password") for mailer in mailers.values()),
-    ]
-    yield from (password for password in passwords if password and len(password) >= _MIN_PASSWORD_LENGTH)

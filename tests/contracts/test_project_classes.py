@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 from django.core.checks import run_checks
+from django.core.management import call_command
 from django.urls import reverse
 
 from automate_connectors.registry import connectors, find_action
@@ -113,6 +116,40 @@ def test_a_path_that_does_not_load_is_a_warning_and_a_row(path, reason, plugins,
     page = sign_in(admin).get(reverse("studio:plugin_list"), {"show": "broken"}).content.decode()
     assert reason in page and path in page
     assert [each.name for each in unplaced.plugins] == [path]
+
+
+LEAKS = """
+import os
+from django.conf import settings
+raise RuntimeError(" ".join([
+    "refused", settings.SECRET_KEY, settings.AUTOMATE_SECRETS_KEYS[0], settings.ERP["LOGIN"]["password"],
+    os.environ["ERP_API_TOKEN"], os.environ["ERP_URL"], repr(settings.SECRET_KEY_FALLBACKS),
+    "VAULT_TOKEN=hvs.from-elsewhere", "mode=" + os.environ["ERP_KEY"],
+]))
+"""
+LEAKED = ["a-fallback-key-1x", "Erp-pass-77x", "erp-token-of-the-environment", "url-pass-8F3a", "hvs.from-elsewhere"]
+
+
+def test_an_error_shows_no_secret_of_the_site(plugins, settings, monkeypatch, tmp_path, admin, sign_in, capsys):
+    settings.SECRET_KEY_FALLBACKS = [LEAKED[0]]
+    settings.ERP = {"LOGIN": {"password": LEAKED[1]}}
+    monkeypatch.setenv("ERP_API_TOKEN", LEAKED[2])
+    monkeypatch.setenv("ERP_URL", f"https://shop:{LEAKED[3]}@erp.example")
+    monkeypatch.setenv("ERP_KEY", "invoices")  # an ordinary word
+    (tmp_path / "sales_app_leaks.py").write_text(LEAKS)
+    importlib.invalidate_caches()
+    plugins("sales_app_leaks.Class")
+    call_command("automate_plugins")
+    client = sign_in(admin)
+    shown = [
+        warnings()["automate_core.W004"].msg,
+        client.get(reverse("studio:plugin_list"), {"show": "broken"}).content.decode(),
+        capsys.readouterr().out,
+    ]
+    for text in shown:
+        assert "refused ***" in text and "mode=invoices" in text
+        for secret in (settings.SECRET_KEY, settings.AUTOMATE_SECRETS_KEYS[0], *LEAKED):
+            assert secret not in text
 
 
 def test_a_class_without_a_code_is_broken_in_its_kind(plugins):

@@ -116,11 +116,15 @@ LOOKS_LIKE_ONE = {
     "{'access_token': 'abc', 'n': 1}": "{'access_token': '***', 'n': 1}",
     '"{\\"token\\": \\"abc\\", \\"n\\": 1}"': '"{\\"token\\": \\"***\\", \\"n\\": 1}"',
     "sent with bearer 0123456789abcdef0": "sent with bearer ***",
+    "VAULT_TOKEN=hvs.abc-1 was refused": "VAULT_TOKEN=*** was refused",
+    "environ({'ERP_API_KEY': 'abc', 'HOME': '/x'})": "environ({'ERP_API_KEY': '***', 'HOME': '/x'})",
+    "it exited (SystemExit: token=abcdef).": "it exited (SystemExit: token=***).",
+    "[X-Api-Key: 0123]": "[X-Api-Key: ***]",
 }  # fmt: skip
 ORDINARY = [
     "the token is missing", "needs token and password", '{"next_page_token_count": 3, "tokens": 12}', "ask-for-help",
     "see https://example.com:8443/a@b", "Authorization is required", '{"password": ""}', "a cookie for everybody",
-    '{"page": "token"}', "xox", "risk-free", '{"token": null}', "monkey=banana",
+    '{"page": "token"}', "xox", "risk-free", '{"token": null}', "monkey=banana", "next_page_token=abc", "MONKEY=banana", "SORT_KEY=name",
 ]  # fmt: skip
 
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from automate_governance.models import AuditEntry, SitePermission, StoredSecret
 from automate_governance.redaction.redactor import MASK, redactor_context
+from automate_governance.redaction.site_secrets import site_secrets
 from automate_governance.secrets import keyring as keys
-from automate_governance.secrets.env import EnvSecretsBackend
 from automate_governance.secrets.interfaces import SecretNotFoundError, SecretUnavailableError
 from automate_governance.secrets.keyring import (
     Envelope,
@@ -139,7 +139,7 @@ def test_what_is_resolved_is_masked(monkeypatch):
 def test_the_environment_is_read_by_its_prefix_alone(monkeypatch):
     monkeypatch.setenv("AUTOMATE_SECRET_A_1", "one")
     monkeypatch.setenv("XAUTOMATE_SECRET_B", "two")
-    values = EnvSecretsBackend.all_values()
+    values = list(site_secrets())
     assert "one" in values and "two" not in values
     assert resolve("env:a.1").reveal() == resolve("env:A-1").reveal() == "one"
 

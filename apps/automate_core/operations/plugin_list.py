@@ -13,6 +13,7 @@ from automate_core.engine.executor import executors
 from automate_core.expressions.plugin_filters import expression_filters
 from automate_core.operations.notifications.channels.registry import channels
 from automate_core.webhooks.schemes.registry import signature_schemes
+from automate_governance.redaction.site_secrets import mask_site_secrets
 from automate_governance.secrets.resolver import backends
 from automate_llm.registry import providers
 from automate_plugins import text
@@ -81,7 +82,7 @@ KINDS: tuple[PluginKind, ...] = (
 def list_plugins() -> Iterator[dict[str, Any]]:
     """All plug-ins as JSON values, by kind: kind, code, name, actions, triggers, package and version.
 
-    One that is not used has its reason besides: `error` or `disabled`.
+    One that is not used has its reason besides: `error` or `disabled`, without secrets.
     """
     for kind in KINDS:
         for plugin in kind.registry.plugins:
@@ -99,7 +100,7 @@ def _plugin_values(kind: str, plugin: Plugin[Any]) -> dict[str, Any]:
         "version": plugin.version,
     }
     disabled = str(plugin.disabled) or _text_of(plugin.instance, "missing")
-    reasons = {"error": str(plugin.error), "disabled": disabled}
+    reasons = {"error": mask_site_secrets(str(plugin.error)), "disabled": mask_site_secrets(disabled)}
     return values | {name: reason for name, reason in reasons.items() if reason}
 
 

@@ -30,7 +30,7 @@ def parts_of(value: str) -> Iterator[str]:
         lines = (line.strip() for line in stripped.splitlines())
         yield from (line for line in lines if len(line) >= _MIN_LINE_LENGTH and not line.startswith("-----"))
     if "://" in stripped and "@" in stripped:
-        yield from _passwords(stripped)
+        yield from passwords_of(stripped)
     if stripped.startswith("{"):
         yield from _members(stripped)
 
@@ -42,7 +42,8 @@ def encodings_of(value: str) -> set[str]:
     return {form for form in spelt if len(form) >= MIN_LENGTH}
 
 
-def _passwords(url: str) -> Iterator[str]:
+def passwords_of(url: str) -> Iterator[str]:
+    """Yield the password of a URL, as it is and decoded."""
     try:
         password = urlsplit(url).password
     except ValueError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from automate_governance.redaction.redactor import redact_text
+from automate_governance.redaction.site_secrets import mask_site_secrets
 from automate_plugins import checks
 from automate_plugins.registry import Registry
 
@@ -13,4 +13,4 @@ from automate_plugins.registry import Registry
 def warnings(registry: Registry[Any]) -> Iterator[tuple[str, str, str]]:
     """Yield `automate_plugins.checks.warnings`, redacted as on the page of plug-ins."""
     for number, message, hint in checks.warnings(registry):
-        yield number, redact_text(message), hint
+        yield number, mask_site_secrets(message), hint

@@ -15,8 +15,10 @@ _NAMES = (
     r"(?:proxy[-_])?authorization|(?:set[-_])?cookie|password|passwd|passphrase|secret|client[-_]secret"
     r"|(?:access[-_]|refresh[-_]|id[-_]|auth[-_]|bearer[-_]|x[-_]auth[-_]|x[-_]vault[-_])?token"
     r"|(?:x[-_])?api[-_]?key|private[-_]key|secret[-_](?:access[-_])?key"
+    r"|(?-i:[A-Z][A-Z0-9_]*_(?:TOKEN|SECRET|PASSWORD|PASSPHRASE|DSN|SECRETS?_KEYS?|(?:API|ACCESS|PRIVATE)_?KEY))"
 )
 _NAME = re2.compile(f"(?i){_NAMES}")
+_END = r"""[^\s"'\\,;&<>()\[\]{}.]"""  # of a value: what closes a bracket or sentence after it stays
 _HEADERS = r"(?:proxy-)?authorization|(?:x-)?api-key|x-(?:auth|vault)-token"
 
 # (what stays), what is masked, (what stays). No rule reaches over a quotation mark, so that JSON stays JSON.
@@ -24,9 +26,9 @@ _RULES = (
     rf"""(?i)("(?:{_NAMES})"\s*:\s*")(?:[^"\\]|\\.)+(")""",
     rf"""(?i)('(?:{_NAMES})'\s*:\s*')(?:[^'"\\]|\\.)+(')""",
     rf"""(?i)(\\["'](?:{_NAMES})\\["']\s*:\s*\\")[^"\\]+(\\")""",  # a document inside a document
-    rf"""(?i)(\b(?:{_HEADERS})\s*[:=]\s*(?:[a-z]+\s+)?)[^\s"'\\,;&<>]+()""",
+    rf"""(?i)(\b(?:{_HEADERS})\s*[:=]\s*(?:[a-z]+\s+)?)[^\s"'\\,;&<>]*{_END}()""",
     r"""(?i)(\b(?:set-)?cookie:\s*)[^"'\\\r\n<>]+()""",
-    rf"""(?i)(\b(?:{_NAMES})=)[^\s"'\\&;,<>]{{3,}}()""",
+    rf"""(?i)(\b(?:{_NAMES})=)[^\s"'\\&;,<>]{{2,}}{_END}()""",
     r"""(?i)(\bbearer\s+)[a-z0-9._~+/=-]{16,}()""",
     r"""(://)[^/\s:@"'\\]+:[^/\s@"'\\]+(@)""",
     r"()\bsk-[A-Za-z0-9_-]{16,}()",

@@ -17,11 +17,6 @@ class EnvSecretsBackend(SecretsBackend):
 
     description = text("Reads environment variables whose names start with AUTOMATE_SECRET_.")
 
-    @staticmethod
-    def all_values() -> list[str]:
-        """Return every value it can resolve, for the redactor to learn at startup."""
-        return [value for name, value in os.environ.items() if name.startswith(PREFIX)]
-
     def get_secret(self, key: str) -> str:
         """Return the variable's value. `key` is upper-cased; characters other than letters and digits become `_`."""
         variable = PREFIX + re.sub(r"[^A-Z0-9]", "_", key.upper())

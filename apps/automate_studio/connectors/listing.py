@@ -14,6 +14,7 @@ from automate_connectors.stored.edits import read_value
 from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorDraft
 from automate_core.navigation.lists import ListPage, Query, build_list_page, list_query, page_slice
 from automate_governance.permissions import User
+from automate_governance.redaction.site_secrets import mask_site_secrets
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.ui.objects.where_used import UsageSummary, where_used
@@ -81,7 +82,7 @@ def build_summary(connector: DeclaredConnector) -> ConnectorSummary:
 def _fault(connector: DeclaredConnector) -> str:
     faults = [each.error for each in connectors.plugins if each.name == connector.code and each.error]
     if faults:
-        return translated(faults[0])
+        return mask_site_secrets(translated(faults[0]))
     if connector.code not in connectors.names():
         return _("The setting %(setting)s does not list it.") % {"setting": "AUTOMATE_CONNECTORS"}
     return ""

@@ -26,7 +26,7 @@ from automate_core.operations.notifications.channels.contract import ChannelPlug
 from automate_core.operations.plugin_list import KINDS, PluginKind
 from automate_core.webhooks.schemes.signing import SignatureScheme
 from automate_governance.permissions import SITE, can
-from automate_governance.redaction.redactor import redact
+from automate_governance.redaction.site_secrets import mask_site_secrets
 from automate_governance.secrets.interfaces import SecretsBackend
 from automate_governance.texts import translated
 from automate_llm.providers.base import LLMProvider
@@ -186,7 +186,7 @@ def _plugin_row(kind: PluginKind, plugin: Plugin[Any]) -> PluginRow:
         target=plugin.target,
         offers=offers,
         triggers=_trigger_names(plugin.instance),
-        error=redact(translated(plugin.error)),
+        error=mask_site_secrets(translated(plugin.error)),
         replaces=plugin.replaces,
         disabled=translated(plugin.disabled),
     )

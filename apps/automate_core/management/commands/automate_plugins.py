@@ -9,7 +9,6 @@ from django.core.management.base import CommandParser
 
 from automate_core.operations.plugin_list import list_plugins
 from automate_governance.commands import EnglishCommand
-from automate_governance.redaction.redactor import redact
 
 
 class Command(EnglishCommand):
@@ -21,10 +20,6 @@ class Command(EnglishCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = list(list_plugins())
-        for each in found:
-            for name in ("error", "disabled"):
-                if name in each:
-                    each[name] = redact(each[name])
         if options["json"]:
             self.stdout.write(json.dumps(found, indent=2, ensure_ascii=False))
             return

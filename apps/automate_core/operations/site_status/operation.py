@@ -22,7 +22,7 @@ from automate_core.operations.site_status.registry import MOST, Finding, Severit
 from automate_core.runs.waits.open_reviews import RUNS_TO_REVIEW, runs_to_review
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.models import AuditEntry
-from automate_governance.redaction.redactor import redact
+from automate_governance.redaction.site_secrets import mask_site_secrets
 from automate_llm import budgets
 from automate_llm.models import LLMBudget
 from automate_plugins import ntext, text
@@ -138,7 +138,9 @@ def find_failed_checks() -> Iterator[Finding]:
     for check in run_checks(include_deployment_checks=True, databases=["default"]):
         if check.level >= WARNING and not check.is_silenced() and check.id not in _CHECKS_ELSEWHERE:
             severity = Severity.ERROR if check.is_serious() else Severity.WARNING
-            words = [verbatim(redact(str(part))) for part in (f"{check.id}: {check.msg}", check.hint) if part]
+            words = [
+                verbatim(mask_site_secrets(str(part))) for part in (f"{check.id}: {check.msg}", check.hint) if part
+            ]
             yield Finding(severity=severity, message=joined(words))
 
 
