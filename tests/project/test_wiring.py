@@ -22,7 +22,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from django.db import connection, models
 from django.db.backends.base import base
 from django.urls import include, path
 from unfold.sites import UnfoldAdminSite
@@ -133,6 +133,22 @@ def hashed(backend):
 
 def unset(name):
     return lambda settings, patch: delattr(settings, name)
+
+
+class Numbered(AbstractBaseUser):
+    badge = models.IntegerField()
+    USERNAME_FIELD = "badge"
+
+    class Meta:
+        abstract = True
+
+
+class NamedByNumber(Numbered):
+    def get_username(self):
+        return str(self.badge)
+
+    class Meta:
+        abstract = True
 
 
 def user_model(settings, patch):
@@ -247,6 +263,7 @@ WRONG = [
     ("automate_core.W010", {"AUTOMAT_SECRETS_KEYS": []}),
     ("automate_core.W020", {"ANONYMOUS_USER_NAME": "AnonymousUser"}),
     ("automate_core.W021", {"LOGIN_URL": "/nowhere/at-all/"}),
+    ("automate_core.W022", lambda settings, patch: patch.setattr(people, "get_user_model", lambda: Numbered)),
     ("automate_core.W021", {"LOGIN_URL": "no-such-view"}),
     ("automate_core.W030", database(CONN_MAX_AGE=60)),
     ("automate_core.W030", database(OPTIONS={"pool": True})),
@@ -317,6 +334,11 @@ def found(tags=("automate",)):
 
 def test_a_sound_project_passes(sound):
     assert found(tags=None) == {}
+
+
+def test_a_number_as_text_is_a_sign_in_name(sound, monkeypatch):
+    monkeypatch.setattr(people, "get_user_model", lambda: NamedByNumber)
+    assert people.check_sign_in_name(None) == []
 
 
 @pytest.mark.matrix

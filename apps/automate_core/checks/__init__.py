@@ -39,6 +39,7 @@ _CHECKS = (
     installation.check_static_files,
     people.check_backends,
     people.check_user_model,
+    people.check_sign_in_name,
     plugins.check_plugins,
     plugins.check_pools,
     requests.check_middleware,

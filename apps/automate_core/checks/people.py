@@ -7,8 +7,10 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model, load_backend
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin
 from django.core.checks import CheckMessage, Error, Warning
+from django.db.models import CharField, TextField
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, Resolver404, resolve
 from guardian.backends import ObjectPermissionBackend
@@ -63,4 +65,20 @@ def check_user_model(app_configs: Any, **_: Any) -> list[CheckMessage]:
     )
     return [
         Error(f"AUTH_USER_MODEL {model._meta.label} has no {', '.join(missing)}.", hint=hint, id="automate_core.E022")
+    ]
+
+
+def check_sign_in_name(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """W022: the sign-in name may be no text, of which django-unfold's pages show the first letter."""
+    model = get_user_model()
+    named = {field.name: field for field in model._meta.fields}.get(getattr(model, "USERNAME_FIELD", ""))
+    is_text = named is None or isinstance(named, CharField | TextField)
+    if is_text or getattr(model, "get_username", None) is not AbstractBaseUser.get_username:
+        return []
+    return [
+        Warning(
+            f"The sign-in name {model._meta.label}.{model.USERNAME_FIELD} is not text: pages of the admin fail.",
+            hint=f"Give the model a method: def get_username(self): return str(self.{model.USERNAME_FIELD}).",
+            id="automate_core.W022",
+        )
     ]
