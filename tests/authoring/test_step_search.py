@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 from django.utils import translation
 
+from automate_core.authoring import step_search
 from automate_core.authoring.step_search import MOST_OF_ONE, search_steps
 from automate_core.authoring.step_words import EVERYDAY_WORDS, KEYWORDS
 from automate_governance.texts import translated
@@ -69,3 +70,14 @@ def test_each_keyword_belongs_to_an_entry():
 def test_nothing_is_found_by_nonsense(query):
     found = search_steps(query)
     assert found == [] or query == "…" or query == "\0", "without a word, everything is listed"
+
+
+@pytest.mark.django_db
+def test_a_long_query_costs_no_more_than_some_wishes(monkeypatch):
+    ranked = []
+    monkeypatch.setattr(step_search, "_rank", lambda entries, wish, *_: ranked.append(wish) or [])
+    search_steps("send mail, " * 2_700)
+    assert ranked == ["send mail"]
+    ranked.clear()
+    search_steps(", ".join(f"word{number}" for number in range(600)))
+    assert len(ranked) == 10

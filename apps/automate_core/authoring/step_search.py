@@ -38,6 +38,7 @@ MOST_OF_ONE = 3  #: results of one connector before those of others, unless the 
 _LEAST = 0.3  #: of the best score: what has less is not shown
 _BETWEEN = re.compile(rf"[,;.!?]\s+|\b(?:{'|'.join(BETWEEN_WISHES)})\b")
 _FOR_TRIGGERS = 2.0  #: what a trigger counts more where one is asked for
+_MOST_WISHES, _MOST_WORDS = 10, 50  #: of a query, and of a wish: each of them is compared with all entries
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -79,8 +80,8 @@ def rank_entries(
     entries: list[Entry], query: str, connected: Collection[str] = (), likely: Collection[str] = ()
 ) -> list[Entry]:
     """Those of the entries that fit the query, the best first. `likely` are those shown that come before equals."""
-    wishes = [each.strip() for each in _BETWEEN.split(query.casefold()) if _WORD.search(each)]
-    found = [_rank(entries, each, connected, likely) for each in wishes or [""]]
+    wishes = list(dict.fromkeys(each.strip() for each in _BETWEEN.split(query.casefold()) if _WORD.search(each)))
+    found = [_rank(entries, each, connected, likely) for each in wishes[:_MOST_WISHES] or [""]]
     in_turn = [each for row in itertools.zip_longest(*found) for each in row if each is not None]
     return list({id(each): each for each in in_turn}.values())
 
@@ -88,7 +89,7 @@ def rank_entries(
 def _rank(entries: list[Entry], wish: str, connected: Collection[str], likely: Collection[str]) -> list[Entry]:
     """Those that fit one wish of a query."""
     given = _WORD.findall(wish)
-    words = list(dict.fromkeys(map(_stem, [word for word in given if word not in STOP_WORDS] or given)))
+    words = list(dict.fromkeys(map(_stem, [word for word in given if word not in STOP_WORDS] or given)))[:_MOST_WORDS]
     of_triggers = _FOR_TRIGGERS if wish.startswith(OF_TRIGGERS) else 1.0
     preferred = {
         id(each): _preference(each, connected)
