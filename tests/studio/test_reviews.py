@@ -109,6 +109,47 @@ def test_the_outcome_of_many_runs_is_set_at_once(flows, sign_in, owner):
     assert entries.count() == 4, "one run waited at two steps"
 
 
+def set_anew(run):
+    """A colleague has the step run again, and its outcome is unknown once more."""
+    [wait] = Wait.objects.filter(run=run, kind="review", status="open")
+    values = {"run": run, "path": wait.path, "kind": "review", "data": wait.data, "seq": wait.seq}
+    Wait.objects.filter(pk=wait.pk).update(status="resolved")
+    return Wait.objects.create(**values)
+
+
+@pytest.mark.parametrize("way", ["dialog", "api"])
+def test_a_doubt_that_is_newer_than_the_count_is_left_out(way, flows, sign_in, api, owner):
+    runs = list(runs_to_review())
+    one = next(run for run in runs if Wait.objects.filter(run=run, kind="review", status="open").count() == 1)
+    client, token = sign_in(owner), api(owner)
+    if way == "dialog":
+        dialog = {a["name"]: a["value"] for a in Page(review(client, runs)).all(type="hidden") if a["name"] != "id"}
+        later = set_anew(one)
+        assert review(client, runs, **{**dialog, "outcome": "succeeded"}).status_code == 200
+    else:
+        body = {"action": "review", "runs": [str(run.pk) for run in runs]}
+        counted = token.post("/bulk-actions", {**body, "dry_run": True}).json()
+        later = set_anew(one)
+        given = {**body, "outcome": "succeeded", "counted_at": counted["counted_at"]}
+        assert token.post("/bulk-actions", given).status_code == 202
+    bulk.run_next_batch()
+    action = BulkAction.objects.get()
+    assert (action.done, action.refused) == (2, 1)
+    [(reason, run)] = bulk.list_refusals(action, 5)
+    assert run == one.pk and "Check at the service" in str(reason)
+    later.refresh_from_db()
+    assert later.status == "open"
+
+
+def test_a_doubt_after_the_request_is_left_out(flows, sign_in, owner):
+    runs = list(runs_to_review())
+    one = next(run for run in runs if Wait.objects.filter(run=run, kind="review", status="open").count() == 1)
+    assert review(sign_in(owner), runs, confirm="1", outcome="failed").status_code == 200
+    set_anew(one)
+    bulk.run_next_batch()
+    assert BulkAction.objects.get().refused == 1 and runs_to_review().get() == one
+
+
 def test_the_outcome_of_many_needs_the_permission_to_run_each(flows, sign_in, colleague, stranger):
     runs = list(runs_to_review())
     assert review(sign_in(stranger), runs).status_code == 404

@@ -47,19 +47,24 @@ def create_bulk_action(
     *,
     by: Person,
     request: uuid.UUID | None = None,
+    counted_at: dt.datetime | None = None,
 ) -> BulkAction:
     """Have a worker do `verb` to these runs or events, oldest first. `options` are those of `control`.
 
-    A repeated `request` of that person gives the action that it created. The worker acts within the limits that the
-    person has now, by an API token. Raises ValueError for none or too many.
+    A review leaves out what is in doubt only since `counted_at`. A repeated `request` of that person gives the action
+    that it created. The worker acts within the limits that the person has now, by an API token. Raises ValueError for
+    none or too many.
     """
     subject = "events" if verb == BulkAction.Verb.REPLAY else "runs"
     if not 1 <= len(runs) <= MOST:
         raise ValueError(text("Choose 1 to %(limit)s runs, not %(count)s.", limit=MOST, count=len(runs)))
     BulkAction.objects.filter(ended_at__lt=timezone.now() - KEPT).delete()
     ordered = sorted(set(runs))
+    given = dict(options)
+    if counted_at and verb == BulkAction.Verb.REVIEW:
+        given["counted_at"] = counted_at.isoformat()
     limits = token_limits.remember_limits(by)
-    values = {"verb": verb, "options": dict(options), "total": len(ordered), "limits": limits}
+    values = {"verb": verb, "options": given, "total": len(ordered), "limits": limits}
     action, is_new = BulkAction.objects.get_or_create(person=by, request=request or uuid7(), defaults=values)
     if not is_new:
         return action
@@ -151,9 +156,16 @@ def _run_item(action: BulkAction, item: BulkItem, run: ExecutionRun | None) -> N
         if action.verb == BulkAction.Verb.RETRY:
             item.result = control.rerun(run, by=person, **{"again": False, "unknown": False, **action.options}).pk
         elif action.verb == BulkAction.Verb.REVIEW:
-            item.result = control.set_outcome(run, by=person, **action.options).pk
+            item.result = control.set_outcome(run, by=person, **_review_options(action)).pk
         else:
             item.result = control.cancel(run, by=person, **action.options).pk
+
+
+def _review_options(action: BulkAction) -> dict[str, Any]:
+    options = dict(action.options)
+    if counted_at := options.pop("counted_at", None):
+        options["counted_at"] = dt.datetime.fromisoformat(counted_at)
+    return options
 
 
 def _replay_item(action: BulkAction, item: BulkItem, event: Event | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from automate_core import database
 from automate_core.models import BulkAction, ExecutionRun
 from automate_core.operations import bulk
 from automate_core.queries.run_filters import RunFilters
@@ -23,13 +25,15 @@ from automate_governance.permissions import User, permitted
 class BulkSelection:
     """Runs found, those that the action applies to, oldest last, and exclusions by reason.
 
-    `newest` is the newest run found: a second selection with it as `upto` leaves out later ones.
+    `newest` is the newest run found: a second selection with it as `upto` leaves out later ones. `counted_at` is the
+    time of the selection.
     """
 
     verb: str
     found: int
     ids: list[uuid.UUID] = field(default_factory=list)
     newest: uuid.UUID = LAST
+    counted_at: dt.datetime = field(default_factory=database.now)
     not_theirs: int = 0
     wrong_state: int = 0
     left_out: reruns.RerunExclusions = field(default_factory=reruns.RerunExclusions)
@@ -65,6 +69,7 @@ def select_chosen(
 
 
 def _select(user: User, verb: str, ids: list[uuid.UUID], *, again: bool, unknown: bool) -> BulkSelection:
+    counted_at = database.now()
     if not ids or len(ids) > bulk.MOST:
         return BulkSelection(verb=verb, found=len(ids))
     theirs = permitted(user, "run", ExecutionRun.objects.filter(pk__in=ids)).values_list("pk", "status", "cause")
@@ -80,6 +85,7 @@ def _select(user: User, verb: str, ids: list[uuid.UUID], *, again: bool, unknown
         found=len(ids),
         ids=left,
         newest=ids[0],
+        counted_at=counted_at,
         not_theirs=len(ids) - len(theirs),
         wrong_state=len(theirs) - len(able),
         left_out=left_out,

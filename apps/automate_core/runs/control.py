@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -450,15 +451,32 @@ def retry_step_now_many(runs: QuerySet[ExecutionRun], path: str, by: Person, *, 
 
 @transaction.atomic
 def set_outcome(
-    run: ExecutionRun, *, by: Person, outcome: approvals.Review, output: Any = None, reason: str = "", step: str = ""
+    run: ExecutionRun,
+    *,
+    by: Person,
+    outcome: approvals.Review,
+    output: Any = None,
+    reason: str = "",
+    step: str = "",
+    counted_at: dt.datetime | None = None,
 ) -> ExecutionRun:
     """Set the outcome of the run's attempts in doubt, or of that of one step.
 
-    Raises NotPermittedError, ControlError when none waits for a review.
+    With `counted_at`, only of attempts that were in doubt then: nobody has checked later ones. Raises
+    NotPermittedError, ControlError when none waits for a review.
     """
     waits = list(_open_reviews(step).filter(run=run).order_by("pk"))
     if not waits:
         raise ControlError(text("No step of this run waits for a review."))
+    if counted_at is not None:
+        waits = [wait for wait in waits if wait.created_at <= counted_at]
+    if not waits:
+        raise ControlError(
+            text(
+                "A later attempt of this run has an unknown outcome. Check at the service whether it acted, then set"
+                " its outcome."
+            )
+        )
     try:
         for wait in waits:
             approvals.resolve_review(wait, by=by, outcome=outcome, output=output, reason=reason)

@@ -11,7 +11,7 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema, Status
-from pydantic import ConfigDict
+from pydantic import AwareDatetime, ConfigDict
 
 from automate_api.v1.bodies import RequestSchema, either
 from automate_api.v1.front_door import TokenRequest
@@ -52,6 +52,9 @@ class CreateBulkAction(RequestSchema):
     runs: list[uuid.UUID] = Field([], max_length=MOST_CHOSEN)
     filters: RunFilterQuery | None = Field(None, description="All matching runs, as in the list of runs.")
     upto: uuid.UUID | None = Field(None, description="`newest` of a count: later runs are left out.")
+    counted_at: AwareDatetime | None = Field(
+        None, description="Of a review: `counted_at` of a count. Steps that are in doubt only since then are left out."
+    )
     from_step: Literal["failed", "start"] = "failed"
     version: Literal["original", "newest"] = "original"
     again: bool = Field(False, description="Also runs whose re-run succeeded or has not ended.")
@@ -76,6 +79,7 @@ class BulkCount(Schema):
     found: int
     applies_to: int
     newest: uuid.UUID
+    counted_at: dt.datetime
     not_permitted: int
     wrong_state: int
     rerun_succeeded: int
@@ -125,7 +129,10 @@ def create_bulk_action(request: TokenRequest, body: CreateBulkAction) -> Status[
         return Status(200, _describe_count(body.action, selection))
     if not selection.ids:
         raise ProblemError(409, nothing_to_do_reason(selection), code="nothing_to_do")
-    made = bulk.create_bulk_action(selection.verb, selection.ids, _options(body), by=request.user)
+    counted_at = min(body.counted_at or selection.counted_at, selection.counted_at)
+    made = bulk.create_bulk_action(
+        selection.verb, selection.ids, _options(body), by=request.user, counted_at=counted_at
+    )
     return Status(202, describe_with_refusals(request, own_actions(request).get(pk=made.pk)))
 
 
@@ -192,6 +199,7 @@ def _describe_count(action: str, selection: BulkSelection) -> dict[str, Any]:
         "found": selection.found,
         "applies_to": len(selection.ids),
         "newest": selection.newest,
+        "counted_at": selection.counted_at,
         "not_permitted": selection.not_theirs,
         "wrong_state": selection.wrong_state,
         "rerun_succeeded": left.succeeded,

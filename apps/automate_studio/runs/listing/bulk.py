@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +40,10 @@ _STARTS = ("failed", "start")
 
 @dataclass(frozen=True, kw_only=True)
 class BulkRequest:
-    """Requested action: `upto` is the newest counted run, so that later ones are left out."""
+    """Requested action: `upto` is the newest counted run, so that later ones are left out.
+
+    `counted_at` is the time of the count.
+    """
 
     verb: str
     start: str
@@ -51,6 +55,7 @@ class BulkRequest:
     every: bool
     chosen: list[str]
     upto: uuid.UUID
+    counted_at: dt.datetime | None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -97,7 +102,14 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
         }
         return TemplateResponse(request, "automate_studio/runs/list/bulk_dialog.html", context)
     by = current_person(request)
-    action = bulk.create_bulk_action(wanted.verb, counted.ids, wanted.options, by=by, request=clicked)
+    action = bulk.create_bulk_action(
+        wanted.verb,
+        counted.ids,
+        wanted.options,
+        by=by,
+        request=clicked,
+        counted_at=min(wanted.counted_at or counted.counted_at, counted.counted_at),
+    )
     return progress_response(request, action)
 
 
@@ -128,9 +140,12 @@ def _bulk_request(request: HttpRequest) -> BulkRequest | None:
     start, version = given.get("start", "failed"), given.get("version", "original")
     try:
         upto = uuid.UUID(given["upto"]) if "upto" in given else LAST
+        counted_at = (
+            dt.datetime.fromisoformat(given["counted_at"]).astimezone(dt.UTC) if "counted_at" in given else None
+        )
         for each in chosen:
             uuid.UUID(each)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     outcome = given.get("outcome", "")
     is_known = verb in {"retry", "cancel", "review"} and start in _STARTS and version in {"original", "newest"}
@@ -149,6 +164,7 @@ def _bulk_request(request: HttpRequest) -> BulkRequest | None:
         every=every,
         chosen=[] if every else chosen,
         upto=upto,
+        counted_at=counted_at,
     )
 
 
