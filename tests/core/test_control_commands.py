@@ -69,6 +69,23 @@ def test_what_is_refused_is_named(runs, capsys):
     assert "did not fail" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "state", "reason"),
+    [
+        (["review", "--outcome", "succeeded"], "waiting", "No step of this run waits for a review."),
+        (["retry", "--step", "a"], "waiting", "This run does not wait for the next attempt of the step."),
+        (["skip", "--step", "a"], "waiting", "This run does not wait at the step."),
+        (["rerun"], "waiting", "This run has not ended."),
+        (["cancel"], "failed", "This run has already ended."),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
+def test_a_run_given_by_id_in_another_state_is_refused(runs, capsys, arguments, state, reason, dry_run):
+    run_id = str(runs["one", state].pk)
+    assert refused("automate_runs", arguments[0], run_id, *arguments[1:], *dry_run, code=1) == "1 refused"
+    assert capsys.readouterr().err == f"{run_id}: {reason}\n"
+
+
 def test_lists_say_that_they_are_cut_and_how_to_go_on(runs, capsys):
     call_command("automate_runs", "list", "--limit", "3")
     first = capsys.readouterr()

@@ -35,6 +35,10 @@ IN_DOUBT = frozenset(
 )
 
 
+#: The code of an attempt in doubt that a person marked as not executed.
+MARKED_NOT_EXECUTED = "did_not_happen"
+
+
 def is_in_doubt(error: ConnectorError) -> bool:
     """Whether it is unknown after the error if the attempt took effect: it was sent, and not clearly refused."""
     return error.code in IN_DOUBT and error.details.get("sent") is not False

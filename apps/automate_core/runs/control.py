@@ -402,11 +402,13 @@ class BulkResult:
     """Result of an operation on many runs.
 
     `done` is a number, `refused` holds the reasons by run id, and `left_out` counts the runs that were re-run before.
+    `suitable` are the runs whose state allows the operation: it applies to no others.
     """
 
     done: int = 0
     refused: dict[str, str] = field(default_factory=dict)
     left_out: reruns.RerunExclusions = field(default_factory=reruns.RerunExclusions)
+    suitable: frozenset[uuid.UUID] = frozenset()
 
 
 def cancel_many(runs: QuerySet[ExecutionRun], by: Person, *, reason: str = "", dry_run: bool = False) -> BulkResult:
@@ -431,14 +433,14 @@ def rerun_many(
     Runs whose effects a re-run would repeat are left out unless `again`, those with an unknown outcome unless
     `unknown`.
     """
-    ended = runs.filter(status__in=FINAL_RUN_STATES)
-    chosen, left_out = reruns.choose_reruns(_ids(ended), again=again, unknown=unknown)
+    ended = _ids(runs.filter(status__in=FINAL_RUN_STATES))
+    chosen, left_out = reruns.choose_reruns(ended, again=again, unknown=unknown)
 
     def act(run: ExecutionRun) -> None:
         rerun(run, by=by, start=start, version=version, once=once, again=again, unknown=unknown)
 
     result = _each(chosen, act, dry_run=dry_run)
-    result.left_out = left_out
+    result.left_out, result.suitable = left_out, frozenset(ended)
     return result
 
 
@@ -524,7 +526,7 @@ def _ids(runs: QuerySet[ExecutionRun]) -> list[uuid.UUID]:
 
 def _each(ids: list[uuid.UUID], act: Callable[[ExecutionRun], Any], *, dry_run: bool) -> BulkResult:
     """Act on each run in its own transaction."""
-    result = BulkResult(done=len(ids) if dry_run else 0)
+    result = BulkResult(done=len(ids) if dry_run else 0, suitable=frozenset(ids))
     for first in range(0, 0 if dry_run else len(ids), BATCH):
         batch = ExecutionRun.objects.select_related("workflow__published", "version", "event")
         for run in batch.filter(pk__in=ids[first : first + BATCH]).order_by("id"):

@@ -21,7 +21,7 @@ from automate_core.definition.document import ActionStep, DefinitionError, Step,
 from automate_core.definition.parsing import parse
 from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
-from automate_core.engine.outcomes import IN_DOUBT
+from automate_core.engine.outcomes import IN_DOUBT, MARKED_NOT_EXECUTED
 from automate_core.engine.records import input_digest
 from automate_core.models import StepRun, WorkflowVersion
 
@@ -30,6 +30,10 @@ BATCH = 2_000
 #: Codes of failures whose outcome is unknown. A service that answered with 500 has said that it failed; its attempt
 #: keeps its key as the others do, and is re-run with many all the same. A sub-run is started from its beginning.
 UNKNOWN = (IN_DOUBT - {"http_500"}) | {"workflow_failed"}
+
+#: Codes of failures whose attempt keeps its key: also what a person marked as not executed, who may have meant to end
+#: the run alone.
+_KEEP_KEY = IN_DOUBT | {MARKED_NOT_EXECUTED}
 
 # Steps with an attempt in doubt and none that ended well; `is_open`: the last one was cut off. A re-run has the doubts
 # of its original until they end well, also of steps that it did not reach.
@@ -76,7 +80,7 @@ def find_doubts(runs: Collection[uuid.UUID]) -> dict[uuid.UUID, list[Doubt]]:
     found: dict[uuid.UUID, list[Doubt]] = {}
     may_act, keys = cache(acting_steps), list(runs)
     for first in range(0, len(keys), BATCH):
-        values = {"runs": keys[first : first + BATCH], "in_doubt": list(IN_DOUBT), "unknown": list(UNKNOWN)}
+        values = {"runs": keys[first : first + BATCH], "in_doubt": list(_KEEP_KEY), "unknown": list(UNKNOWN)}
         rows = [row for row in database.run(None, _STEPS, values) if row.is_open or _ended_run(row)]
         inputs = _inputs(row.attempt for row in rows if row.attempt)
         for row in rows:

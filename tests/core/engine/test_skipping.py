@@ -138,7 +138,8 @@ def test_an_attempt_in_doubt_and_a_broken_connection_are_passed_over(workflow, d
         call_command("automate_runs", "skip", str(run.pk))
     with pytest.raises(CommandError, match="not valid JSON"):
         call_command("automate_runs", "skip", str(run.pk), step="pay", output="{")
-    call_command("automate_runs", "retry", str(run.pk), step="pay")
+    with pytest.raises(CommandError, match="1 refused"):
+        call_command("automate_runs", "retry", str(run.pk), step="pay")
     assert capsys.readouterr().out == "0 retried now\n"
     call_command("automate_runs", "skip", str(run.pk), step="pay", output='{"id": 7}', reason="paid by hand")
     assert capsys.readouterr().out == "1 skipped\n"

@@ -15,6 +15,7 @@ from automate_core.operations import bulk
 from automate_core.operations.statistics.rollup import count_ended_runs
 from automate_core.runs import control
 from tests.support.pages import Page
+from tests.support.walks import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -124,6 +125,22 @@ def test_a_refused_call_is_a_new_one(shop, sink, owner, drain):
     again(ExecutionRun.objects.get(), owner, drain)
     [(_, first), (_, second)] = shipped(sink)
     assert first != second
+
+
+@pytest.mark.parametrize("start", ["failed", "start"])
+def test_a_step_that_a_person_set_to_failed_keeps_its_key(shop, sink, owner, drain, start):
+    """It counts as an ordinary failure, so that many are re-run; the service may have acted all the same."""
+    text = FLOW.replace("    timeout: 1\n", "    timeout: 1\n    at_most_once: true\n")
+    text = text.replace(text[text.index("  - {key: reserve") : text.index("  - key: ship")], "")
+    shop([1], late_ones=[1], text=text)
+    run = ExecutionRun.objects.get()
+    assert control.set_outcome(run, by=owner, outcome="failed")
+    settle(drain)
+    assert ExecutionRun.objects.get().error["code"] == "did_not_happen"
+    assert control.rerun_many(ExecutionRun.objects.all(), owner, start=start).done == 1
+    drain()
+    [(_, first), (_, second)] = shipped(sink)
+    assert first == second
 
 
 def test_what_only_reads_is_rerun_with_many(shop, sink, owner):

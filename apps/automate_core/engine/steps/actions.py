@@ -12,6 +12,7 @@ from automate_connectors.invocation import encode_output
 from automate_connectors.limits.calls import WAITS_FOR_LIMIT
 from automate_core import artifacts
 from automate_core.engine.outcomes import (
+    MARKED_NOT_EXECUTED,
     EffectOutcome,
     StepFailedError,
     error_document,
@@ -240,7 +241,7 @@ def _ask_for_review(walk: StepContext, node: ActionNode, step: StepRecord) -> St
     else:
         again = outcome.get("outcome") == "again"
         message = text("Marked as not executed, retried.") if again else text("Marked as not executed.")
-        walk.fail(step, {**error_document("did_not_happen", message), "retryable": again, "again": again})
+        walk.fail(step, {**error_document(MARKED_NOT_EXECUTED, message), "retryable": again, "again": again})
 
 
 def _failed_or_skipped(walk: StepContext, step: StepRecord, answer: WaitState) -> StepRecord:

@@ -26,7 +26,7 @@ class Command(EnglishCommand):
     help = (
         "List, cancel or re-run runs, retry a waiting step now or skip it, or set the outcome of steps that wait for "
         "a review. Select runs by id or by filters. "
-        "Exit code 1 when some were refused."
+        "Exit code 1 when some were refused, also runs given by id that are in another state."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -86,6 +86,8 @@ class Command(EnglishCommand):
             version: control.Version = "newest" if options["newest"] else "original"
             chosen = {name: options[name] for name in ("start", "again", "unknown", "dry_run")}
             done = control.rerun_many(runs, by, version=version, **chosen)
+        if options["runs"]:
+            _refuse_unsuitable(runs, done, options["verb"])
         self._report(options, done)
 
     def _list(self, runs: QuerySet[ExecutionRun], options: dict[str, Any]) -> None:
@@ -118,6 +120,21 @@ _DONE = {
     "skip": "skipped",
     "review": "reviewed",
 }
+
+
+_UNSUITABLE = {
+    "cancel": "This run has already ended.",
+    "rerun": "This run has not ended.",
+    "retry": "This run does not wait for the next attempt of the step.",
+    "skip": "This run does not wait at the step.",
+    "review": "No step of this run waits for a review.",
+}
+
+
+def _refuse_unsuitable(runs: QuerySet[ExecutionRun], done: control.BulkResult, verb: str) -> None:
+    """Give the reason for each run that was named by id and that the verb does not apply to."""
+    for run_id in runs.exclude(pk__in=done.suitable).order_by("pk").values_list("pk", flat=True):
+        done.refused.setdefault(str(run_id), _UNSUITABLE[verb])
 
 
 def _review(runs: QuerySet[ExecutionRun], by: Person, options: dict[str, Any]) -> control.BulkResult:
