@@ -20,9 +20,7 @@ def check_members(attribute: str, members: Any, kind: type, noun: str = "") -> N
         raise TypeError(f"{wanted}, not {type(members).__name__}")
     for number, member in enumerate(members, 1):
         if not isinstance(member, kind):
-            found = f"the class {member.__name__}" if isinstance(member, type) else type(member).__name__
-            shown = f" ({member[:50]!r})" if isinstance(member, str) else ""
-            raise TypeError(f"{wanted}: item {number} is {found}{shown}")
+            raise TypeError(f"{wanted}: item {number} is {_type_name(member)}")
         if is_dataclass(kind):
             check_description(attribute, member)
 
@@ -37,8 +35,7 @@ def check_description(attribute: str, described: Any) -> None:
     for name, hint in _hints(kind).items():
         value = getattr(described, name)
         if not _fits(hint, value):
-            found = repr(value[:50]) if isinstance(value, str) else type(value).__name__
-            raise TypeError(f"{attribute}: {name} of {owner!r} must be {_words(hint, value)}, not {found}")
+            raise TypeError(f"{attribute}: {name} of {owner!r} must be {_words(hint, value)}{_misfit(hint, value)}")
         for member in value if isinstance(value, tuple | list) else ():
             if is_dataclass(member):
                 check_description(f"{attribute}: {name} of {owner!r}", member)
@@ -69,6 +66,26 @@ def _items_fit(args: tuple[Any, ...], value: Any) -> bool:
     if args[-1] is Ellipsis:
         return all(_fits(args[0], item) for item in value)
     return len(args) == len(value) and all(map(_fits, args, value))
+
+
+def _misfit(hint: Any, value: Any) -> str:
+    """Return what does not fit, as the rest of a sentence: the first such item of a tuple, else the value."""
+    wanted = next((get_args(each) for each in (hint, *get_args(hint)) if get_origin(each) is tuple), ())
+    if not wanted or not isinstance(value, tuple | list):
+        return f", not {value[:50]!r}" if isinstance(value, str) else f", not {type(value).__name__}"
+    if wanted[-1] is not Ellipsis and len(wanted) != len(value):
+        return f" has {len(value)} items, not {len(wanted)}"
+    for number, item in enumerate(value, 1):
+        kind = wanted[0] if wanted[-1] is Ellipsis else wanted[number - 1]
+        if not _fits(kind, item):
+            is_tuple = isinstance(item, tuple | list) and get_origin(kind) is tuple
+            return f": item {number}{_misfit(kind, item) if is_tuple else f' is {_type_name(item)}'}"
+    return ""
+
+
+def _type_name(value: Any) -> str:
+    shown = f" ({value[:50]!r})" if isinstance(value, str) else ""
+    return f"the class {value.__name__}" if isinstance(value, type) else f"{type(value).__name__}{shown}"
 
 
 def _words(hint: Any, value: Any = None) -> str:

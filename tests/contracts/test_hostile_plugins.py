@@ -197,7 +197,15 @@ def test_an_action_that_exits_fails_its_step_alone(installed):
             "kind of 'count' must be a member of FieldKind such as FieldKind.INTEGER, not 'integer'",
         ),
         ((FieldSpec(name="url", required="yes"),), "required of 'url' must be a bool: True or False, not 'yes'"),
-        ((FieldSpec(name="url", choices=("a", "b")),), "choices of 'url' must be a tuple of (text, text)"),
+        (
+            (FieldSpec(name="url", choices=("a", "b")),),
+            "choices of 'url' must be a tuple of (text, text): item 1 is str ('a')",
+        ),
+        ((FieldSpec(name="url", choices=(1, 2)),), "must be a tuple of (text, text): item 1 is int"),
+        ((FieldSpec(name="url", choices=(("a", "A"), ("b", 2))),), "(text, text): item 2: item 2 is int"),
+        ((FieldSpec(name="url", choices=(("a",),)),), "(text, text): item 1 has 1 items, not 2"),
+        ((FieldSpec(name="url", choices={"a": "A"}),), "must be a tuple of (text, text), not dict"),
+        ((FieldSpec(name="url", columns=("x", "y")),), ": item 1 is str ('x')"),
         (
             (FieldSpec(name="url", columns=(FieldSpec(name="x", kind="list"),)),),
             "columns of 'url': kind of 'x' must be",

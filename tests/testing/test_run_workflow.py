@@ -139,6 +139,12 @@ def test_an_action_that_reaches_outside_needs_a_mock(run_workflow, owner):
         run_workflow(TRIAGE, {"text": ""}, run_as=owner, mocks={"tell": {}})
 
 
+def test_a_misspelt_mock_is_named_before_the_step_that_lacks_one(run_workflow, owner):
+    said = r"^mocks: 'triag' fits no step. Steps: triage \(llm.classify\).* The step 'triage' calls llm.classify"
+    with pytest.raises(UnmockedActionError, match=said):
+        run_workflow(TRIAGE, {"text": ""}, run_as=owner, mocks={"triag": {}, "tell": {}})
+
+
 def test_error_steps_do_not_hide_a_missing_mock(run_workflow, owner):
     request = "action: http.request, inputs: {method: GET, url: 'https://a.example'}, on_error: {value: {}}"
     text = PURE.replace("action: data.set, inputs: {n: 1}", request)

@@ -157,8 +157,11 @@ class WorkflowSession:
         }
         for argument, unused in given.items():
             for name in sorted(unused):
-                steps = ", ".join(f"{key} ({what})" if what else key for key, what in self._steps.items())
-                raise AssertionError(f"{argument}: {name!r} fits no step. Steps: {steps}.")
+                raise AssertionError(self._fits_no_step(argument, name))
+
+    def _fits_no_step(self, argument: str, name: str) -> str:
+        steps = ", ".join(f"{key} ({what})" if what else key for key, what in self._steps.items())
+        return f"{argument}: {name!r} fits no step. Steps: {steps}."
 
     # --- the engine ---------------------------------------------------------------------------------------------------
 
@@ -181,10 +184,13 @@ class WorkflowSession:
             raise fault
         if self._unmocked:
             key, action = self._unmocked[0]
-            raise UnmockedActionError(
+            known = {*self._steps, *self._steps.values()}  # a misspelt mock is the likely reason
+            said = [self._fits_no_step("mocks", name) for name in sorted(self.mocks.names - known)]
+            said.append(
                 f"The step {key!r} calls {action}, which reaches outside. Add a mock for {key!r} or {action!r},"
                 f" or let it run by real=[{key!r}]."
             )
+            raise UnmockedActionError(" ".join(said))
 
     def _adapt(self, program: Program) -> Program:
         try:
