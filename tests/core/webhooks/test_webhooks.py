@@ -76,7 +76,7 @@ BODIES = {
     "deep": (b"[" * 80 + b"]" * 80, 400, "nested"),
     "very deep": (b"[" * 100_000 + b"]" * 100_000, 400, "nested"),
     "many values": (b"[" + b"1," * 100_000 + b"1]", 400, "values"),
-    "empty": (b"", 400, "not JSON"),
+    "empty": (b"", 400, "body is empty"),
 }
 
 
