@@ -127,4 +127,14 @@ def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, fault
         page.get_by_role("button", name="JSON Lines").click()
     lines = saved.value.path().read_text().splitlines()
     assert len(lines) == 61 and str(late.pk) in "".join(lines)
+    histogram = page.locator("#histogram")  # counts again when a bulk action has ended
+    expect(histogram).to_contain_text("Waiting 1")
+    page.locator(f"input[name=id][value='{late.pk}']").check()
+    bar.get_by_role("button", name="Cancel runs").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel 1 run").click()
+    expect(page.get_by_text("Cancelling 0 of 1 run.")).to_be_visible()
+    while bulk.run_next_batch() is not None:
+        pass
+    expect(histogram).to_contain_text("Cancelled 1")
+    expect(histogram).not_to_contain_text("Waiting 1")
     assert faults(page) == []

@@ -71,6 +71,7 @@ def test_all_that_match_are_run_again_on_the_newest_version(failed, sign_in, own
     )
     drain()
     said = client.get(reverse("studio:bulk_progress", args=[action.pk]))
+    assert "da:bulk-ended" in said["HX-Trigger"], "so that the list counts again"
     assert "Re-ran 30 of 30 runs." in Page(said).text and f"?bulk={action.pk}" in said.content.decode()
     late_click = client.post(url, {**hidden(asked), "version": "newest"})
     assert "Re-ran 30 of 30 runs." in Page(late_click).text and BulkAction.objects.count() == 1

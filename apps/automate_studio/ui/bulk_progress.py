@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django_htmx.http import trigger_client_event
 
 from automate_core.models import BulkAction
 from automate_core.operations import bulk
@@ -50,6 +51,7 @@ def open_bulk_actions(user: User) -> list[BulkProgress]:
 
 
 def progress_response(request: HttpRequest, action: BulkAction) -> HttpResponse:
-    """The progress of an action, which asks for its own next state while it is open."""
+    """The progress of an action, which asks for its own next state while it is open. At its end the list reloads."""
     progress = BulkProgress(action=action, refusals=bulk.list_refusals(action, MOST_SHOWN))
-    return TemplateResponse(request, "automate_studio/runs/list/bulk_progress.html", {"progress": progress})
+    answer = TemplateResponse(request, "automate_studio/runs/list/bulk_progress.html", {"progress": progress})
+    return answer if progress.is_open else trigger_client_event(answer, "da:bulk-ended")
