@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 
 from automate_core.models import ActiveTrigger, WebhookEndpoint, Workflow
 from automate_core.webhooks import endpoints
+from automate_governance.audit import verification
 from automate_governance.models import AuditEntry, StoredSecret
 from tests.conftest import SECRET
 
@@ -154,7 +155,14 @@ def test_send_posts_signs_and_waits(workflow, site, tmp_path, settings, capsys):
 @pytest.mark.django_db(transaction=True)
 def test_verify_audit(workflow, capsys):
     workflow(SIMPLE)
+    assert verification.last_verification() is None
     assert "The audit trail is intact." in run("automate_verify_audit", capsys=capsys)
+    recorded = verification.last_verification()
+    assert recorded is not None and verification.fault_count(recorded) == 0, "as that of the page"
+    with pytest.raises(CommandError):
+        run("automate_verify_audit", "--head", "0" * 64, capsys=capsys)
+    assert "is not in the chain" in capsys.readouterr().err
+    assert verification.fault_count(verification.last_verification()) == 0, "it may be mistyped"
 
 
 def test_every_command_explains_itself(capsys):

@@ -67,7 +67,12 @@ def ending_faults(head: str, *, found_head: bool) -> Iterator[str]:
     """Faults that show at the end: entries without a link, and a head that is not in the chain."""
     yield from _unlinked()
     if not found_head:
-        yield text("the head %(head)s is not in the chain: entries at its end were removed", head=head)
+        yield missing_head(head)
+
+
+def missing_head(head: str) -> str:
+    """The fault of a head that is not in the chain."""
+    return text("the head %(head)s is not in the chain: entries at its end were removed", head=head)
 
 
 def _unlinked() -> Iterator[str]:

@@ -8,18 +8,22 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from automate_governance import audit
+from automate_governance.audit import verification
 from automate_governance.commands import EnglishCommand
 
 
 class Command(EnglishCommand):
-    help = "Verify the hash chain of the audit trail and print its head. Exit code 1 when an error is found."
+    help = (
+        "Verify the hash chain of the audit trail, record the result in the trail, and print its head. Exit code 1 when"
+        " an error is found."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--export", metavar="FILE", help="also verify the signature of an exported file")
         parser.add_argument("--head", default="", help="a head printed earlier, which must still be in the chain")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        faults = list(audit.verify(head=options["head"]))
+        faults = verification.verify_whole(head=options["head"])
         if options["export"]:
             try:
                 faults += audit.verify_export(Path(options["export"]).read_bytes())
