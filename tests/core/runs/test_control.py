@@ -8,6 +8,7 @@ from datetime import timedelta
 from importlib import import_module
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, connections
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
@@ -463,7 +464,7 @@ def test_a_dead_job_of_a_run_is_replayed_as_a_new_run(failed, owner):
     assert [path for path, *_ in _copied(again)] == ["first", "route"]
 
 
-def test_a_dead_job_whose_step_may_have_acted_is_requeued_only_if_a_person_says_so(workflow, admin):
+def test_a_dead_job_whose_step_may_have_acted_is_requeued_only_if_a_person_says_so(workflow, admin, capsys):
     """Alone it is refused; among others it is left out, and takes the place of none."""
     made = workflow(
         "{name: P, slug: p, triggers: [{endpoint: github}],"
@@ -478,6 +479,13 @@ def test_a_dead_job_whose_step_may_have_acted_is_requeued_only_if_a_person_says_
         dead_jobs.requeue_job(jobs[0], admin)
     result = dead_jobs.requeue_oldest(admin, most=1)
     assert (result.done, result.refused, result.left_out.unknown) == (1, {}, 1)
+    assert list(dead_jobs.requeueable_jobs()) == [jobs[0]]
+    second = _run(made, "failed", error={"code": "job_dead", "message": "given up"})
+    _step(second, "pay", "succeeded", input={"method": "POST"})
+    _job(second, "dead", last_error="worker w did not renew its lease")
+    call_command("automate_dead", "--all")
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("1 requeued, 1 left out: the outcome of a step is unknown.")
     assert list(dead_jobs.requeueable_jobs()) == [jobs[0]]
     assert dead_jobs.requeue_oldest(admin, unknown=True).done == 1
 
