@@ -28,7 +28,7 @@ CROSS JOIN LATERAL (
 ) latest
 CROSS JOIN LATERAL (
     SELECT path, date_part('epoch', finished_at - started_at) AS took FROM automate_core_steprun
-    WHERE run_id = latest.id AND finished_at IS NOT NULL AND NOT EXISTS (
+    WHERE run_id = latest.id AND finished_at IS NOT NULL AND status || '' <> 'interrupted' AND NOT EXISTS (
         SELECT FROM automate_core_wait wait
         WHERE wait.run_id = latest.id AND wait.path = automate_core_steprun.path AND {IS_OUTSIDE}
     ) ORDER BY path, attempt LIMIT %(steps)s

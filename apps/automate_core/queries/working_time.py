@@ -1,4 +1,4 @@
-"""How long runs worked: their duration without the time that people, callers and the clock took."""
+"""How long runs worked: their duration without the time of people, callers, the clock and dead workers."""
 
 from __future__ import annotations
 
@@ -23,10 +23,16 @@ IS_OUTSIDE = f"wait.kind IN ({', '.join(f"'{kind}'" for kind in _OUTSIDE_KINDS)}
 def working_time(run: str) -> str:
     """SQL: the interval that an ended run worked. `run` names a row with `id`, `started_at` and `finished_at`."""
     # A multirange, because parallel branches wait at the same time.
+    # Nothing worked on an interrupted attempt once its worker had died, and no one knows when that was.
     return f"""greatest({run}.finished_at - {run}.started_at - coalesce((
         SELECT sum(upper(span) - lower(span)) FROM (
-            SELECT unnest(range_agg(tstzrange(wait.created_at, wait.resolved_at))) AS span
-            FROM automate_core_wait wait
-            WHERE wait.run_id = {run}.id AND {IS_OUTSIDE} AND wait.resolved_at > wait.created_at
+            SELECT unnest(range_agg(idle.span)) AS span FROM (
+                SELECT tstzrange(wait.created_at, wait.resolved_at) AS span FROM automate_core_wait wait
+                WHERE wait.run_id = {run}.id AND {IS_OUTSIDE} AND wait.resolved_at > wait.created_at
+                UNION ALL
+                SELECT tstzrange(step.started_at, step.finished_at) FROM automate_core_steprun step
+                WHERE step.run_id = {run}.id AND step.status || '' = 'interrupted'
+                    AND step.finished_at > step.started_at
+            ) idle
         ) outside
     ), interval '0'), interval '0')"""  # noqa: S608 - our own texts

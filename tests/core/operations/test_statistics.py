@@ -23,10 +23,12 @@ from automate_core.models import (
     QueueLevel,
     RunCount,
     RunTime,
+    StepRun,
     Wait,
 )
 from automate_core.operations.statistics import buckets, expiry, failures, levels, period_figures, periods
 from automate_core.outbox.store import OutboxStore
+from automate_core.queries.latest_runs import read_latest_runs
 from automate_core.runs import control
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
@@ -295,3 +297,21 @@ def test_the_command_says_what_it_cannot_do():
         with pytest.raises(CommandError, match=words):
             call_command("automate_rollup", **options)
     call_command("automate_rollup", rebuild=True)
+
+
+def test_the_time_of_a_dead_worker_is_no_working_time(publish):
+    made, now = publish(SET, slug="died"), timezone.now()
+    minute = dt.timedelta(minutes=1)
+    run = ExecutionRun.objects.create(
+        workflow=made, version=made.published, status="succeeded", trace_id="1" * 32, cause="retry",
+        started_at=now - 2 * minute, finished_at=now,
+    )  # fmt: skip
+    for attempt, status, begin, end in (
+        (1, "interrupted", now - 2 * minute, now - dt.timedelta(seconds=2)),
+        (2, "succeeded", now - dt.timedelta(seconds=2), now),
+    ):
+        StepRun.objects.create(
+            run=run, path="a", attempt=attempt, status=status, idempotency_key=f"k{attempt}", started_at=begin,
+            finished_at=end,
+        )  # fmt: skip
+    assert read_latest_runs({made.pk})[made.pk][0].worked == pytest.approx(2)
