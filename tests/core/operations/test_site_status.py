@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from automate_api.tokens.issuing import create_token
+from automate_connectors.models import Connection
 from automate_core.models import Notification, NotificationRule, WorkerState
 from automate_core.operations import disks
 from automate_core.operations.site_status import operation, registry
@@ -179,3 +180,14 @@ def test_a_trail_without_a_verification_is_not_called_verified(admin):
     assert "The audit trail has not been verified yet." in page_of(admin).text
     audit.record(None, "audit.verified", SitePermission(pk=0), facts={"found": 0})
     assert "The last verification found no tampering." in page_of(admin).text
+
+
+def test_failing_connections_are_warnings_and_those_to_reconnect_errors(admin, owner):
+    for name, health in (("Bank", "failing"), ("Shop", "reconnect"), ("Mail", "working")):
+        Connection.objects.create(name=name, slug=name.lower(), connector="http", owner=owner, health=health)
+    assert [(severity, message.partition(".")[0]) for severity, message, _url in found("connections")] == [
+        ("error", "The connection Shop must be reconnected"),
+        ("warning", "The connection Bank is failing"),
+    ]
+    said = page_of(admin).text
+    assert "The connection Bank is failing. Test it, and check its secret and URL." in said and "Mail" not in said

@@ -148,6 +148,7 @@ def test_status_tells_people_and_machines(workflow, deliver, capsys):
         "leased: 1 (expired: 0)",
         "ready to dispatch: 1, oldest: 90 s",
         "quarantined: 1",
+        "Their worker stopped while it held them. One process runs them one by one, which may take minutes.",
         "dead: 1",
     ]
     call_command("automate_worker", "--status", "--json")

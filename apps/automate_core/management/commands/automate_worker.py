@@ -107,6 +107,8 @@ def _lines(status: QueueStatus) -> Iterator[str]:
     for ready in status.ready:
         yield f"ready to {ready.kind}: {ready.jobs}, oldest: {ready.oldest_seconds:.0f} s"
     yield f"quarantined: {status.suspects}"
+    if status.suspects:
+        yield "Their worker stopped while it held them. One process runs them one by one, which may take minutes."
     yield f"dead: {status.dead}"
     if status.oldest_transaction is not None and status.oldest_transaction.is_old:
         yield f"{status.oldest_transaction} The queue slows down until it ends."

@@ -51,11 +51,17 @@ def find_ending_credentials() -> Iterator[Finding]:
 
 
 def find_broken_connections() -> Iterator[Finding]:
-    """Connections that a person has to connect again."""
-    broken = Connection.objects.filter(health=Connection.Health.RECONNECT)
-    for connection in broken.order_by("pk")[:MOST]:
-        message = text("The connection %(name)s must be reconnected.", name=connection.name)
-        yield _connection_finding(connection, Severity.ERROR, message)
+    """Connections that a person has to connect again, and those whose last call was rejected."""
+    broken = Connection.objects.filter(health__in=[Connection.Health.RECONNECT, Connection.Health.FAILING])
+    for connection in broken.order_by("-health", "pk")[:MOST]:
+        if connection.health == Connection.Health.RECONNECT:
+            message = text("The connection %(name)s must be reconnected.", name=connection.name)
+            yield _connection_finding(connection, Severity.ERROR, message)
+        else:
+            message = text(
+                "The connection %(name)s is failing. Test it, and check its secret and URL.", name=connection.name
+            )
+            yield _connection_finding(connection, Severity.WARNING, message)
 
 
 def _connection_finding(connection: Connection, severity: Severity, message: str) -> Finding:
@@ -86,7 +92,7 @@ ITEMS = (
     StatusItem(
         code="connections",
         title=text("Connections"),
-        ok=text("No connection must be reconnected."),
+        ok=text("No connection is failing, and none must be reconnected."),
         find=find_broken_connections,
         on_overview=False,
     ),
