@@ -14,7 +14,7 @@ from automate_core.models import ExecutionRun, NotificationRule, Wait, WaitAssig
 from automate_core.operations.offboarding import handover, holdings
 from automate_governance import audit, sharing
 from automate_governance.models import AuditEntry, StoredSecret
-from tests.support.pages import Page
+from tests.support.pages import Page, rows_of
 from tests.support.people import make_person
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -108,6 +108,8 @@ def test_what_another_cannot_do_stays_and_is_named(held, leaver, admin, sign_in,
     call_command("automate_handover", "leaver", "clerk", dry_run=True)
     listed = capsys.readouterr().out
     assert "Open approvals: 1" in listed and "  Holidays" in listed
+    label = f"Holidays: Ask ({wait.run})"
+    assert f"  {label}\n" in listed and label in Page(sign_in(admin).get(_page(leaver))).text
     with pytest.raises(CommandError, match="There is no user 'zzz'"):
         call_command("automate_handover", "leaver", "zzz", dry_run=True)
     with pytest.raises(CommandError) as raised:
@@ -116,7 +118,7 @@ def test_what_another_cannot_do_stays_and_is_named(held, leaver, admin, sign_in,
     assert raised.value.returncode == 1 and "connections: 1" in said.out
     assert (
         "The workflow Holidays still runs as leaver" in said.err
-        and "Ask: clerk is excluded from this approval" in said.err
+        and f"{label}: clerk is excluded from this approval" in said.err
     )
     held.refresh_from_db()
     leaver.refresh_from_db()
@@ -125,6 +127,10 @@ def test_what_another_cannot_do_stays_and_is_named(held, leaver, admin, sign_in,
     get_user_model().objects.filter(pk=leaver.pk).update(is_active=False)
     shown = Page(sign_in(admin).get(reverse("studio:overview"), headers={"HX-Request": "true"})).text
     assert "Approvals without an active approver" in shown and "1 waiting" in shown
+    tasks = reverse("studio:approval_list")
+    for tab in ("all", "lost"):
+        [row] = rows_of(sign_in(admin), tasks, show=tab)
+        assert "leaver (not active)" in row
     with pytest.raises(CommandError, match="There are errors"):
         call_command("automate_status")
     assert "1 open approval has no active approver. Reassign it." in capsys.readouterr().out

@@ -212,6 +212,8 @@ def test_whoever_is_not_asked_any_more_is_told_so(claim, sign_in, finance):
 def test_superusers_reassign_and_decide_nothing(claim, sign_in, admin, owner, finance):
     urls, root = _urls(claim), sign_in(admin)
     assert "clerk claims" in Page(root.get(LIST, {"show": "all"})).text
+    assert "Finance" in Page(root.get(LIST, {"show": "all"})).text, "who has to decide"
+    assert "Every open task has an active approver" in Page(root.get(LIST, {"show": "lost"})).text
     assert "No tasks for you" in Page(sign_in(owner).get(LIST, {"show": "all"})).text
     shown = Page(root.get(urls["page"]))
     assert shown.all(action=urls["reassign"]) and not shown.all(name="outcome")
@@ -252,7 +254,7 @@ def test_operators_hand_over_what_a_leaver_had_to_decide(claim, sign_in, operato
         assert client.post(url, given).status_code == 303
         said = Page(client.get(LIST, {"show": "all"})).text
         assert why in said, given
-    assert "T2: deputy is excluded from this approval" in said
+    assert f"Expenses: T2 ({claim.run}): deputy is excluded from this approval" in said
     asked = [sorted(wait.assignees.filter(excluded=False).values_list("user__username", flat=True)) for wait in waits]
     assert asked == [["deputy"], ["controller", "deputy"], ["leaver"]]
     assert AuditEntry.objects.filter(verb="approval.reassigned", actor="operator").count() == 2

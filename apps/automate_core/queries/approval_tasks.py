@@ -6,12 +6,12 @@ import datetime as dt
 import uuid
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.fields.json import KT, KeyTextTransform, KeyTransform
 from django.db.models.functions import Coalesce, Left
 from django.utils.dateparse import parse_datetime
 
-from automate_core.models import Wait
+from automate_core.models import Wait, WaitAssignee
 from automate_core.runs.waits import approvals
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_core.triggers.manual import STARTED_BY
@@ -37,8 +37,8 @@ def find_tasks(
     """(waits with their `at`, whether there are more), beyond a key: open approvals by deadline, decided ones newest
     first.
 
-    `view` is `decided` for those that the person decided, `all` for all open ones that they may reassign, else those
-    that wait for them. One query.
+    `view` is `decided` for those that the person decided, `all` for all open ones that they may reassign, `lost` for
+    those of them that no active person can decide, else those that wait for them. One query.
     """
     waits = _filter_waits(_waits_of_view(user, view), search)
     waits = waits if run is None else waits.filter(run=run)
@@ -58,6 +58,16 @@ def with_task_columns(waits: QuerySet[Wait]) -> QuerySet[Wait]:
         source=F("run__event__source"),
         started_by=KeyTextTransform(STARTED_BY, "run__event__headers"),
     )  # fmt: skip
+
+
+def undecidable_approvals(waits: QuerySet[Wait]) -> QuerySet[Wait]:
+    """The open approvals among these that no active person can decide."""
+    people = WaitAssignee._meta.get_field("user").related_model
+    barred = WaitAssignee.objects.filter(wait=OuterRef(OuterRef("wait")), excluded=True)
+    members = people._default_manager.filter(groups=OuterRef("group"), is_active=True)
+    able = Exists(members.exclude(pk__in=barred.values("user")))
+    assigned = WaitAssignee.objects.filter(Q(user__is_active=True) | able, wait=OuterRef("pk"), excluded=False)
+    return waits.filter(~Exists(assigned), kind=Wait.Kind.APPROVAL, status=WaitStatus.OPEN)
 
 
 def write_key(wait: Any) -> str:
@@ -82,7 +92,10 @@ def _waits_of_view(user: User, view: str) -> QuerySet[Wait]:
     everyones = (
         approvals.reassignable_approvals(user).filter(status=WaitStatus.OPEN).exclude(run__status__in=FINAL_RUN_STATES)
     )
-    waits = everyones if view == "all" else approvals.open_approvals_for(user)
+    if view == "lost":
+        waits = undecidable_approvals(everyones)
+    else:
+        waits = everyones if view == "all" else approvals.open_approvals_for(user)
     return waits.annotate(at=Coalesce("due_at", _NEVER))
 
 

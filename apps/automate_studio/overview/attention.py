@@ -30,12 +30,12 @@ from automate_core.models import (
     Workflow,
 )
 from automate_core.operations import dead_jobs
-from automate_core.operations.offboarding import holdings
 from automate_core.operations.offboarding.lost_approvals import find_lost_approvals
 from automate_core.operations.site_status.registry import Severity, read_items, visible_items
 from automate_core.operations.statistics.period_figures import Counts, Workflows
 from automate_core.operations.statistics.periods import Period
 from automate_core.outbox.status import QueueStatus
+from automate_core.queries.approval_tasks import undecidable_approvals
 from automate_core.queries.latest_runs import LATEST, read_latest_runs
 from automate_core.queries.pool_backlog import read_unserved_pools
 from automate_core.runs import reruns
@@ -404,13 +404,11 @@ def _long_transaction_items(status: QueueStatus | None) -> Iterator[AttentionIte
 def _unassigned_approval_items(user: User, workflows: Workflows, now: dt.datetime) -> Iterator[AttentionItem]:
     """Approvals without an active assignee."""
     of_approvals = undecided_waits(workflows).filter(kind=Wait.Kind.APPROVAL).exclude(run__status__in=FINAL_RUN_STATES)
-    found = list(
-        holdings.undecidable_approvals(of_approvals).order_by("id").values_list("pk", "created_at")[: MOST_COUNTED + 1]
-    )
+    found = list(undecidable_approvals(of_approvals).order_by("id").values_list("pk", "created_at")[: MOST_COUNTED + 1])
     if not found:
         return
     reassignable = may_reassign_tasks(user)
-    tasks = reverse("studio:approval_list") + "?show=all"
+    tasks = reverse("studio:approval_list") + "?show=lost"
     runs = reverse("admin:automate_core_executionrun_changelist") + "?show=waiting"
     yield AttentionItem(
         name=_("Approvals without an active approver"),

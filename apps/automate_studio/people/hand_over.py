@@ -116,7 +116,7 @@ def _proposed_names(leaver: Person) -> list[str]:
 
 def _holding_view(held: holdings.Holding | holdings.Remainder) -> dict[str, Any]:
     number = held.objects.count()
-    objects = held.objects.select_related("run") if held.objects.model is Wait else held.objects
+    objects = held.objects.select_related("run__workflow") if held.objects.model is Wait else held.objects
     return {
         "title": translated(held.title),
         "number": number,
@@ -133,7 +133,7 @@ def remainder_views(person: Person) -> list[dict[str, Any]]:
 def _object_name(obj: Any) -> str:
     if isinstance(obj, AuditEntry):
         return obj.object
-    return approvals.approval_name(obj) if isinstance(obj, Wait) else str(obj)
+    return approvals.approval_label(obj) if isinstance(obj, Wait) else str(obj)
 
 
 def _report_hand_over(

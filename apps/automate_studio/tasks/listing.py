@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,17 @@ from django.utils.translation import gettext as _
 
 from automate_core.definition.step_names import shown_name, title_of_key
 from automate_core.definition.step_paths import key_of
-from automate_core.models import Wait
+from automate_core.models import Wait, WaitAssignee
 from automate_core.navigation.http import clean_text
 from automate_core.navigation.lists import Query, Tab, query_string
-from automate_core.queries.approval_tasks import find_tasks, read_key, with_task_columns, write_key
-from automate_core.runs.waits.approvals import outcome_name
+from automate_core.queries.approval_tasks import (
+    find_tasks,
+    read_key,
+    undecidable_approvals,
+    with_task_columns,
+    write_key,
+)
+from automate_core.runs.waits.approvals import assignee_label, outcome_name
 from automate_core.states import WaitStatus
 from automate_core.triggers.manual import START_SOURCES
 from automate_governance.permissions import User
@@ -27,12 +34,21 @@ from automate_studio.view_models.task_counts import may_reassign_tasks, task_cou
 
 ON_A_PAGE = 25
 _NAMING_SOURCES = (*START_SOURCES, "form:")  #: of events that name the person who started them
-_TABS = {"": text("Waiting for me"), "decided": text("Decided by me"), "all": text("All tasks")}
+_TABS = {
+    "": text("Waiting for me"),
+    "decided": text("Decided by me"),
+    "all": text("All tasks"),
+    "lost": text("Without an active approver"),
+}
+_OF_OTHERS = {"all", "lost"}  #: tabs for people who may reassign tasks; they show who has to decide
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskRow:
-    """An approval in the list. `due` is empty without a deadline, `outcome` for an open one."""
+    """An approval in the list. `due` is empty without a deadline, `outcome` for an open one.
+
+    `approvers` are shown beside the tasks of others; `is_lost` says that none of them is active.
+    """
 
     wait: Wait
     title: str  # the first line of the question, the step's name where it asks none
@@ -44,18 +60,20 @@ class TaskRow:
     is_overdue: bool
     outcome: str
     decided: str
+    approvers: str = ""
+    is_lost: bool = False
 
 
 def task_page(user: User, query: Query, now: dt.datetime) -> KeysetPage:
     """A page: open approvals by deadline, decided ones newest first."""
-    shown = {key: name for key, name in _TABS.items() if key != "all" or may_reassign_tasks(user)}
+    shown = {key: name for key, name in _TABS.items() if key not in _OF_OTHERS or may_reassign_tasks(user)}
     tab = query.get("show", "") if query.get("show", "") in shown else ""
     search = clean_text(query.get("q"))
     kept = {name: value for name, value in (("show", tab), ("q", search)) if value}
     after, before = read_key(query.get("after")), read_key(query.get("before"))
     rows, more = find_tasks(user, tab, search, after=after, before=before, most=ON_A_PAGE)
     return KeysetPage(
-        rows=[_task_row(wait, now) for wait in rows],
+        rows=[_task_row(wait, now, approvers) for wait, approvers in _with_approvers(rows, tab)],
         tabs=[
             Tab(
                 name=translated(name),
@@ -77,7 +95,20 @@ def build_task_row(wait: Wait, now: dt.datetime) -> TaskRow:
     return _task_row(with_task_columns(Wait.objects.filter(pk=wait.pk)).get(), now)
 
 
-def _task_row(wait: Any, now: dt.datetime) -> TaskRow:
+def _with_approvers(waits: list[Any], tab: str) -> list[tuple[Any, tuple[str, bool]]]:
+    """The waits, each with the names of its approvers and whether none of them is active. Two queries, or none."""
+    if tab not in _OF_OTHERS:
+        return [(wait, ("", False)) for wait in waits]
+    keys = [wait.pk for wait in waits]
+    lost = set(undecidable_approvals(Wait.objects.filter(pk__in=keys)).values_list("pk", flat=True))
+    names: dict[Any, list[str]] = defaultdict(list)
+    assigned = WaitAssignee.objects.filter(wait__in=keys, excluded=False).select_related("user", "group")
+    for each in assigned:
+        names[each.wait_id].append(assignee_label(each))
+    return [(wait, (", ".join(sorted(names[wait.pk])), wait.pk in lost)) for wait in waits]
+
+
+def _task_row(wait: Any, now: dt.datetime, approvers: tuple[str, bool] = ("", False)) -> TaskRow:
     overdue = wait.status == WaitStatus.OPEN and wait.due_at is not None and wait.due_at < now
     name = escape_invisible(shown_name(wait.name or title_of_key(key_of(wait.path))))
     message = escape_invisible(wait.message or "").strip()
@@ -92,6 +123,8 @@ def _task_row(wait: Any, now: dt.datetime) -> TaskRow:
         is_overdue=overdue,
         outcome=escape_invisible(outcome_name(wait.outcomes, wait.decided_as)),
         decided=format_ago(wait.resolved_at and timezone.localtime(wait.resolved_at), now),
+        approvers=approvers[0],
+        is_lost=approvers[1],
     )
 
 

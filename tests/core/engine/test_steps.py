@@ -12,7 +12,7 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.registry import connectors
 from automate_core.definition.document import DefinitionError
 from automate_core.models import Event, ExecutionRun, OutboxJob, RunLog, StepRun, Wait, WaitAssignee, Workflow
-from automate_core.operations.offboarding import holdings
+from automate_core.queries.approval_tasks import undecidable_approvals
 from automate_core.runs.waits import approvals
 from automate_core.worker.worker import Worker
 from tests.support.processes import wait_for
@@ -498,10 +498,10 @@ def test_an_approval_whose_only_approver_left_waits(publish, run, drain, colleag
     waiting = run({"by": "somebody"})
     assert (waiting.status, waiting.error) == ("waiting", None)
     assert [each.user for each in WaitAssignee.objects.all()] == [colleague]
-    assert list(holdings.undecidable_approvals(Wait.objects.all())) == [Wait.objects.get()]
+    assert list(undecidable_approvals(Wait.objects.all())) == [Wait.objects.get()]
     assert "waits until one is" in RunLog.objects.latest("id").message
     approvals.reassign_approval(Wait.objects.get(), by=admin, users=[admin])
-    assert not holdings.undecidable_approvals(Wait.objects.all()).exists()
+    assert not undecidable_approvals(Wait.objects.all()).exists()
     assert run({"by": "colleague"}).error["code"] == "nobody_to_ask", "whom the step excludes is never asked"
 
 

@@ -7,7 +7,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from automate_core.management import lookups
+from automate_core.models import Wait
 from automate_core.operations.offboarding import handover, holdings
+from automate_core.runs.waits import approvals
 from automate_governance.commands import EnglishCommand
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person
@@ -57,7 +59,8 @@ class Command(EnglishCommand):
         for each in held:
             self.stdout.write(f"{each}")
             for holding in each.objects[:MOST]:
-                self.stdout.write(f"  {holding}")
+                name = approvals.approval_label(holding) if isinstance(holding, Wait) else str(holding)
+                self.stdout.write(f"  {name}")
             if (more := each.objects.count() - MOST) > 0:
                 self.stdout.write(f"  and {more} more")
         if not held:

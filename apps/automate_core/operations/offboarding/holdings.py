@@ -171,13 +171,3 @@ def is_in_history(person: Person) -> bool:
 def may_be_deleted(person: Person) -> bool:
     """Whether the account may be deleted: it holds no objects, and the history does not name it."""
     return not is_in_history(person) and not find_holdings(person)
-
-
-def undecidable_approvals(waits: QuerySet[Wait]) -> QuerySet[Wait]:
-    """The open approvals among these that no active person can decide."""
-    people = WaitAssignee._meta.get_field("user").related_model
-    barred = WaitAssignee.objects.filter(wait=OuterRef(OuterRef("wait")), excluded=True)
-    members = people._default_manager.filter(groups=OuterRef("group"), is_active=True)
-    able = Exists(members.exclude(pk__in=barred.values("user")))
-    assigned = WaitAssignee.objects.filter(Q(user__is_active=True) | able, wait=OuterRef("pk"), excluded=False)
-    return waits.filter(~Exists(assigned), kind=Wait.Kind.APPROVAL, status=WaitStatus.OPEN)

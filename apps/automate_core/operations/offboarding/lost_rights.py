@@ -15,6 +15,7 @@ from automate_core.definition.published import published_definition
 from automate_core.models import Wait, Workflow
 from automate_core.operations.offboarding import holdings
 from automate_core.operations.offboarding.lost_approvals import find_lost_approvals
+from automate_core.queries.approval_tasks import undecidable_approvals
 
 type _Reasons = dict[int, dict[str, str]]  #: by workflow and place in its definition
 
@@ -77,4 +78,4 @@ def _lost_approvals() -> list[Workflow]:
 
 
 def _undecidable() -> int:
-    return holdings.undecidable_approvals(Wait.objects.all()).count()
+    return undecidable_approvals(Wait.objects.all()).count()

@@ -46,7 +46,7 @@ def hand_over_approvals(
         try:
             _replace(wait, absent, people, teams, by=by)
         except (approvals.HandOverError, approvals.NotOpenError, NotPermittedError) as error:
-            result.refused.append((approvals.approval_name(wait), str(error)))
+            result.refused.append((approvals.approval_label(wait), str(error)))
         else:
             result.done += 1
     return result

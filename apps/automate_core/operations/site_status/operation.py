@@ -15,10 +15,10 @@ from automate_core.models import ExecutionRun, Notification, Wait, Workflow
 from automate_core.operations import disks, health
 from automate_core.operations.notifications import texts
 from automate_core.operations.notifications.channels.mail import can_mail
-from automate_core.operations.offboarding import holdings
 from automate_core.operations.offboarding.lost_approvals import find_lost_approvals
 from automate_core.operations.plugin_list import KINDS
 from automate_core.operations.site_status.registry import MOST, Finding, Severity, StatusItem
+from automate_core.queries.approval_tasks import undecidable_approvals
 from automate_core.runs.waits.open_reviews import RUNS_TO_REVIEW, runs_to_review
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.models import AuditEntry
@@ -53,13 +53,13 @@ def find_stopped_workflows() -> Iterator[Finding]:
 def find_approvals_without_approvers() -> Iterator[Finding]:
     """Published workflows with an approval that nobody can decide, and such approvals that are open already."""
     waits = Wait.objects.exclude(run__cause=ExecutionRun.Cause.TEST).exclude(run__status__in=FINAL_RUN_STATES)
-    if number := holdings.undecidable_approvals(waits).count():
+    if number := undecidable_approvals(waits).count():
         message = ntext(
             "%(count)s open approval has no active approver. Reassign it.",
             "%(count)s open approvals have no active approver. Reassign them.",
             number,
         )
-        yield Finding(severity=Severity.ERROR, message=message, view="studio:approval_list", query="show=all")
+        yield Finding(severity=Severity.ERROR, message=message, view="studio:approval_list", query="show=lost")
     for workflow, sentence in find_lost_approvals(Workflow.objects.all())[:MOST]:
         named = text("Workflow %(name)s:", name=workflow.name)
         yield Finding.error(joined([named, sentence]), "admin:automate_core_workflow_change", workflow.pk)

@@ -44,6 +44,7 @@ SKIPPABLE = frozenset(
 
 REMARK = "~remark"  #: names the remark in the errors of a form; no field's name looks like it
 LONGEST_REMARK = 1_000  #: characters
+LONGEST_QUESTION = 100  #: characters of a question in the label of an approval
 
 
 class NotOpenError(Exception):
@@ -342,6 +343,13 @@ def approval_name(wait: Wait) -> str:
     return shown_name(str((wait.data or {}).get("name") or title_of_key(key_of(wait.path))))
 
 
+def approval_label(wait: Wait) -> str:
+    """An approval among others: its workflow, question or step, and run, such as `Pay: Approve 12 €? (a9b78d2c)`."""
+    question = str((wait.data or {}).get("message") or "").strip().partition("\n")[0].strip()
+    asked = question if len(question) <= LONGEST_QUESTION else f"{question[:LONGEST_QUESTION]}…"
+    return f"{wait.run.workflow.name}: {asked or approval_name(wait)} ({wait.run})"
+
+
 def assignee_names(wait: Wait) -> list[str]:
     """Names of the assigned people and groups, sorted."""
     return sorted(map(str, wait.assignees.filter(excluded=False).select_related("user", "group")))
@@ -350,4 +358,9 @@ def assignee_names(wait: Wait) -> list[str]:
 def shown_assignees(wait: Wait) -> list[str]:
     """Assigned people by their full names, and groups, the shipped ones in the active language; sorted."""
     assigned = wait.assignees.filter(excluded=False).select_related("user", "group")
-    return sorted(group_label(each.group.name) if each.group else display_name(each.user) for each in assigned)
+    return sorted(map(assignee_label, assigned))
+
+
+def assignee_label(assignee: WaitAssignee) -> str:
+    """The full name of an assigned person, or the name of a group in the active language."""
+    return group_label(assignee.group.name) if assignee.group else display_name(assignee.user)
