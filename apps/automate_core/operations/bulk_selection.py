@@ -31,9 +31,9 @@ class BulkSelection:
 
     verb: str
     found: int
+    counted_at: dt.datetime
     ids: list[uuid.UUID] = field(default_factory=list)
     newest: uuid.UUID = LAST
-    counted_at: dt.datetime = field(default_factory=database.now)
     not_theirs: int = 0
     wrong_state: int = 0
     left_out: reruns.RerunExclusions = field(default_factory=reruns.RerunExclusions)
@@ -42,6 +42,10 @@ class BulkSelection:
     def is_too_large(self) -> bool:
         """Whether more runs match than one action takes; it applies to none of them then."""
         return self.found > bulk.MOST
+
+    def first_counted_at(self, given: dt.datetime | None) -> dt.datetime:
+        """When the person counted, as a client gives it: never later than this selection."""
+        return min(given or self.counted_at, self.counted_at)
 
 
 def select_filtered(
@@ -71,7 +75,7 @@ def select_chosen(
 def _select(user: User, verb: str, ids: list[uuid.UUID], *, again: bool, unknown: bool) -> BulkSelection:
     counted_at = database.now()
     if not ids or len(ids) > bulk.MOST:
-        return BulkSelection(verb=verb, found=len(ids))
+        return BulkSelection(verb=verb, found=len(ids), counted_at=counted_at)
     theirs = permitted(user, "run", ExecutionRun.objects.filter(pk__in=ids)).values_list("pk", "status", "cause")
     able = [key for key, status, cause in theirs if _applies_to(verb, status, cause)]
     if verb == BulkAction.Verb.REVIEW:
@@ -84,8 +88,8 @@ def _select(user: User, verb: str, ids: list[uuid.UUID], *, again: bool, unknown
         verb=verb,
         found=len(ids),
         ids=left,
-        newest=ids[0],
         counted_at=counted_at,
+        newest=ids[0],
         not_theirs=len(ids) - len(theirs),
         wrong_state=len(theirs) - len(able),
         left_out=left_out,

@@ -129,9 +129,12 @@ def create_bulk_action(request: TokenRequest, body: CreateBulkAction) -> Status[
         return Status(200, _describe_count(body.action, selection))
     if not selection.ids:
         raise ProblemError(409, nothing_to_do_reason(selection), code="nothing_to_do")
-    counted_at = min(body.counted_at or selection.counted_at, selection.counted_at)
     made = bulk.create_bulk_action(
-        selection.verb, selection.ids, _options(body), by=request.user, counted_at=counted_at
+        selection.verb,
+        selection.ids,
+        _options(body),
+        by=request.user,
+        counted_at=selection.first_counted_at(body.counted_at),
     )
     return Status(202, describe_with_refusals(request, own_actions(request).get(pk=made.pk)))
 

@@ -108,7 +108,7 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
         wanted.options,
         by=by,
         request=clicked,
-        counted_at=min(wanted.counted_at or counted.counted_at, counted.counted_at),
+        counted_at=counted.first_counted_at(wanted.counted_at),
     )
     return progress_response(request, action)
 
