@@ -61,7 +61,7 @@ MOST_LISTED = 40  #: when all are asked for
 MOST_RERUNS = 1_000  #: re-runs in progress that are counted
 FIRST_SHOWN = 6  #: of the items that are no failures
 MOST_COUNTED = 100
-MOST_RERUNS = 1_000  #: failures of all shown groups whose re-runs are looked at
+MOST_FAILURES = 1_000  #: of all shown groups together, whose re-runs are read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +217,7 @@ def _failure_items(
 def _reran_with_success(groups: list[FailureGroup], period: Period) -> Counter[int]:
     """By group: how many of its failures the list of failed runs leaves out, since a re-run succeeded."""
     failed = FailedRun.objects.filter(group__in=groups, run__finished_at__gte=period.start)
-    of_runs = dict(failed.exclude(run__rerun_at=None).values_list("run", "group")[:MOST_RERUNS])
+    of_runs = dict(failed.exclude(run__rerun_at=None).values_list("run", "group")[:MOST_FAILURES])
     found = reruns.find_reruns(of_runs)
     return Counter(of_runs[key] for key, rerun in found.items() if rerun.status == RunStatus.SUCCEEDED)
 
