@@ -39,7 +39,7 @@ class RightsMixin:
 
 
 def _find_lost(form: BaseModelForm[Any]) -> LostRights | None:
-    """What the form would stop; None where it is not valid, or takes no permission away."""
+    """What the form would stop; None where it is not valid, or changes no permission."""
     if form.files or not _FIELDS & set(form.fields) or not form.is_valid() or not _FIELDS & set(form.changed_data):
         return None
     return find_lost_rights(_people(form.instance), form.save)
