@@ -112,12 +112,3 @@ document.addEventListener("click", (event) => {
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.elt.closest("#bulk-ask")) document.querySelector("[data-unpick]")?.click();
 });
-
-// After a bulk action the tabs, the histogram and the rows change, and again when its runs have gone on.
-const refresh = async () => {
-  const address = location.href;
-  const answer = await fetch(address, { headers: { "HX-Request": "true", "HX-Target": "runs" } });
-  const page = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("runs");
-  if (page && location.href === address) htmx.swap("#runs", page.outerHTML, { swapStyle: "morph:outerHTML" });
-};
-document.addEventListener("da:bulk-ended", () => [0, 5000].forEach((wait) => setTimeout(refresh, wait)));
