@@ -131,6 +131,8 @@ def test_what_another_cannot_do_stays_and_is_named(held, leaver, admin, sign_in,
     for tab in ("all", "lost"):
         [row] = rows_of(sign_in(admin), tasks, show=tab)
         assert "leaver (not active)" in row
+        page = Page(sign_in(admin).get(tasks, {"show": tab})).text
+        assert "Current approver (username)" in page, "they are handed over where the warnings lead"
     with pytest.raises(CommandError, match="There are errors"):
         call_command("automate_status")
     assert "1 open approval has no active approver. Reassign it." in capsys.readouterr().out

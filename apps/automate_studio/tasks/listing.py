@@ -40,7 +40,7 @@ _TABS = {
     "all": text("All tasks"),
     "lost": text("Without an active approver"),
 }
-_OF_OTHERS = {"all", "lost"}  #: tabs for people who may reassign tasks; they show who has to decide
+OF_OTHERS = {"all", "lost"}  #: tabs for people who may reassign tasks; they show who has to decide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class TaskRow:
 
 def task_page(user: User, query: Query, now: dt.datetime) -> KeysetPage:
     """A page: open approvals by deadline, decided ones newest first."""
-    shown = {key: name for key, name in _TABS.items() if key not in _OF_OTHERS or may_reassign_tasks(user)}
+    shown = {key: name for key, name in _TABS.items() if key not in OF_OTHERS or may_reassign_tasks(user)}
     tab = query.get("show", "") if query.get("show", "") in shown else ""
     search = clean_text(query.get("q"))
     kept = {name: value for name, value in (("show", tab), ("q", search)) if value}
@@ -97,7 +97,7 @@ def build_task_row(wait: Wait, now: dt.datetime) -> TaskRow:
 
 def _with_approvers(waits: list[Any], tab: str) -> list[tuple[Any, tuple[str, bool]]]:
     """The waits, each with the names of its approvers and whether none of them is active. Two queries, or none."""
-    if tab not in _OF_OTHERS:
+    if tab not in OF_OTHERS:
         return [(wait, ("", False)) for wait in waits]
     keys = [wait.pk for wait in waits]
     lost = set(undecidable_approvals(Wait.objects.filter(pk__in=keys)).values_list("pk", flat=True))

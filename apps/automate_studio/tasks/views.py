@@ -33,7 +33,7 @@ from automate_governance.people.labels import find_group
 from automate_governance.people.role_giving import has_staff_status
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.texts import escape_invisible, translated
-from automate_studio.tasks.listing import build_task_row, task_page
+from automate_studio.tasks.listing import OF_OTHERS, build_task_row, task_page
 from automate_studio.ui.admin_page import render_page
 from automate_studio.ui.formatting import as_sentence, format_count
 from automate_studio.ui.forms import form_fields, posted_answers, posted_remark, remark_error
@@ -49,7 +49,6 @@ _SHOWN = "automate_studio.tasks.views.shown"
 def approval_list(request: HttpRequest) -> HttpResponse:
     """Approvals to decide, or decided ones."""
     found = task_page(request.user, request.GET, timezone.now())
-    hands_over = found.hidden.get("show") == "all"
     has_role = request.user.is_superuser or bool(request.user.get_all_permissions())
     return _render_page(
         request,
@@ -58,7 +57,7 @@ def approval_list(request: HttpRequest) -> HttpResponse:
         found=found,
         to_review=review_count(request.user),
         review_url=runs_to_review_url(),
-        may_hand_over=hands_over,
+        of_others=found.hidden.get("show") in OF_OTHERS,
         lacks_role=not has_role,
         lacks_site=has_role and not has_staff_status(request.user),
     )
