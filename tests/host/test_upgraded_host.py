@@ -20,6 +20,7 @@ pytestmark = pytest.mark.process
 #: The commit of each released version, oldest first.
 RELEASES = {
     "0.1.0": "2c7b808dddc0988c8d8f18581814a663384cdd76",
+    "0.2.0": "f0f0e94bfc8f8b143a53200da287b0c08591a03d",
 }
 #: The settings that docs/in-your-project.md of the first release told to add; later ones are read from their commit.
 SETTINGS = {
