@@ -26,14 +26,14 @@ from automate_core.engine.effects.pool import EffectPool
 from automate_core.engine.execution import ExecutionEngine, Result
 from automate_core.engine.journal import Journal
 from automate_core.events.matching import RuleEngine
-from automate_core.executors.relay import relay_task
 from automate_core.faultpoints import reach
 from automate_core.outbox.notify import STANDBY_AGE_SECONDS, HintListener, reconnect_pauses
 from automate_core.outbox.store import ClaimedJob, OutboxStore
 from automate_core.worker.heartbeat import Heartbeat
 from automate_core.worker.lease_threads import POLLS, WEBHOOKS, LeaseThreads
 from automate_core.worker.liveness import SignsOfLife
-from automate_core.worker.maintenance import NOTIFICATION_TASKS, MaintenanceThread, trace_tasks
+from automate_core.worker.maintenance import MaintenanceThread
+from automate_core.worker.maintenance_tasks import TaskThread, registered_threads
 from automate_core.worker.outage_log import OutageLog
 from automate_core.worker.quarantine import QuarantineProcess
 
@@ -43,10 +43,7 @@ MOST_REGISTERING = 2  #: threads that register webhooks at services
 FIRST_POLL_SECONDS = 0.5
 LAST_POLL_SECONDS = 2.0
 POLL_RUNS_SECONDS = 1.0
-TRACE_SECONDS = 2.0  #: for an export that has begun
 GATHER_SECONDS = 0.002  #: that the result of a quick effect waits for those of others
-RELAY_SECONDS = 1.0  #: between looks at what is handed out, when nothing wakes it
-NOTIFICATION_SECONDS = 6.0  # people can wait, and an idle worker asks little
 
 
 class Worker:
@@ -79,21 +76,14 @@ class Worker:
             LeaseThreads(WEBHOOKS, min(threads, MOST_REGISTERING), self._on_called),
         ]
         self._maintenance = MaintenanceThread(more=tuple(caller.task for caller in self._callers))
-        self._notifications = MaintenanceThread(
-            NOTIFICATION_TASKS, name="automate-notifications", tick=NOTIFICATION_SECONDS
-        )
-        traces = trace_tasks()
-        self._traces = MaintenanceThread(traces, name="automate-traces") if traces else None
-        relay = None if self.is_isolated else relay_task()
-        self._relay = MaintenanceThread((relay,) if relay else (), name="automate-relay", tick=RELAY_SECONDS)
-        self._has_relay = relay is not None
+        self._threads = [] if self.is_isolated else _made_threads()
         self._engine = ExecutionEngine(
             Journal(None, worker=self.name),
             RuleEngine(),
             self._effect_pool.submit,
             self.wake_maintenance,
             router=PoolRouter(),
-            wake_relay=self._relay.wake,
+            wake_relay=self._wake_for_handed_out,
         )
         self._listener = HintListener(self.wake, self._poll_runs_now, self._stopping)
         self._ended = threading.Event()
@@ -115,6 +105,11 @@ class Worker:
         """Check for due maintenance tasks now. Callable from any thread."""
         self._maintenance.wake()
 
+    def _wake_for_handed_out(self) -> None:
+        for registered, thread in self._threads:
+            if registered.wakes_for_handed_out:
+                thread.wake()
+
     def stop(self) -> None:
         """Claim nothing more, wait for running effects as long as the grace time allows, and return from `run`."""
         self._stopping.set()
@@ -134,11 +129,8 @@ class Worker:
         self._warm_up()
         if not self._drain:
             self._maintenance.start()
-            self._notifications.start()
-            if self._traces is not None:
-                self._traces.start()
-            if self._has_relay:
-                self._relay.start()
+            for _, thread in self._threads:
+                thread.start()
         log.info("worker %s has %d slots", self.name, self.concurrency)
         if self._signs:
             self._signs.tell_started()
@@ -156,12 +148,10 @@ class Worker:
             self._ended.set()
             self._effect_pool.stop()
             self._maintenance.stop()
-            self._relay.stop(self.grace_seconds)
             for caller in self._callers:
                 caller.stop(self.grace_seconds)
-            self._notifications.stop(self.grace_seconds)  # what a mail server holds up is sent by another worker
-            if self._traces is not None:
-                self._traces.stop(min(self.grace_seconds, TRACE_SECONDS))  # else another worker exports them
+            for registered, thread in self._threads:  # what something slow holds up is done by another worker
+                thread.stop(min(self.grace_seconds, registered.stop_seconds))
             self._heartbeat.stop()
             self._disconnect()
             connections.close_all()
@@ -210,9 +200,9 @@ class Worker:
             return True
         self._is_drained = True  # unless maintenance makes new jobs
         self._maintenance.run_due()
-        self._notifications.run_due()
-        if self._has_relay:
-            self._relay.run_due()
+        for registered, thread in self._threads:
+            if registered.drains:
+                thread.run_due()
         self._claim_at = self._maintain_at = 0.0
         return False
 
@@ -412,6 +402,15 @@ class Worker:
         self._is_drained = False
         self._maintenance.wake()
         self.wake()
+
+
+def _made_threads() -> list[tuple[TaskThread, MaintenanceThread]]:
+    """Those of the registered threads that have tasks."""
+    return [
+        (thread, MaintenanceThread(tasks, name=thread.name, tick=thread.tick))
+        for thread in registered_threads()
+        if (tasks := thread.tasks())
+    ]
 
 
 class QuarantineWorker(Worker):
