@@ -20,7 +20,6 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm
 from unfold.widgets import UnfoldAdminSelect2MultipleWidget
 
-from automate_core.navigation.http import current_person
 from automate_governance import roles, sign_in
 from automate_governance.admin import AuditorReadMixin
 from automate_governance.admin_site import reverse
@@ -29,8 +28,9 @@ from automate_governance.people.labels import group_label, permission_label
 from automate_site.people_forms import STAFF_LABEL, GroupField, GroupForm, NewUserForm, PermissionField, UserForm
 from automate_studio.people.admin import HandOverMixin, SignInMixin
 from automate_studio.people.rights_change import RightsMixin
-from automate_studio.ui.audit.history import object_history
-from automate_studio.ui.formatting import format_exact
+from automate_ui.audit.history import object_history
+from automate_ui.formatting import format_exact
+from automate_ui.navigation.http import current_person
 
 admin.site.unregister(User)
 admin.site.unregister(Group)

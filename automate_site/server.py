@@ -11,9 +11,9 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from automate_core.conf import setting
-from automate_core.queries.run_watch import hub as run_hub
 from automate_core.replies.reply_hub import hub as reply_hub
 from automate_core.worker.managed import managed
+from automate_operations.queries.run_watch import hub as run_hub
 
 HOST = "127.0.0.1"
 SHUTDOWN_SECONDS = 3

@@ -16,7 +16,7 @@ from django.views.defaults import server_error as unexpected_error
 
 from automate_core.database_faults import database_fault
 from automate_core.models import Workflow
-from automate_core.operations.health import live_workers
+from automate_core.worker.health import live_workers
 from automate_core.worker.managed import managed
 from automate_governance.permissions import holds_anywhere
 from automate_governance.texts import translated

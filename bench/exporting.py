@@ -58,7 +58,7 @@ def main(count: int, runs: int) -> None:
     from django.db import connection
 
     from automate_core import database
-    from automate_core.operations.telemetry.trace_export import TraceExporter
+    from automate_telemetry.traces.trace_export import TraceExporter
 
     exporter = TraceExporter()
     connection.ensure_connection()

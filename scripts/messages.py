@@ -167,7 +167,7 @@ def _function_descriptions(path: Path) -> Iterator[Message]:
 def _workflow_template_messages(path: Path) -> Iterator[Message]:
     from ruamel.yaml import YAML
 
-    from automate_core.authoring.library.template_texts import texts
+    from automate_authoring.library.template_texts import texts
 
     for text in texts(YAML(typ="safe").load(path.read_text(encoding="utf-8"))):
         yield Message("automate_core", "django", f"{path.relative_to(ROOT)}:1", text)

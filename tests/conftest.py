@@ -165,7 +165,7 @@ def endpoint(owner: Any) -> Any:
 @pytest.fixture
 def workflow(owner: Any, endpoint: Any) -> Callable[[str], Any]:
     """Publish a workflow from YAML text."""
-    from automate_core.authoring import workflows
+    from automate_authoring import workflows
     from automate_core.definition import yaml_files
 
     def make(text: str, *, publish: bool = True) -> Any:

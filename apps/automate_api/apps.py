@@ -15,14 +15,14 @@ class AutomateApiConfig(app_config.AutomateAppConfig):
         from automate_api.mcp.oauth import expiry
         from automate_api.screens import navigation
         from automate_api.tokens import leaving, site_status, use
-        from automate_core.operations.offboarding.holdings import register_remainder
-        from automate_core.operations.site_status.registry import register as register_status
-        from automate_core.worker.maintenance_tasks import MaintenanceTask, register_task
+        from automate_core.worker.maintenance_tasks import MaintenanceTask, register_tasks
         from automate_governance.people import token_limits
+        from automate_operations.offboarding.holdings import register_remainder
+        from automate_operations.site_status.registry import register as register_status
 
         register(checks.check_libraries, "automate")
         register(checks.check_oauth, "automate")
-        register_task(MaintenanceTask("idempotent answers", pruning.DUE, pruning.prune_answers, pause=60))
+        register_tasks(MaintenanceTask("idempotent answers", pruning.DUE, pruning.prune_answers, pause=60))
         pruning.register_erasure()
         token_limits.register_tokens(use.is_valid_token)
         expiry.register_expiry()

@@ -7,8 +7,8 @@ import datetime as dt
 from django.utils import timezone
 
 from automate_api.models import ApiToken, IdempotentAnswer, ServiceAccount
-from automate_core.operations.erasure.data_kinds import emptied
-from automate_core.operations.erasure.sources import Kind, Source, register_kind
+from automate_operations.erasure.data_kinds import emptied
+from automate_operations.erasure.sources import Kind, Source, register_kind
 from automate_plugins import ntext, text
 
 KEPT = dt.timedelta(days=1)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Collection, Mapping
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import msgspec
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -30,9 +30,6 @@ from automate_core.definition.step_paths import key_of
 from automate_core.events.event_types import SOURCE
 from automate_core.files.lineage import find_family, find_lineage
 from automate_core.models import Event, Wait, Workflow
-from automate_core.operations import host_runs
-from automate_core.operations.health import health, live, ready
-from automate_core.operations.telemetry.metrics.view import metrics
 from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
 from automate_core.runs import description, lookup, tail
 from automate_core.runs.control import (
@@ -47,11 +44,15 @@ from automate_core.runs.description import RunDescription, RunError, RunNotFound
 from automate_core.runs.waits import approvals
 from automate_core.runs.waits.approvals import NotOpenError, OutcomeError
 from automate_core.states import RunStatus
-from automate_core.tracing.context import current_trace
+from automate_core.trace_context import current_trace
 from automate_core.triggers.host_events import as_json, is_storable, plain_values
 from automate_core.triggers.manual import NotStartableError, start_workflow
+from automate_core.worker.health import health, live, ready
 from automate_governance.permissions import NotPermittedError, Person
 from automate_plugins import text
+
+if TYPE_CHECKING:
+    from automate_telemetry.metrics.view import metrics
 
 __all__ = [
     "AlreadyRerunError",
@@ -90,6 +91,15 @@ MAX_KEY_LENGTH = 150  #: characters of an idempotency key
 MAX_REASON_LENGTH = 100  #: characters of the reason of a cancellation
 MAX_RUNS = 1_000  #: runs of one list
 MAX_TYPE_LENGTH = 200  #: characters of an event's type
+
+
+def __getattr__(name: str) -> Any:
+    """`metrics` is loaded on first use: it needs an extra."""
+    if name != "metrics":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from automate_telemetry.metrics.view import metrics
+
+    return metrics
 
 
 class WaitInTransactionError(RuntimeError):
@@ -247,6 +257,8 @@ def runs(
         _check_identifier(before)
         before = uuid.UUID(str(before))
     chosen = [RunStatus(each) for each in ([status] if isinstance(status, str) else status)]
+    from automate_operations import host_runs  # lists of runs are above the kernel
+
     return host_runs.list_runs(workflow, statuses=chosen, since=since, until=until, before=before, by=by, limit=limit)
 
 
@@ -267,6 +279,8 @@ def cancel(run: uuid.UUID | str, *, by: Person | None = None, reason: str = "") 
         raise ValueError(f"reason must have at most {MAX_REASON_LENGTH} characters")
     if by is not None:
         _check_person(by)
+    from automate_operations import host_runs  # lists of runs are above the kernel
+
     return description.describe_run(host_runs.cancel_run(run, by=by, reason=reason.strip()))
 
 
@@ -303,6 +317,8 @@ def rerun(
         raise ValueError("version must be original or newest")
     if payload is not msgspec.UNSET:
         payload = plain_values(payload)
+    from automate_operations import host_runs  # lists of runs are above the kernel
+
     made = host_runs.rerun_run(
         run,
         start=from_step,

@@ -13,7 +13,6 @@ from django.shortcuts import redirect
 from automate_connectors.models import Connection
 from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
-from automate_core.navigation.http import parse_number
 from automate_governance.admin import AuditEntryAdmin, GovernedAdmin
 from automate_governance.admin_site import admin_site
 from automate_governance.models import AuditEntry, StoredSecret
@@ -29,13 +28,14 @@ from automate_studio.models import Overview
 from automate_studio.quick_search import is_quick_search_installed, uncached_search
 from automate_studio.runs.views import run_detail, run_list
 from automate_studio.secrets.admin import StudioSecretAdmin
-from automate_studio.ui import overview_address
-from automate_studio.ui.audit.history import object_history
-from automate_studio.ui.htmx import as_htmx_request
-from automate_studio.ui.links import change_url
-from automate_studio.ui.overview_address import is_overview_first_page, overview_url
 from automate_studio.webhooks.admin import StudioWebhookEndpointAdmin
 from automate_studio.workflows import actions, views
+from automate_ui import overview_address
+from automate_ui.audit.history import object_history
+from automate_ui.htmx import as_htmx_request
+from automate_ui.links import change_url
+from automate_ui.navigation.http import parse_number
+from automate_ui.overview_address import is_overview_first_page, overview_url
 
 __all__ = [
     "EventAdmin",

@@ -20,7 +20,7 @@ class AutomateStudioConfig(app_config.AutomateAppConfig):
 
     def needs_import_map(self) -> bool:
         """Whether the pages render an inline import map, which a content security policy has to allow."""
-        from automate_studio.ui.script_modules import import_map
+        from automate_ui.script_modules import import_map
 
         try:
             return bool(settings.STATIC_URL and import_map())

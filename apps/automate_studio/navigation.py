@@ -17,14 +17,14 @@ from django.utils.translation import gettext_lazy as _
 from automate_connectors.models import Connection
 from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
-from automate_core.navigation import registry
-from automate_core.navigation.registry import Link, Page, Section
 from automate_governance.admin_site import reverse
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, User, can, holds_anywhere
 from automate_llm.models import LLMBudget, LLMUsage
-from automate_studio.ui.overview_address import overview_view_name
 from automate_studio.view_models.task_counts import task_count
+from automate_ui.navigation import registry
+from automate_ui.navigation.registry import Link, Page, Section
+from automate_ui.overview_address import overview_view_name
 
 type MayOpen = Callable[[User], bool]
 #: Pages of the help by the beginning of a screen's view name.

@@ -26,17 +26,17 @@ from automate_connectors.models import Connection
 from automate_core.events import access
 from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun, WebhookEndpoint, Workflow
-from automate_core.navigation.http import clean_text, parse_number
-from automate_core.queries.event_search import lookup_events
-from automate_core.queries.run_search import run_id_range
-from automate_core.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import User, permitted
+from automate_operations.queries.event_search import lookup_events
+from automate_operations.queries.run_search import run_id_range
+from automate_operations.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 from automate_studio.help import pages, readers
 from automate_studio.shell import palette_commands
-from automate_studio.ui.formatting import format_dated, short_id, state_word
-from automate_studio.ui.links import change_url
 from automate_studio.view_models.event_sources import describe_source
+from automate_ui.formatting import format_dated, short_id, state_word
+from automate_ui.links import change_url
+from automate_ui.navigation.http import clean_text, parse_number
 
 EACH = 6  #: of a kind that are offered
 LEAST = 2  #: characters of a name; ids want more

@@ -11,9 +11,9 @@ from guardian.shortcuts import assign_perm
 from automate_api.tokens.issuing import revoke_token
 from automate_api.tokens.use import narrowed
 from automate_core.models import ExecutionRun
-from automate_core.operations import bulk
 from automate_governance.models import AuditEntry
 from automate_governance.people.origin import request_credential
+from automate_operations import bulk
 from tests.support.runs import published_workflows, run_of_age
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core.authoring.test_runs import samples
+from automate_authoring.test_runs import samples
 from automate_core.models import ExecutionRun, StepSample, Workflow
 
 CALLS = """

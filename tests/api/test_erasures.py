@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from automate_core.models import Erasure, Event
-from automate_core.operations.erasure import erasing
 from automate_governance.models import AuditEntry
+from automate_operations.erasure import erasing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -216,8 +216,8 @@ def test_sent_events_and_those_of_code_are_told_apart(api, owner, admin, orders,
 
 
 def test_sent_events_are_samples_of_the_trigger(api, owner, orders):
-    from automate_core.authoring.test_runs.samples import newest_event
-    from automate_core.authoring.workflows import load_definition
+    from automate_authoring.test_runs.samples import newest_event
+    from automate_authoring.workflows import load_definition
 
     sent = _send(api(owner)).json()
     found = newest_event(orders, load_definition(orders), owner)

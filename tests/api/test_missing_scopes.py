@@ -50,7 +50,7 @@ def test_what_is_not_there_for_a_token_names_the_scope_whether_or_not_it_exists(
 
 
 def test_a_person_without_a_token_is_told_as_before(calls, colleague):
-    from automate_core.authoring import workflows
+    from automate_authoring import workflows
 
     reasons = " ".join(map(str, workflows.publishing_problems(calls, colleague)))
     assert "no connection 'shop' that" in reasons and "scope" not in reasons

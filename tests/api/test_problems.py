@@ -8,7 +8,7 @@ from django.db.models.expressions import RawSQL
 
 from automate_core import database
 from automate_core.models import Event
-from automate_core.queries import event_search, statement_timeout
+from automate_operations.queries import event_search, statement_timeout
 from tests.support.api_operations import MANUAL
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from django.db import connection
 from automate_api.tokens.issuing import revoke_token
 from automate_api.v1.resources.runs import stream as run_stream
 from automate_core.models import ExecutionRun
-from automate_core.queries import run_watch
+from automate_operations.queries import run_watch
 from tests.support.processes import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from automate_authoring.library import files
 from automate_connectors.models import Connection
-from automate_core.authoring.library import files
 from automate_core.models import Workflow
 from automate_governance.models import AuditEntry
 

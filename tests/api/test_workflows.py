@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from automate_authoring.publishing.review import build_review
 from automate_connectors.models import Connection
-from automate_core.authoring.publishing.review import build_review
 from automate_core.models import Workflow
 from automate_governance.models import AuditEntry
 from automate_governance.texts import translated

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
-from automate_core.authoring import workflows
+from automate_authoring import workflows
 from automate_core.definition.digests import definition_digest
 from automate_core.models import Workflow, WorkflowVersion
 from automate_governance import audit
@@ -122,7 +122,7 @@ def test_the_verification_compares_versions_with_what_was_published(big, owner):
 
 
 def test_versions_of_before_count_as_not_recorded(big, owner):
-    from automate_core.operations.audit_checks import count_unrecorded_versions
+    from automate_operations.audit_checks import count_unrecorded_versions
 
     assert count_unrecorded_versions() == 0
     version = WorkflowVersion.objects.get()

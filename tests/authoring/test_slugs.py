@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
-from automate_core.authoring.slugs import slug_like
-from automate_core.authoring.workflows import slug_of
+from automate_authoring.slugs import slug_like
+from automate_authoring.workflows import slug_of
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 from django.utils import translation
 
-from automate_core.authoring import step_search
-from automate_core.authoring.step_search import MOST_OF_ONE, search_steps
-from automate_core.authoring.step_words import EVERYDAY_WORDS, KEYWORDS
+from automate_authoring import step_search
+from automate_authoring.step_search import MOST_OF_ONE, search_steps
+from automate_authoring.step_words import EVERYDAY_WORDS, KEYWORDS
 from automate_governance.texts import translated
 from tests.support.step_sentences import WANTED, WANTED_IN_GERMAN, WANTED_TOGETHER
 

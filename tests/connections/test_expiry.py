@@ -15,7 +15,7 @@ from automate_connectors.oauth.scopes import granted_scopes, missing_scopes
 from automate_connectors.oauth.setup import OAuthSetup
 from automate_connectors.oauth.tokens import get_access_token
 from automate_core.models import Notification, NotificationRule
-from automate_core.operations.notifications import detectors
+from automate_operations.notifications import detectors
 from tests.support.connections import OAUTH_CALLBACK, expire_token, sign_in_address, start_sign_in
 from tests.support.pages import Page
 

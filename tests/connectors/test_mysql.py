@@ -15,7 +15,7 @@ import pytest
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.sql.mysql import MySqlConnector
 from automate_connectors.context import Context
-from automate_core.operations.plugin_list import list_plugins
+from automate_operations.plugin_list import list_plugins
 from automate_testing.contracts import PollContractTest, PollSource
 from tests.connectors.conftest import real_context
 from tests.support.certificates import Authority

@@ -16,8 +16,8 @@ import pytest
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.sftp import SftpConnector
 from automate_connectors.context import Context
-from automate_core.operations.plugin_list import list_plugins
 from automate_egress import EgressTimeoutError
+from automate_operations.plugin_list import list_plugins
 from automate_testing.contracts import PollContractTest, PollSource
 from automate_testing.fakes import MemoryFiles
 from tests.connectors.conftest import real_context

@@ -14,6 +14,9 @@ from django.core.signals import request_started
 from django.db import connection, transaction
 from django.test.client import ClientHandler
 
+from automate_authoring import connector_versions, workflows
+from automate_authoring.connector_breaks import use_breaks
+from automate_authoring.connector_versions import BreaksWorkflowsError
 from automate_connectors.declared.adapter import declare
 from automate_connectors.declared.yaml_files import DocumentError, read_document
 from automate_connectors.models import Connection
@@ -24,9 +27,6 @@ from automate_connectors.stored.drafts import GoneError
 from automate_connectors.stored.freshness import stored_connectors
 from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorDraft, OpenAPIDocument
 from automate_connectors.stored.versions import DestinationError, StaleDraftError
-from automate_core.authoring import connector_versions, workflows
-from automate_core.authoring.connector_breaks import use_breaks
-from automate_core.authoring.connector_versions import BreaksWorkflowsError
 from automate_core.definition.document import DefinitionError
 from automate_core.models import ExecutionRun
 from automate_core.worker.worker import Worker

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from automate_core.executors.celery_pool import CeleryExecutor, queue_of
-from automate_core.executors.django_tasks import TasksExecutor
-from automate_core.executors.threads import ThreadsExecutor
+from automate_core.engine.threads_executor import ThreadsExecutor
+from automate_pools.celery_pool import CeleryExecutor, queue_of
+from automate_pools.django_tasks import TasksExecutor
 from automate_testing.contracts import ExecutorContractTest, HandedOutStepContractTest
 from tests.support.brokers import Redis
 from tests.support.folder_tasks import read_tasks
@@ -107,7 +107,7 @@ class OverRedis:
 
     def consumer(self, pool):
         worker = ["worker", "--pool", "threads", "--concurrency", "2", "--loglevel", "WARNING"]
-        return ["celery", "-A", "automate_core.executors.celery_app", *worker]
+        return ["celery", "-A", "automate_pools.celery_app", *worker]
 
 
 needs_redis = pytest.mark.skipif(

@@ -11,11 +11,11 @@ from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.urls import reverse
 
+from automate_authoring.workflows import load_definition
 from automate_connectors.adapters.polls import PollItem, PollResult
 from automate_connectors.triggers.contract import PollingTrigger
 from automate_connectors.triggers.registry import trigger_kinds
 from automate_core.api import emit
-from automate_core.authoring.workflows import load_definition
 from automate_core.database import now
 from automate_core.definition.validation import find_problems
 from automate_core.expressions.json_path import TemplateError
@@ -23,16 +23,16 @@ from automate_core.expressions.plugin_filters import expression_filters
 from automate_core.expressions.templating import budget, compile_template
 from automate_core.expressions.templating.pool import POOL
 from automate_core.models import Event, ExecutionRun, Notification, NotificationRule, PollState, ServiceWebhook
-from automate_core.operations.notifications import rules, sender
-from automate_core.operations.notifications.channels import plugin
-from automate_core.operations.notifications.channels.contract import NotDeliveredError, NotificationChannel
-from automate_core.operations.notifications.channels.registry import channels
-from automate_core.operations.notifications.rule_values import RuleValues
 from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes import verification
 from automate_core.webhooks.schemes.registry import signature_schemes
 from automate_core.webhooks.schemes.signing import hex_hmac
 from automate_governance.models import StoredSecret
+from automate_operations.notifications import rules, sender
+from automate_operations.notifications.channels import plugin
+from automate_operations.notifications.channels.contract import NotDeliveredError, NotificationChannel
+from automate_operations.notifications.channels.registry import channels
+from automate_operations.notifications.rule_values import RuleValues
 from automate_plugins import registry as plugin_registry
 from tests.contracts.planted.channels import GoodChannel
 from tests.contracts.planted.filters import GoodFilter

@@ -10,9 +10,9 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from automate_connectors.registry import connectors, find_action
-from automate_core.operations.plugin_list import KINDS, list_plugins, unplaced
 from automate_governance.secrets.resolver import backends, resolve
 from automate_llm.registry import providers
+from automate_operations.plugin_list import KINDS, list_plugins, unplaced
 from automate_plugins import project_classes
 from automate_testing import run_workflow
 

@@ -8,10 +8,10 @@ from importlib.metadata import EntryPoint, entry_points
 import pytest
 from django.urls import reverse
 
+from automate_authoring import workflows
+from automate_authoring.drafts import commands, requests, rows
 from automate_connectors.adapters.base import Action, ActionVersionError, ConnectorAdapter, Effect
 from automate_connectors.registry import connectors
-from automate_core.authoring import workflows
-from automate_core.authoring.drafts import commands, requests, rows
 from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.models import StepRun

@@ -15,11 +15,11 @@ from django.db import connection, connections
 
 from automate_core import artifacts
 from automate_core.models import Event, ExecutionRun, OutboxJob, PoolConsumer, Wait, WorkerState
-from automate_core.operations.backup.encryption import MAGIC
 from automate_core.runs.waits import callbacks
 from automate_governance import audit
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.keyring import generate_key
+from automate_operations.backup.encryption import MAGIC
 from automate_site import environment as site
 from tests.conftest import ROOT
 from tests.support.processes import process, wait_for
@@ -192,7 +192,7 @@ def test_a_folder_keeps_the_newest_archives(settings, tmp_path, monkeypatch, cap
         (tmp_path / f"automate-2026-11-{day}T021500Z.automate").touch()
     (tmp_path / "automate-monday.automate").touch()
     monkeypatch.setattr(
-        "automate_core.operations.backup.archive.write_archive", lambda target, **_options: target.touch() or 0
+        "automate_operations.backup.archive.write_archive", lambda target, **_options: target.touch() or 0
     )
     call_command("automate_backup", str(tmp_path), "--without-keys", "--keep", "2")
     names = sorted(path.name for path in tmp_path.glob("*.automate"))

@@ -8,9 +8,9 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
+from automate_authoring import workflows
+from automate_authoring.publishing import shadow_evaluation
 from automate_core.api import emit
-from automate_core.authoring import workflows
-from automate_core.authoring.publishing import shadow_evaluation
 from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.events import event_types, run_rights, stops

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from automate_core.api import emit, health, live, ready
 from automate_core.models import WorkerState
-from automate_core.operations import health as operations
+from automate_core.worker import health as operations
 
 pytestmark = pytest.mark.django_db
 
@@ -54,9 +54,7 @@ def test_it_is_healthy_while_a_worker_is_alive(operator, colleague):
 
 
 def test_a_database_that_fails_is_unhealthy(operator, monkeypatch):
-    monkeypatch.setattr(
-        "automate_core.operations.health._LIVE_WORKERS", "SELECT 1 FROM not_migrated WHERE %(seconds)s > 0"
-    )
+    monkeypatch.setattr("automate_core.worker.health._LIVE_WORKERS", "SELECT 1 FROM not_migrated WHERE %(seconds)s > 0")
     assert ask(operator) == (503, {"status": "failing"})
 
 

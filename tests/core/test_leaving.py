@@ -15,9 +15,9 @@ from automate_core import artifacts
 from automate_core.database import now
 from automate_core.files.store import FileAccess, FileOwner, store_file
 from automate_core.models import ServiceWebhook
-from automate_core.operations import uninstall
-from automate_core.operations.offboarding import handover, holdings
 from automate_governance.models import AuditEntry
+from automate_operations import uninstall
+from automate_operations.offboarding import handover, holdings
 from tests.support.people import make_person
 from tests.support.stored_connectors import OPENAPI, TEXT, save_connector
 

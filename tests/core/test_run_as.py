@@ -10,9 +10,9 @@ from django.db import connection
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
+from automate_authoring import workflows
+from automate_authoring.drafts import commands, requests
 from automate_connectors.models import Connection
-from automate_core.authoring import workflows
-from automate_core.authoring.drafts import commands, requests
 from automate_core.models import ExecutionRun, Workflow, WorkflowVersion
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError

@@ -7,14 +7,14 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from automate_core.authoring import pausing, workflows
+from automate_authoring import pausing, workflows
 from automate_core.database import now
 from automate_core.events import run_rights, stops
 from automate_core.models import ExecutionRun, Notification, NotificationRule, Wait, Workflow, WorkflowVersion
-from automate_core.operations.notifications import rules
-from automate_core.operations.notifications.rule_values import RuleValues
-from automate_core.operations.offboarding import handover
 from automate_core.runs import control
+from automate_operations.notifications import rules
+from automate_operations.notifications.rule_values import RuleValues
+from automate_operations.offboarding import handover
 from tests.support.pages import Page
 from tests.support.people import make_person
 from tests.support.walks import settle

@@ -6,9 +6,9 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
+from automate_authoring import workflows
 from automate_connectors.adapters.base import Action
 from automate_connectors.registry import connectors
-from automate_core.authoring import workflows
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import parse
 from automate_core.models import Workflow

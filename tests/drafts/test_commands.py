@@ -6,8 +6,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from guardian.shortcuts import assign_perm
 
-from automate_core.authoring import workflows
-from automate_core.authoring.drafts.errors import RefusedError
+from automate_authoring import workflows
+from automate_authoring.drafts.errors import RefusedError
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.slots import walk
 from automate_core.models import DraftCommand, Step, Workflow
@@ -403,7 +403,7 @@ def test_the_only_connection_that_a_person_made_is_chosen_where_one_is_needed(ed
 
 
 def test_a_workflow_that_gets_too_large_is_refused(editor, monkeypatch):
-    from automate_core.authoring.drafts import edits
+    from automate_authoring.drafts import edits
 
     monkeypatch.setattr(edits, "MAX_STEPS", 13)
     assert "at most 13 steps" in refused(editor.do, "duplicate", key="route")
@@ -445,7 +445,7 @@ def test_an_import_is_an_edit_too(editor, owner):
     ],
 )
 def test_a_request_that_makes_no_sense(request_):
-    from automate_core.authoring.drafts import requests
+    from automate_authoring.drafts import requests
 
     assert refused(requests.read_request, request_)
 
@@ -453,7 +453,7 @@ def test_a_request_that_makes_no_sense(request_):
 def test_the_documentation_lists_the_commands_that_there_are():
     import re
 
-    from automate_core.authoring.drafts import requests
+    from automate_authoring.drafts import requests
     from tests.conftest import ROOT
 
     section = (ROOT / "docs/drafts.md").read_text().split("## Commands")[1].split("\n## ")[0]

@@ -10,7 +10,7 @@ from django.db import connections
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
-from automate_core.authoring.drafts.errors import ConflictError, RefusedError
+from automate_authoring.drafts.errors import ConflictError, RefusedError
 from automate_core.models import DraftCommand, Step
 
 pytestmark = pytest.mark.django_db

@@ -7,11 +7,11 @@ from guardian.shortcuts import assign_perm
 from hypothesis import given
 from hypothesis import strategies as st
 
+from automate_authoring import workflows
+from automate_authoring.drafts import clipboard
+from automate_authoring.drafts.errors import RefusedError
+from automate_authoring.drafts.references import rewrite_references
 from automate_connectors.models import Connection
-from automate_core.authoring import workflows
-from automate_core.authoring.drafts import clipboard
-from automate_core.authoring.drafts.errors import RefusedError
-from automate_core.authoring.drafts.references import rewrite_references
 from automate_core.definition.document import DefinitionError
 from tests.support.costs import at_most
 

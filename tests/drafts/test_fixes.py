@@ -7,7 +7,7 @@ import json
 import pytest
 from django.urls import reverse
 
-from automate_core.authoring import workflows
+from automate_authoring import workflows
 from automate_core.models import ExecutionRun, Workflow
 from automate_core.runs.waits import approvals
 from automate_core.triggers.manual import start_workflow

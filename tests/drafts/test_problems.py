@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from automate_core.authoring import usability, workflows
-from automate_core.authoring.drafts import commands, parsing, rows
+from automate_authoring import usability, workflows
+from automate_authoring.drafts import commands, parsing, rows
 from automate_core.definition import yaml_files
 from automate_core.definition.validation import find_problems as faults_of
 from automate_core.models import WebhookEndpoint

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core.authoring import workflows
-from automate_core.authoring.drafts import commands
+from automate_authoring import workflows
+from automate_authoring.drafts import commands
 from automate_core.definition.parsing import parse
 from tests.support.costs import at_most
 from tests.support.editors import Editor

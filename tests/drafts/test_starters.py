@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from automate_core.authoring import workflows
-from automate_core.authoring.publishing.readiness import publishing_warnings
+from automate_authoring import workflows
+from automate_authoring.publishing.readiness import publishing_warnings
 from automate_core.definition import yaml_files
 from automate_core.models import Wait, WaitAssignee
 from automate_core.triggers.manual import start_workflow

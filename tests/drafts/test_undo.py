@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from automate_core.authoring import workflows
-from automate_core.authoring.drafts import changes, clipboard, commands, edits, field_edits, history, requests, rows
-from automate_core.authoring.drafts import values as draft_values
-from automate_core.authoring.drafts.edits import AllowedNames
-from automate_core.authoring.drafts.errors import ConflictError, RefusedError
+from automate_authoring import workflows
+from automate_authoring.drafts import changes, clipboard, commands, edits, field_edits, history, requests, rows
+from automate_authoring.drafts import values as draft_values
+from automate_authoring.drafts.edits import AllowedNames
+from automate_authoring.drafts.errors import ConflictError, RefusedError
 from automate_core.definition import yaml_files
 from automate_core.models import DraftCommand, Workflow
 from automate_governance import texts

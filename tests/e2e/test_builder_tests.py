@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from automate_core.authoring import workflows
+from automate_authoring import workflows
 from automate_core.definition import yaml_files
 from automate_core.models import ExecutionRun, StepSample, Wait
 from tests.support.pages import HOSTILE

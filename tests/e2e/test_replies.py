@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from playwright.sync_api import expect
 
-from automate_core.authoring import workflows
+from automate_authoring import workflows
 from automate_core.models import ExecutionRun, WebhookEndpoint
 from tests.support.axe import violations
 from tests.support.processes import wait_for

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from automate_core.models import ExecutionRun
-from automate_core.operations import bulk
+from automate_operations import bulk
 from tests.support.axe import violations
 from tests.support.runs import run_of_age
 from tests.support.workflows import SEARCHED_ORDERS

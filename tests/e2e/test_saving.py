@@ -6,7 +6,7 @@ import pytest
 from guardian.shortcuts import assign_perm
 from playwright.sync_api import expect
 
-from automate_core.authoring.drafts import commands, requests
+from automate_authoring.drafts import commands, requests
 from automate_core.models import Step, Workflow
 from tests.support.events import came_to
 from tests.support.processes import wait_for

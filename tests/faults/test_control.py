@@ -13,9 +13,9 @@ import pytest
 from django.db import connections
 
 from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait
-from automate_core.operations import dead_jobs
 from automate_core.runs import control
 from automate_core.runs.waits import approvals
+from automate_operations import dead_jobs
 from tests.faults.harness import at_once, wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
+from automate_authoring import pausing
 from automate_connectors.models import Connection
-from automate_core.authoring import pausing
 from automate_core.database import now
 from automate_core.models import ServiceWebhook
 from tests.support.github import Hooks

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from django.utils import translation
 
-from automate_studio.ui.audit.actions import action_label
-from automate_studio.ui.describe import describe_schedule
+from automate_ui.audit.actions import action_label
+from automate_ui.describe import describe_schedule
 
 ROOT = Path(__file__).resolve().parents[2]
 _CODE = re.compile(r'"([a-z_]+\.[a-z_]+)"')

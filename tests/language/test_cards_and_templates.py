@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import translation
 
-from automate_core.authoring.library import files
+from automate_authoring.library import files
 from automate_core.definition import step_names
 from automate_core.definition.slots import walk
 from automate_governance.models import Preferences

@@ -11,8 +11,8 @@ import pytest
 from babel.messages.pofile import read_po
 from django.utils import translation
 
-from automate_core.authoring.library import files
-from automate_core.authoring.library.template_texts import map_texts
+from automate_authoring.library import files
+from automate_authoring.library.template_texts import map_texts
 from automate_core.definition.slots import walk
 from scripts import messages
 from tests.conftest import ROOT
@@ -22,7 +22,7 @@ NOT_FOR_PEOPLE = {
     # OpenAPI documents are in English
     "apps/automate_api/v1/resources/runs/runs.py": {"With wait: the reply of the run, of any status and type."},
     "apps/automate_studio/help/readers.py": {"Build workflows"},  # the name of a section, marked in help/pages.py
-    "apps/automate_core/authoring/test_runs/workflow_part.py": {"An example of an error"},  # data
+    "apps/automate_authoring/test_runs/workflow_part.py": {"An example of an error"},  # data
     "templates/automate_studio/builder/fields/secret.html": {"database:name"},
     "templates/automate_studio/builder/fields/schema_cell.html": {"{&quot;type&quot;: &quot;object&quot;}"},
     "templates/automate_studio/builder/triggers/schedule.html": {"daily weekdays weekly monthly"},  # CSS classes
@@ -50,7 +50,7 @@ ENGLISH = (
     "apps/automate_api/cli/",
     "apps/automate_api/mcp/",
     "apps/automate_api/v1/openapi.py",
-    "apps/automate_core/operations/telemetry/metrics/",
+    "apps/automate_telemetry/metrics/",
 )
 #: Words that docs/glossary.md rules out, and riddles.
 RULED_OUT = re.compile(

@@ -13,7 +13,7 @@ from automate_core.models import Workflow
 from automate_governance.admin_site import reverse
 from automate_governance.models import Preferences
 from automate_governance.people.locale import person_locale
-from automate_studio.ui import formatting
+from automate_ui import formatting
 
 NOVEMBER = dt.datetime(2026, 11, 30, 16, 15, 24, tzinfo=dt.UTC)
 

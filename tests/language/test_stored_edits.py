@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import translation
 
-from automate_core.authoring import workflows
+from automate_authoring import workflows
 from automate_core.models import Wait
 from automate_governance import audit, sharing
 from automate_governance.models import AuditEntry, Preferences

@@ -6,13 +6,13 @@ import pytest
 from django.urls import reverse
 from django.utils import translation
 
+from automate_authoring.test_runs import start
+from automate_authoring.test_runs.start import Request
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.registry import connectors
-from automate_core.authoring.test_runs import start
-from automate_core.authoring.test_runs.start import Request
 from automate_core.models import Event, ExecutionRun
-from automate_core.operations.statistics.rollup import count_ended_runs
 from automate_governance.redaction.redactor import learn
+from automate_operations.statistics.rollup import count_ended_runs
 from automate_plugins import ntext, text
 from tests.support.pages import Page, tidy
 

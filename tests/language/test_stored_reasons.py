@@ -10,13 +10,13 @@ from automate_connectors import health
 from automate_connectors.models import Connection
 from automate_core.ids import uuid7
 from automate_core.models import BulkAction, BulkItem, Notification
-from automate_core.operations import bulk
-from automate_core.operations.notifications import sender
-from automate_core.operations.notifications.channels import delivery
-from automate_core.operations.notifications.channels.contract import NotDeliveredError
 from automate_governance.models import Preferences
 from automate_governance.redaction.redactor import learn, redactor_context
 from automate_governance.texts import translated
+from automate_operations import bulk
+from automate_operations.notifications import sender
+from automate_operations.notifications.channels import delivery
+from automate_operations.notifications.channels.contract import NotDeliveredError
 from automate_plugins import text
 from tests.support.pages import Page, tidy
 

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import translation
 
-from automate_core.authoring import workflows
+from automate_authoring import workflows
 from automate_core.definition.document import DefinitionError
 from automate_core.models import ExecutionRun
 from automate_governance.models import Preferences

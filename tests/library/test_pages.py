@@ -13,9 +13,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from automate_authoring import workflows
+from automate_authoring.library import files
 from automate_connectors.models import Connection
-from automate_core.authoring import workflows
-from automate_core.authoring.library import files
 from automate_core.models import Workflow, WorkflowVersion
 from automate_studio.library.views import build_picture
 from automate_studio.view_models.step_tree import draft_tree

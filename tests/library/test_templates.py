@@ -11,9 +11,9 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
-from automate_core.authoring import workflows
-from automate_core.authoring.drafts import commands
-from automate_core.authoring.library import files
+from automate_authoring import workflows
+from automate_authoring.drafts import commands
+from automate_authoring.library import files
 from automate_core.database import now
 from automate_core.definition import validation, yaml_files
 from automate_core.models import ExecutionRun, OutboxJob, Schedule, StepRun, Wait, Workflow

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core.operations.statistics import rollup
-from automate_core.operations.telemetry.trace_export import TraceExporter
 from automate_llm.models import LLMUsage
+from automate_operations.statistics import rollup
+from automate_telemetry.traces.trace_export import TraceExporter
 from tests.support.walks import settle
 from tests.support.workflows import CLASSIFIES
 

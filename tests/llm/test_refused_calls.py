@@ -10,12 +10,12 @@ from django.urls import reverse
 from automate_connectors.adapters.base import ConnectorError
 from automate_core.database import now
 from automate_core.models import Notification, NotificationRule
-from automate_core.operations.notifications import rules
-from automate_core.operations.notifications.rule_values import RuleValues
-from automate_core.operations.site_status import operation
 from automate_llm import budgets
 from automate_llm.ledger import Ledger
 from automate_llm.models import LLMBudget, LLMUsage
+from automate_operations.notifications import rules
+from automate_operations.notifications.rule_values import RuleValues
+from automate_operations.site_status import operation
 from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)

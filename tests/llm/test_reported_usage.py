@@ -10,12 +10,12 @@ from django.urls import reverse
 
 from automate_core.database import now
 from automate_core.models import ExecutionRun, Notification, NotificationRule
-from automate_core.operations.notifications import rules
-from automate_core.operations.notifications.rule_values import RuleValues
-from automate_core.operations.site_status import operation
 from automate_governance.models import AuditEntry
 from automate_llm import budgets
 from automate_llm.models import LLMBudget, LLMUsage
+from automate_operations.notifications import rules
+from automate_operations.notifications.rule_values import RuleValues
+from automate_operations.site_status import operation
 from tests.llm.server import Fault
 from tests.support.model_usage import model_call
 from tests.support.pages import Page

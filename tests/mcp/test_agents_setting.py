@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from automate_core.authoring import workflows
+from automate_authoring import workflows
 from automate_core.definition import yaml_files
 from automate_core.definition.document import AgentTool, DefinitionError
 from automate_core.models import DraftCommand, Event, ExecutionRun

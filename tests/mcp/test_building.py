@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from automate_api.mcp.callers import call_in_thread
+from automate_authoring.test_runs import samples
 from automate_connectors.models import Connection
-from automate_core.authoring.test_runs import samples
 from automate_core.models import ExecutionRun, StepSample, Workflow
 from automate_governance.models import AuditEntry
 

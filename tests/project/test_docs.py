@@ -108,7 +108,7 @@ def test_the_readme_counts_connectors_and_providers():
 
 
 def test_entry_point_groups_are_ours():
-    from automate_core.operations.plugin_list import KINDS
+    from automate_operations.plugin_list import KINDS
 
     groups = {match for _, match in _all(r'project\.entry-points\."([^"]+)"')}
     assert groups == {kind.registry.group for kind in KINDS} - {""}

@@ -11,7 +11,7 @@ import sys
 from tests.conftest import ROOT
 
 #: Made by our own code alone, never read from a document.
-NOT_READ = {f"automate_core.operations.telemetry.metrics.readings.{name}" for name in ("Readings", "Spend")}
+NOT_READ = {f"automate_telemetry.metrics.readings.{name}" for name in ("Readings", "Spend")}
 UNRESOLVED = """
 import importlib, sys
 from pathlib import Path

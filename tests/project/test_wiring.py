@@ -29,10 +29,10 @@ from unfold.sites import UnfoldAdminSite
 
 from automate_core.checks import deployment, people, requests
 from automate_core.checks.setting_values import RULES
-from automate_core.tracing import collector
 from automate_governance.app_config import REQUIRED
 from automate_governance.secrets.keyring import generate_key
 from automate_site import variables
+from automate_telemetry.traces import collector
 from tests.conftest import ROOT
 
 plain, office = admin.AdminSite(name="plain"), UnfoldAdminSite(name="office")

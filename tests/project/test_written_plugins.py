@@ -59,10 +59,10 @@ def test_the_printed_entry_point_leads_to_the_printed_class(written, monkeypatch
     from automate_connectors.triggers.contract import TriggerKind
     from automate_core.engine.executor import Executor
     from automate_core.expressions.templating.filters.plugin import ExpressionFilter
-    from automate_core.operations.notifications.channels.contract import NotificationChannel
     from automate_core.webhooks.schemes.signing import SignatureScheme
     from automate_governance.secrets.interfaces import SecretsBackend
     from automate_llm.providers.base import LLMProvider
+    from automate_operations.notifications.channels.contract import NotificationChannel
 
     monkeypatch.syspath_prepend(str(written / "src"))
     project = tomllib.loads((written / "pyproject.toml").read_text())["project"]

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
-from automate_core.operations import bulk
+from automate_operations import bulk
 from automate_studio.models import SavedView
 from tests.studio.addresses import addresses
 from tests.support.workflows import ASKS_OWNER_AND_HELPER, BRANCHING

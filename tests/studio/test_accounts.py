@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from automate_governance.models import AuditEntry
 from automate_plugins import text
-from automate_studio.ui.formatting import as_sentence
+from automate_ui.formatting import as_sentence
 from tests.support.pages import tidy
 from tests.support.people import make_person
 

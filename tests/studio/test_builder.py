@@ -9,8 +9,8 @@ import pytest
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
+from automate_authoring import workflows
 from automate_connectors.models import Connection
-from automate_core.authoring import workflows
 from automate_core.definition.parsing import parse
 from automate_core.models import DraftCommand, Step
 from tests.support.builder import Builder

@@ -9,8 +9,8 @@ from html import unescape
 import pytest
 from guardian.shortcuts import assign_perm
 
-from automate_core.authoring import workflows
-from automate_core.authoring.drafts import commands
+from automate_authoring import workflows
+from automate_authoring.drafts import commands
 from automate_core.definition import scope
 from automate_core.definition.parsing import parse
 from automate_core.expressions.templating import compile_template

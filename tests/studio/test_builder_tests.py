@@ -10,8 +10,8 @@ from django.core import mail
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
+from automate_authoring import workflows
 from automate_connectors.models import Connection
-from automate_core.authoring import workflows
 from automate_core.definition import yaml_files
 from automate_core.models import ExecutionRun, StepRun, StepSample, Wait, Workflow
 from automate_governance.models import AuditEntry

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from automate_core.expressions.json_logic import read_rule
 from automate_core.models import DraftCommand, Step, Trigger
-from automate_studio.ui import describe
-from automate_studio.ui.condition_rows import (
+from automate_ui import describe
+from automate_ui.condition_rows import (
     GROUPS,
     MAX_GROUPS_DEEP,
     OPERATORS,

@@ -7,8 +7,8 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_core.models import ExecutionRun, FailureGroup, Wait
-from automate_core.operations.statistics import rollup
 from automate_governance.models import AuditEntry
+from automate_operations.statistics import rollup
 from tests.support.api_operations import MANUAL
 from tests.support.pages import Page
 from tests.support.workflows import FAILING

@@ -9,12 +9,12 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from guardian.shortcuts import assign_perm, remove_perm
 
-from automate_core.authoring import workflows
+from automate_authoring import workflows
 from automate_core.definition import yaml_files
 from automate_core.events import run_rights
 from automate_core.models import BulkAction, Event, ExecutionRun
-from automate_core.operations import bulk
 from automate_governance.models import AuditEntry
+from automate_operations import bulk
 from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)

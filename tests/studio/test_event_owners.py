@@ -10,7 +10,7 @@ from django.db import connection
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
-from automate_core.authoring import workflows
+from automate_authoring import workflows
 from automate_core.definition import yaml_files
 from automate_core.models import Event, ExecutionRun, OutboxJob, WebhookEndpoint
 from automate_core.webhooks import endpoints

@@ -17,15 +17,15 @@ from django.urls import reverse
 from django.utils import timezone
 from guardian.shortcuts import assign_perm, remove_perm
 
+from automate_authoring import pausing, workflows
 from automate_core import database
-from automate_core.authoring import pausing, workflows
 from automate_core.definition import yaml_files
 from automate_core.events.access import EventAccess
 from automate_core.models import Event, ExecutionRun, OutboxJob, RefusedDeliveries, Wait
-from automate_core.queries import event_search, statement_timeout
 from automate_core.triggers import host_events
 from automate_core.webhooks.tally import tally
 from automate_governance.models import AuditEntry
+from automate_operations.queries import event_search, statement_timeout
 from automate_studio.models import ChosenSample
 from tests.support.event_pages import INBOX, EventPage, event_address
 from tests.support.events import came_to

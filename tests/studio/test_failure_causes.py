@@ -8,8 +8,8 @@ import pytest
 from django.urls import reverse
 
 from automate_core.models import ExecutionRun, FailureGroup, StepRun
-from automate_core.operations.statistics import failures
 from automate_core.runs.service_words import service_words, with_service_words
+from automate_operations.statistics import failures
 from tests.support.pages import Page
 from tests.support.run_lists import RUN_LIST, runs_shown
 from tests.support.runs import ended_runs, published_workflows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core.authoring import workflows
+from automate_authoring import workflows
 from automate_core.models import Step
 from tests.support.builder import Builder
 from tests.support.pages import Page

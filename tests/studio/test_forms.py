@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import translation
 from guardian.shortcuts import assign_perm
 
-from automate_core.authoring import pausing, workflows
+from automate_authoring import pausing, workflows
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.form_validation import AnswersError, check_answers
 from automate_core.models import Event, ExecutionRun, HostedForm, StoredFile, Wait

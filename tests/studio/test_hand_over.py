@@ -11,9 +11,9 @@ from guardian.shortcuts import assign_perm
 from automate_api.tokens.issuing import create_token
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, NotificationRule, Wait, WaitAssignee
-from automate_core.operations.offboarding import handover, holdings
 from automate_governance import audit, sharing
 from automate_governance.models import AuditEntry, StoredSecret
+from automate_operations.offboarding import handover, holdings
 from tests.support.pages import Page, rows_of
 from tests.support.people import make_person
 

@@ -7,9 +7,9 @@ import re
 import pytest
 from django.urls import reverse
 
-from automate_core.navigation import registry
 from automate_studio import quick_search
 from automate_studio.help import pages, readers
+from automate_ui.navigation import registry
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.django_db

@@ -15,7 +15,7 @@ from automate_core.models import ExecutionRun, StepRun, Wait
 from automate_governance.models import AuditEntry
 from automate_llm.models import LLMUsage
 from automate_studio.models import ChosenSample
-from automate_studio.ui.json.tree import json_rows
+from automate_ui.json.tree import json_rows
 from tests.support.pages import HOSTILE, Page
 from tests.support.walks import settle
 from tests.support.workflows import FAILING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core.authoring.drafts import commands
+from automate_authoring.drafts import commands
 from tests.support.builder import Builder
 from tests.support.pages import Page
 

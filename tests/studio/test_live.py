@@ -17,8 +17,8 @@ from django.utils import timezone, translation
 from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_core.models import ExecutionRun
-from automate_core.queries import run_watch
 from automate_governance.people import locale
+from automate_operations.queries import run_watch
 from automate_studio.runs.page import live_hub, patches
 from tests.support.processes import wait_for
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core.authoring import workflows
+from automate_authoring import workflows
 from automate_core.models import Event, InboundAddress
 from automate_core.triggers.mail import receive_message
 from tests.support.builder import Builder

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils import translation
 
-from automate_core.authoring.drafts import commands
+from automate_authoring.drafts import commands
 from automate_core.models import Step
 from automate_studio.builder.panel.problem_messages import problem_lines
 from tests.support.builder import Builder

@@ -27,13 +27,13 @@ from automate_core.models import (
     WorkerState,
     WorkflowVersion,
 )
-from automate_core.operations import bulk
-from automate_core.operations.statistics.period_figures import Bar, Counts
-from automate_core.operations.statistics.periods import Period
 from automate_core.outbox.status import read_status
 from automate_core.runs import control
 from automate_core.runs.waits import approvals
 from automate_governance.models import AuditEntry
+from automate_operations import bulk
+from automate_operations.statistics.period_figures import Bar, Counts
+from automate_operations.statistics.periods import Period
 from automate_studio.overview import work as overview_work
 from automate_studio.overview.charts import build_chart
 from automate_studio.overview.work import build_work

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core.authoring.step_words import KEYWORDS
+from automate_authoring.step_words import KEYWORDS
 from tests.support.builder import Builder
 from tests.support.palette_search import search_palette
 from tests.support.workflows import WITHOUT_TRIGGERS

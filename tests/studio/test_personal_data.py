@@ -8,9 +8,9 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from automate_core.models import Erasure, Event, ExecutionRun
-from automate_core.operations.erasure import erasing
 from automate_core.worker.maintenance import MAINTENANCE_TASKS, MaintenanceThread
 from automate_governance.models import AuditEntry
+from automate_operations.erasure import erasing
 from tests.support.pages import tidy
 
 pytestmark = pytest.mark.django_db(transaction=True)

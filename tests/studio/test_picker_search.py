@@ -7,7 +7,7 @@ import pytest
 from automate_studio.builder.data import declared_types
 from automate_studio.builder.data.picker import PickerData, PickerGroup
 from automate_studio.builder.data.picker_search import MAX_HITS, file_groups, search_groups
-from automate_studio.ui.json import expressions
+from automate_ui.json import expressions
 
 PAYLOAD = {
     "note": "The customer called about the amount",

@@ -101,7 +101,7 @@ def test_it_is_searched_and_filtered(sign_in, administrator, query, shown, hidde
 
 
 def test_with_nothing_installed_it_says_how_to_begin(sign_in, administrator, installed):
-    from automate_core.operations.plugin_list import KINDS
+    from automate_operations.plugin_list import KINDS
 
     for kind in KINDS:
         installed(kind.registry)

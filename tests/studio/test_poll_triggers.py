@@ -8,8 +8,8 @@ import json
 import pytest
 from django.urls import reverse
 
+from automate_authoring import workflows
 from automate_connectors.models import Connection
-from automate_core.authoring import workflows
 from automate_core.database import now
 from automate_core.models import Event, Notification, NotificationRule, PollState
 from automate_studio.models import ChosenSample

@@ -7,8 +7,8 @@ import itertools
 import pytest
 from django.urls import reverse
 
+from automate_authoring.workflows import load_definition
 from automate_connectors.models import Connection
-from automate_core.authoring.workflows import load_definition
 from automate_core.definition import yaml_files
 from tests.support.builder import Builder
 from tests.support.pages import Page

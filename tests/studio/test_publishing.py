@@ -8,9 +8,9 @@ import pytest
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
+from automate_authoring import workflows
+from automate_authoring.publishing import differences, shadow_evaluation
 from automate_connectors.models import Connection
-from automate_core.authoring import workflows
-from automate_core.authoring.publishing import differences, shadow_evaluation
 from automate_core.definition import yaml_files
 from automate_core.definition.parsing import parse
 from automate_core.models import Event, ExecutionRun, Workflow
@@ -227,7 +227,7 @@ def test_what_it_touches(workflow, sign_in, owner, colleague, settings):
         name="The ERP", slug="erp", connector="http", owner=owner, allowed_hosts=["erp.example.com"]
     )
     made = Workflow.objects.create(name="Other", slug="other", owner=owner, run_as=owner)
-    from automate_core.authoring.publishing import dependencies
+    from automate_authoring.publishing import dependencies
 
     definition = yaml_files.read_workflow(REACHING)
     found = dependencies.find_dependencies(definition, owner)

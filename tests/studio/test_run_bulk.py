@@ -14,10 +14,10 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_core.models import BulkAction, ExecutionRun, StepRun
-from automate_core.operations import bulk
 from automate_core.runs import control
 from automate_core.worker import maintenance
 from automate_governance.models import AuditEntry
+from automate_operations import bulk
 from automate_studio.models import SavedView
 from automate_studio.runs.listing import export as run_export
 from tests.support.pages import Page

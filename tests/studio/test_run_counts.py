@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from automate_core.events.search_terms import SUBJECT
 from automate_core.models import ExecutionRun, SearchTerm, Wait
-from automate_core.operations import bulk_selection
-from automate_core.queries.run_filters import parse_run_filters
+from automate_operations import bulk_selection
+from automate_operations.queries.run_filters import parse_run_filters
 from automate_studio.runs.listing import page as run_list
 from tests.support.pages import Page, tidy
 from tests.support.run_lists import RUN_LIST, runs_shown

@@ -14,7 +14,7 @@ from guardian.shortcuts import assign_perm
 
 from automate_core.definition import yaml_files
 from automate_core.models import ExecutionRun, Wait, WorkflowVersion
-from automate_core.queries import run_keyset
+from automate_operations.queries import run_keyset
 from tests.support.audit import without_append_only
 from tests.support.editors import Editor
 from tests.support.pages import Page, tidy

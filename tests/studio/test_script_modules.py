@@ -13,7 +13,7 @@ from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import StaticFilesStorage
 from django.utils.csp import CSP
 
-from automate_studio.ui.script_modules import module_names
+from automate_ui.script_modules import module_names
 from tests.e2e.places import within
 from tests.support.matrix import representatives
 

@@ -7,8 +7,8 @@ import json
 import pytest
 from django.urls import reverse
 
+from automate_authoring import pausing, workflows
 from automate_connectors.models import Connection
-from automate_core.authoring import pausing, workflows
 from automate_core.database import now
 from automate_core.models import Notification, NotificationRule, ServiceWebhook
 from tests.support.builder import Builder

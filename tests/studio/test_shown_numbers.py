@@ -8,8 +8,8 @@ from django.utils import translation
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_plugins.texts import restored, stored
-from automate_studio.ui.formatting import format_duration, format_percent, round_decimals, split_unit
 from automate_studio.view_models.condition_lines import value_text
+from automate_ui.formatting import format_duration, format_percent, round_decimals, split_unit
 
 
 def test_the_decimals_of_a_message_are_those_of_its_reader():

@@ -11,10 +11,10 @@ from django.urls import resolve, reverse
 from django.utils import translation
 from django.utils.translation import gettext_lazy
 
-from automate_core.navigation import registry
-from automate_core.navigation.registry import Link, Page, Section
 from automate_governance.permissions import SITE, can
 from automate_studio import navigation
+from automate_ui.navigation import registry
+from automate_ui.navigation.registry import Link, Page, Section
 
 pytestmark = pytest.mark.django_db
 

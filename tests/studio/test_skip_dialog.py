@@ -9,7 +9,7 @@ from html import unescape
 import pytest
 from django.urls import reverse
 
-from automate_core.authoring.output_readers import example_output, find_output_readers
+from automate_authoring.output_readers import example_output, find_output_readers
 from automate_core.definition.parsing import parse
 from automate_core.models import ExecutionRun
 from tests.support.pages import Page

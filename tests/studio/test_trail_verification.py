@@ -11,14 +11,14 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from automate_core.models import NotificationRule, StepRun, Wait
-from automate_core.operations.notifications import detectors
-from automate_core.operations.site_status import registry
-from automate_core.operations.telemetry.metrics.readings import read_all
 from automate_core.runs.waits.decisions import decision_digest
 from automate_governance import audit
 from automate_governance.audit import chain, verification
 from automate_governance.models import AuditEntry, AuditVerification
-from automate_studio.ui.audit.actions import recorded_actions
+from automate_operations.notifications import detectors
+from automate_operations.site_status import registry
+from automate_telemetry.metrics.readings import read_all
+from automate_ui.audit.actions import recorded_actions
 from tests.conftest import make_person
 from tests.support.audit import without_append_only
 from tests.support.pages import Page
@@ -77,7 +77,7 @@ def test_a_fault_alarms_everywhere(entries, auditor, owner):
     [incident] = detectors._find_altered_trail(rule, timezone.now())
     assert incident.key.startswith("audit:")
     registry.forget()
-    from automate_core.operations.site_status import audit_trail
+    from automate_operations.site_status import audit_trail
 
     [finding] = audit_trail.find_alteration()
     assert "tampered" in finding.message and finding.url == LIST

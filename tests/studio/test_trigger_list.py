@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
-from automate_core.authoring import pausing
+from automate_authoring import pausing
 from automate_core.models import ExecutionRun, PollState
 from automate_core.runs.event_sending import send_event
 from tests.support.pages import Page

@@ -12,8 +12,8 @@ import pytest
 from django.contrib.auth.models import Permission
 from guardian.shortcuts import assign_perm
 
+from automate_authoring import workflows
 from automate_core.api import emit
-from automate_core.authoring import workflows
 from automate_core.definition.document import Definition
 from automate_core.models import Event, WebhookEndpoint
 from automate_core.webhooks.schemes import config_fields

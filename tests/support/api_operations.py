@@ -129,7 +129,7 @@ class World:
 
     @cached_property
     def action_id(self) -> str:
-        from automate_core.operations.bulk import create_bulk_action
+        from automate_operations.bulk import create_bulk_action
 
         return str(create_bulk_action("cancel", [self.run.pk], {}, by=self.owner).pk)
 

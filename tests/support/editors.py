@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automate_core.authoring.drafts import commands, requests
+from automate_authoring.drafts import commands, requests
 from automate_core.models import Workflow
 
 

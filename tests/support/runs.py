@@ -10,7 +10,7 @@ from django.utils import timezone
 from automate_core import database
 from automate_core.ids import first_uuid7
 from automate_core.models import EndedRun, ExecutionRun, Workflow, WorkflowVersion
-from automate_core.operations.statistics import rollup
+from automate_operations.statistics import rollup
 
 
 def ended_runs(workflow, number=1, *, status="succeeded", hours_ago=0.0, took=2.0, message="No", code="no"):

@@ -53,10 +53,10 @@ OPENAPI: dict[str, Any] = {
 
 def save_connector(text: str, by: Any, **more: Any) -> Any:
     """Save a text as a connector, or as the next version of the one with its code; gives the version."""
+    from automate_authoring.connector_versions import save_draft
     from automate_connectors.stored import drafts
     from automate_connectors.stored.building import build
     from automate_connectors.stored.models import DeclaredConnector
-    from automate_core.authoring.connector_versions import save_draft
 
     found = DeclaredConnector.objects.filter(code=build(text, None).document.code).first()
     draft = drafts.edit_connector(found, by=by) if found else drafts.begin_draft(text.encode(), by=by)

@@ -11,7 +11,6 @@ from automate_api.mcp.callers import Caller
 from automate_api.mcp.tools.tool import ToolResult, write_moment
 from automate_core import artifacts
 from automate_core.models import ExecutionRun, Wait
-from automate_core.operations.notifications.texts import page_url
 from automate_core.replies.run_urls import run_url
 from automate_core.runs.lookup import REJECTED, PendingStart, find_run_or_start
 from automate_core.runs.outputs import find_run_output
@@ -22,6 +21,7 @@ from automate_governance.permissions import can
 from automate_governance.redaction.redactor import redact
 from automate_governance.texts import error_message, translated
 from automate_llm.schemas import Schema
+from automate_operations.notifications.texts import page_url
 from automate_plugins import text
 
 #: The JSON Schema of `RunResult.content`; `output` is any value where a workflow declares no other.

@@ -28,15 +28,15 @@ from automate_api.tokens.service_accounts import (
     may_read_all,
     service_accounts,
 )
-from automate_core.navigation.admin_pages import question_response, render_page
-from automate_core.navigation.http import HttpResponseSeeOther, current_person
-from automate_core.navigation.lists import build_list_page, list_query, page_slice
-from automate_core.operations.offboarding.holdings import open_runs, workflows_to_stop
 from automate_governance.admin_site import reverse
 from automate_governance.people import names
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import SITE, NotPermittedError, Person, can
 from automate_governance.texts import translated
+from automate_operations.offboarding.holdings import open_runs, workflows_to_stop
+from automate_ui.navigation.admin_pages import question_response, render_page
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person
+from automate_ui.navigation.lists import build_list_page, list_query, page_slice
 
 
 class AccountForm(forms.Form):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.utils.translation import gettext_lazy as _
 
 from automate_api.tokens.service_accounts import may_read_all
-from automate_core.navigation import registry
-from automate_core.navigation.registry import Link, Page, Section
 from automate_governance.permissions import SITE, User, can
+from automate_ui.navigation import registry
+from automate_ui.navigation.registry import Link, Page, Section
 
 
 def register_pages() -> None:

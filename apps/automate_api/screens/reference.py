@@ -13,8 +13,8 @@ from django.urls import NoReverseMatch
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from automate_core.navigation.admin_pages import render_page
 from automate_governance.admin_site import reverse
+from automate_ui.navigation.admin_pages import render_page
 
 _MOST_DEPTH = 3
 

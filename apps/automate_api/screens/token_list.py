@@ -13,7 +13,9 @@ from automate_api.models import START, ApiToken
 from automate_api.screens.scope_words import in_order, scope_words
 from automate_api.tokens.service_accounts import manageable_accounts
 from automate_core.models import Workflow
-from automate_core.navigation.lists import (
+from automate_governance.permissions import SITE, Person, can, permitted
+from automate_plugins import text
+from automate_ui.navigation.lists import (
     ListPage,
     ListQuery,
     Query,
@@ -24,8 +26,6 @@ from automate_core.navigation.lists import (
     owner_filter,
     page_slice,
 )
-from automate_governance.permissions import SITE, Person, can, permitted
-from automate_plugins import text
 
 TABS = {"": text("Active"), "ended": text("Expired or revoked")}
 SOON = dt.timedelta(days=7)  #: before the expiry, the list warns

@@ -23,12 +23,12 @@ from automate_api.screens.token_list import token_page
 from automate_api.tokens import issuing
 from automate_api.tokens.scopes import UnknownScopeError
 from automate_api.tokens.service_accounts import find_account, is_service_account, may_manage, may_read_all
-from automate_core.navigation.admin_pages import list_response, question_response, render_page
-from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import SITE, NotPermittedError, Person, can
 from automate_governance.texts import translated
+from automate_ui.navigation.admin_pages import list_response, question_response, render_page
+from automate_ui.navigation.http import HttpResponseSeeOther, clean_text, current_person
 
 LIST = "automate_api/tokens/list.html"
 

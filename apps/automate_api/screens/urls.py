@@ -8,7 +8,7 @@ from __future__ import annotations
 from automate_api.screens.accounts import account_active, account_list, account_new, account_page
 from automate_api.screens.reference import reference
 from automate_api.screens.tokens import all_tokens, token_list, token_new, token_revoke, token_rotate, token_workflows
-from automate_core.navigation.admin_pages import staff
+from automate_ui.navigation.admin_pages import staff
 
 app_name = "api_screens"
 urlpatterns = [

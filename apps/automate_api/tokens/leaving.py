@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.utils import timezone
 
 from automate_api.models import ApiToken
-from automate_core.operations.offboarding.holdings import Remainder
 from automate_governance.permissions import Person
+from automate_operations.offboarding.holdings import Remainder
 from automate_plugins import text
 
 

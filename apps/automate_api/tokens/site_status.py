@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from django.utils import timezone
 
 from automate_api.models import ApiToken
-from automate_core.operations.site_status.registry import Finding, Severity, StatusItem
 from automate_governance.people.names import sign_in_name
+from automate_operations.site_status.registry import Finding, Severity, StatusItem
 from automate_plugins import text
 
 WARN_BEFORE = dt.timedelta(days=7)

@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 
 from automate_api.v1.bodies import RequestSchema, either
 from automate_api.v1.problems import ProblemError, problem_text
-from automate_core.authoring.drafts.problems import DraftProblem
+from automate_authoring.drafts.problems import DraftProblem
 from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import Definition, DefinitionError, Problem
 from automate_core.definition.parsing import parse

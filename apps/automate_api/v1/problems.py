@@ -30,17 +30,13 @@ from automate_api.v1.error_codes import code_of_status
 from automate_api.v1.field_errors import field_errors
 from automate_api.v1.rate_limits import RateLimitedError
 from automate_api.v1.request_ids import current_request_id
+from automate_authoring.drafts.errors import ConflictError
+from automate_authoring.library.instantiate import MissingActionsError, SettingError
+from automate_authoring.pausing import WorkflowStateError
 from automate_core.artifacts import ArtifactError
-from automate_core.authoring.drafts.errors import ConflictError
-from automate_core.authoring.library.instantiate import MissingActionsError, SettingError
-from automate_core.authoring.pausing import WorkflowStateError
 from automate_core.database_faults import database_fault
 from automate_core.definition.document import DefinitionError, Problem
 from automate_core.definition.form_validation import AnswersError
-from automate_core.operations.erasure.erasing import ErasureError
-from automate_core.operations.erasure.texts import InvalidTextsError
-from automate_core.queries.event_search import SearchError
-from automate_core.queries.statement_timeout import QueryTimeoutError
 from automate_core.runs.control import AlreadyRerunError, ControlError, UnknownOutcomeError
 from automate_core.runs.event_sending import EventTypeError
 from automate_core.runs.waits.approvals import HandOverError, NotOpenError, OutcomeError
@@ -51,6 +47,10 @@ from automate_governance.permissions import NotPermittedError, missing_scope, re
 from automate_governance.reference_registry import InUseError
 from automate_governance.secrets.keyring import KeyUnavailableError
 from automate_governance.texts import translated
+from automate_operations.erasure.erasing import ErasureError
+from automate_operations.erasure.texts import InvalidTextsError
+from automate_operations.queries.event_search import SearchError
+from automate_operations.queries.statement_timeout import QueryTimeoutError
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """Versions of stored connectors: saved from drafts, restored, switched off and deleted. Each change is audited.
 
-These functions know nothing of workflows: `automate_core.authoring.connector_versions` asks first what would break.
+These functions know nothing of workflows: `automate_authoring.connector_versions` asks first what would break.
 """
 
 from __future__ import annotations

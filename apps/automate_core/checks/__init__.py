@@ -13,13 +13,11 @@ from automate_core.checks import (
     features,
     installation,
     people,
-    plugins,
+    pools,
     requests,
     serving,
     setting_names,
     stored_files,
-    telemetry,
-    tracing,
     urls,
 )
 from automate_core.checks import setting_values as values
@@ -40,8 +38,7 @@ _CHECKS = (
     people.check_backends,
     people.check_user_model,
     people.check_sign_in_name,
-    plugins.check_plugins,
-    plugins.check_pools,
+    pools.check_pools,
     requests.check_middleware,
     requests.check_order,
     requests.check_content_policy,
@@ -49,8 +46,6 @@ _CHECKS = (
     serving.check_worker,
     serving.check_pool,
     setting_names.check_names,
-    telemetry.check_metrics,
-    tracing.check_collector,
     urls.check_admin_site,
     urls.check_model_admins,
     urls.check_site_url,
@@ -70,5 +65,4 @@ def register_all() -> None:
         stored_files.check_file_steps,
     )
     register(deployment.check_deployment, "automate", deploy=True)
-    register(features.check_mail, "automate", deploy=True)
     register(requests.check_policy_is_sent, "automate", deploy=True)

@@ -1,35 +1,19 @@
-"""Checks of settings of Django's that a feature depends on: mail, sessions, messages, storage."""
+"""Checks of settings of Django's that a feature depends on: sessions, messages, storage."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from django.conf import global_settings, settings
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import InvalidStorageError, storages
 from django.utils.module_loading import import_string  # noqa: TID251 - names in the project's own settings
 
-from automate_core.conf import named, setting
+from automate_core.conf import setting
 
 _SHARED_BY_NONE = ("dummy.DummyCache", "locmem.LocMemCache")
-
-
-def check_mail(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """W070, W071, at `check --deploy`: no mail can be sent, or as a sender that Django made up."""
-    from automate_core.operations.notifications.channels.mail import can_mail
-
-    if settings.DEBUG:
-        return []
-    if not can_mail():
-        hint = f"Configure a mail server in {named('MAILERS')}. Until then, email notifications are not sent."
-        return [Warning("No mail server is configured.", hint=hint, id="automate_core.W070")]
-    if settings.DEFAULT_FROM_EMAIL == global_settings.DEFAULT_FROM_EMAIL:
-        hint = "Set DEFAULT_FROM_EMAIL to an address that your mail server accepts."
-        message = f"Email is sent as {settings.DEFAULT_FROM_EMAIL}, which most servers reject."
-        return [Warning(message, hint=hint, id="automate_core.W071")]
-    return []
 
 
 def check_sessions(app_configs: Any, **_: Any) -> list[CheckMessage]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
 from automate_core.conf import DEFAULTS
 from automate_core.proxies import read_networks
-from automate_core.tracing.collector import is_web_url
 from automate_plugins.documentation import doc
+
+#: The schemes of web addresses, with their ports.
+WEB_PORTS = {"http": 80, "https": 443}
 
 
 class Rule(NamedTuple):
@@ -58,6 +61,15 @@ def _are_retention_days(value: Any) -> bool:
 def _are_networks(value: Any) -> bool:
     try:
         return _are_names(value) and read_networks(value) is not None
+    except ValueError:
+        return False
+
+
+def is_web_url(url: str) -> bool:
+    """Whether `url` is one of a web server."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in WEB_PORTS and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
 

@@ -2,7 +2,7 @@
 
 A step whose pool has a remote executor is handed out: the checkpoint commits a `HandedOutStep` with a token, a worker
 sends `Message(step_id, token)` afterwards, and a performer elsewhere claims the row by that token
-(`automate_core.executors.performer.perform_step`). The broker holds ids only and is never the truth: a message may be
+(`automate_pools.performer.perform_step`). The broker holds ids only and is never the truth: a message may be
 lost, repeated or late.
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +11,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model, QuerySet
 
 from automate_core.models import WebhookEndpoint, Workflow
-from automate_core.queries.run_search import run_id_range
 from automate_governance.people.names import people_named
 from automate_governance.permissions import Person
 
@@ -58,16 +56,6 @@ def read_key(text: str, what: str) -> uuid.UUID:
     except ValueError:
         like = "0199c0de-0000-7000-8000-000000000000"
         raise CommandError(f"{text[:100]!r} is not the id of a {what} such as {like}.", returncode=2) from None
-
-
-def read_run_key(text: str) -> uuid.UUID:
-    """The id of a run, also by its last eight digits, by which messages name it. Raises CommandError."""
-    if not re.fullmatch("[0-9a-fA-F]{8}", text):
-        return read_key(text, "run")
-    found = run_id_range(text.lower())
-    if len(found) != 1:
-        raise CommandError(f"{'Several runs end' if found else 'No run ends'} with {text}.", returncode=2)
-    return found[0]
 
 
 def check_ids_exist(model: Any, keys: Sequence[uuid.UUID], what: str) -> None:

@@ -1,4 +1,4 @@
-"""Searches for a person's data, and what they found: `automate_core.operations.erasure` performs them."""
+"""Searches for a person's data, and what they found: `automate_operations.erasure` performs them."""
 
 from __future__ import annotations
 

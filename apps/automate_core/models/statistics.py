@@ -1,4 +1,4 @@
-"""Statistics of runs by hour and day, and groups of failures. `automate_core.operations.statistics` writes them.
+"""Statistics of runs by hour and day, and groups of failures. `automate_operations.statistics` writes them.
 
 Test runs are left out of all of it. Relations have no database constraint, as those of runs: docs/adr/0004.
 """
@@ -66,7 +66,7 @@ class RunCount(models.Model):
 class RunTime(models.Model):
     """How many runs of a workflow that ended in an hour or on a day took, or were queued for, so long.
 
-    `bucket` is `automate_core.operations.statistics.buckets`'.
+    `bucket` is `automate_operations.statistics.buckets`'.
     """
 
     class Measure(models.TextChoices):

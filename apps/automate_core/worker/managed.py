@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from automate_core.operations import health
 from automate_core.outbox import notify
+from automate_core.worker import health
 from automate_core.worker.worker import Worker
 from automate_governance.people import origin
 

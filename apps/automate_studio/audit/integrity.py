@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from automate_core.operations.audit_checks import count_unrecorded_versions
 from automate_governance import audit
 from automate_governance.audit import verification
 from automate_governance.models import ERASED, AuditEntry, AuditLink, AuditVerification
 from automate_governance.permissions import Person
 from automate_governance.texts import translated
+from automate_operations.audit_checks import count_unrecorded_versions
 from automate_plugins.texts import Text
 
 SECONDS = 20.0  # of a verification in a page; a worker goes on with a longer one

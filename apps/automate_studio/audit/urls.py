@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from automate_studio.audit.views import audit_export, audit_verify
-from automate_studio.ui.view_access import staff
+from automate_ui.view_access import staff
 
 urlpatterns = [
     staff("audit/export/", audit_export, "audit_export"),

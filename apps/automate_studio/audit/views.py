@@ -18,18 +18,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_governance import audit
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, can
 from automate_studio.audit import export
 from automate_studio.audit.export import signed_lines
 from automate_studio.audit.integrity import integrity_state, verify_chain
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.audit.filters import parse_audit_filters
-from automate_studio.ui.audit.history import find_entries
-from automate_studio.ui.htmx import HtmxRequest
-from automate_studio.ui.responses import stream_pieces
+from automate_ui.admin_page import render_page
+from automate_ui.audit.filters import parse_audit_filters
+from automate_ui.audit.history import find_entries
+from automate_ui.htmx import HtmxRequest
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person
+from automate_ui.responses import stream_pieces
 
 
 @require_safe

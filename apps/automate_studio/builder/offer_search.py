@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from automate_authoring.step_search import Entry, all_entries, described_entry, rank_entries
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
-from automate_core.authoring.step_search import Entry, all_entries, described_entry, rank_entries
 from automate_governance.permissions import User, permitted
 from automate_studio.builder.offers import REPEATED, SUGGESTED, TRIGGER, PaletteEntry
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from automate_authoring.drafts.values import KIND_LABELS, Draft, StepNode
+from automate_authoring.step_words import KIND_DESCRIPTIONS, TRIGGER_DESCRIPTIONS
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.model_allowlist import AllowedModel, allowed_models
 from automate_connectors.registry import connectors
-from automate_core.authoring.drafts.values import KIND_LABELS, Draft, StepNode
-from automate_core.authoring.step_words import KIND_DESCRIPTIONS, TRIGGER_DESCRIPTIONS
 from automate_core.models import DraftCommand, Workflow
 from automate_governance.permissions import User
 from automate_governance.texts import translated

@@ -14,12 +14,12 @@ from django.views.decorators.http import require_POST
 from automate_core.definition.step_names import title_of_key
 from automate_core.definition.step_paths import START
 from automate_core.models import Workflow
-from automate_core.navigation.http import clean_text, current_person
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person
 from automate_studio.builder.panel.steps import SETTINGS
 from automate_studio.models import Presence
-from automate_studio.ui.request_params import get_editable_workflow
+from automate_ui.navigation.http import clean_text, current_person
+from automate_ui.request_params import get_editable_workflow
 
 ACTIVE_FOR = dt.timedelta(seconds=30)
 

@@ -15,28 +15,28 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from automate_core.authoring import workflows
-from automate_core.authoring.drafts.errors import ConflictError, EditError
-from automate_core.authoring.publishing import fixes
-from automate_core.authoring.publishing import review as reviews
-from automate_core.authoring.publishing.differences import Difference, FieldChange, Line
-from automate_core.authoring.publishing.fixes import Fix
-from automate_core.authoring.publishing.review import DRAFT
-from automate_core.authoring.publishing.starters import STARTER
-from automate_core.authoring.workflows import Seen
+from automate_authoring import workflows
+from automate_authoring.drafts.errors import ConflictError, EditError
+from automate_authoring.publishing import fixes
+from automate_authoring.publishing import review as reviews
+from automate_authoring.publishing.differences import Difference, FieldChange, Line
+from automate_authoring.publishing.fixes import Fix
+from automate_authoring.publishing.review import DRAFT
+from automate_authoring.publishing.starters import STARTER
+from automate_authoring.workflows import Seen
 from automate_core.definition.document import DefinitionError
 from automate_core.models import Workflow, WorkflowVersion
-from automate_core.navigation.http import HttpResponseSeeOther, current_person, parse_number
-from automate_core.queries.run_as_history import find_former_run_as
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_governance.texts import escape_invisible, translated
+from automate_operations.queries.run_as_history import find_former_run_as
 from automate_studio.builder.panel.problem_messages import ProblemLine, problem_lines
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.describe import describe_condition, webhook_name
-from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.links import change_url
-from automate_studio.ui.request_params import get_editable_workflow
+from automate_ui.admin_page import render_page
+from automate_ui.describe import describe_condition, webhook_name
+from automate_ui.formatting import as_sentence
+from automate_ui.links import change_url
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person, parse_number
+from automate_ui.request_params import get_editable_workflow
 
 MOST = 50  #: versions on a page
 LONGEST_MESSAGE = 1_000

@@ -32,7 +32,7 @@ from automate_studio.builder.views import (
     step_panel,
     store_condition,
 )
-from automate_studio.ui.view_access import staff
+from automate_ui.view_access import staff
 
 _page = [
     staff("", builder_page, "builder"),

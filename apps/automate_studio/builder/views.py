@@ -16,16 +16,15 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from automate_authoring.drafts import action_versions, clipboard, commands, requests, rows
+from automate_authoring.drafts.commands import DraftState
+from automate_authoring.drafts.connector_triggers import CONNECTOR_KINDS
+from automate_authoring.drafts.errors import ConflictError, EditError, RefusedError
+from automate_authoring.drafts.fields import OF_STEP
+from automate_authoring.drafts.values import KIND_LABELS, Draft, TriggerNode
 from automate_connectors.models import Connection
-from automate_core.authoring.drafts import action_versions, clipboard, commands, requests, rows
-from automate_core.authoring.drafts.commands import DraftState
-from automate_core.authoring.drafts.connector_triggers import CONNECTOR_KINDS
-from automate_core.authoring.drafts.errors import ConflictError, EditError, RefusedError
-from automate_core.authoring.drafts.fields import OF_STEP
-from automate_core.authoring.drafts.values import KIND_LABELS, Draft, TriggerNode
 from automate_core.definition.step_paths import START
 from automate_core.models import Workflow
-from automate_core.navigation.http import clean_text, current_person, parse_number
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.people.names import sign_in_name
@@ -56,13 +55,14 @@ from automate_studio.builder.triggers.connector_form import trigger_offers
 from automate_studio.builder.triggers.endpoints import InvalidEndpointError, create_endpoint, endpoint_form
 from automate_studio.builder.triggers.trigger_form import changed_config
 from automate_studio.builder.triggers.waiting import capture_event, poll_event
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.json.editor import parse_json
-from automate_studio.ui.links import change_url
-from automate_studio.ui.request_params import get_editable_workflow, get_workflow_or_404
 from automate_studio.view_models.endpoint_info import build_endpoint_info as webhook_shown
 from automate_studio.view_models.step_tree import DraftMarks, ProblemMark, StepCard, StepTree, draft_tree
+from automate_ui.admin_page import render_page
+from automate_ui.formatting import as_sentence
+from automate_ui.json.editor import parse_json
+from automate_ui.links import change_url
+from automate_ui.navigation.http import clean_text, current_person, parse_number
+from automate_ui.request_params import get_editable_workflow, get_workflow_or_404
 
 _CLIP = "automate_clip"
 _LONGEST_QUERY = 200

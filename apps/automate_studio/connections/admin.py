@@ -17,9 +17,9 @@ from automate_governance.texts import translated
 from automate_plugins import text
 from automate_studio.connections import views
 from automate_studio.connections.views import build_panel, choose_connector
-from automate_studio.ui.objects.admin import ObjectAdmin
-from automate_studio.ui.objects.form_view import Conditions
 from automate_studio.view_models.connection_health import ConnectionHealth
+from automate_ui.objects.admin import ObjectAdmin
+from automate_ui.objects.form_view import Conditions
 
 
 class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):

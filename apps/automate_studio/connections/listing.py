@@ -13,7 +13,13 @@ from automate_connectors import connection_test
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
 from automate_core.models import Wait
-from automate_core.navigation.lists import (
+from automate_governance.permissions import User, permitted
+from automate_governance.texts import translated
+from automate_plugins import text
+from automate_plugins.registry import PluginNotFoundError
+from automate_studio.view_models.connection_health import ConnectionHealth
+from automate_ui.formatting import format_ago
+from automate_ui.navigation.lists import (
     MOST_CHOICES,
     FilterChoice,
     ListPage,
@@ -27,13 +33,7 @@ from automate_core.navigation.lists import (
     owner_filter,
     page_slice,
 )
-from automate_governance.permissions import User, permitted
-from automate_governance.texts import translated
-from automate_plugins import text
-from automate_plugins.registry import PluginNotFoundError
-from automate_studio.ui.formatting import format_ago
-from automate_studio.ui.objects.where_used import UsageSummary, where_used
-from automate_studio.view_models.connection_health import ConnectionHealth
+from automate_ui.objects.where_used import UsageSummary, where_used
 
 TABS = {"": text("All"), "failing": text("Failing"), "untested": text("Not tested"), "healthy": text("Healthy")}
 _Health = Connection.Health

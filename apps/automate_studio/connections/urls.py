@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from automate_studio.connections import views as connections
-from automate_studio.ui.view_access import staff
+from automate_ui.view_access import staff
 
 urlpatterns = [
     staff("connections/<int:pk>/test/", connections.connection_test, "connection_test"),

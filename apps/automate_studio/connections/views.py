@@ -26,17 +26,17 @@ from automate_connectors.oauth.scopes import missing_scopes_message
 from automate_connectors.oauth.setup import OAuthSetup
 from automate_connectors.registry import connectors
 from automate_core.models import Wait
-from automate_core.navigation.admin_pages import list_response
-from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
 from automate_governance.admin_site import admin_site, reverse
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_governance.texts import translated
 from automate_studio.connections.listing import connection_cards, connection_page
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.fields import after_label
-from automate_studio.ui.htmx import HtmxRequest
-from automate_studio.ui.links import change_url
 from automate_studio.view_models.connection_health import ConnectionHealth
+from automate_ui.admin_page import render_page
+from automate_ui.fields import after_label
+from automate_ui.htmx import HtmxRequest
+from automate_ui.links import change_url
+from automate_ui.navigation.admin_pages import list_response
+from automate_ui.navigation.http import HttpResponseSeeOther, clean_text, current_person
 
 
 @dataclass(frozen=True, kw_only=True)

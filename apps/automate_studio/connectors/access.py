@@ -15,10 +15,10 @@ from automate_connectors.stored import edits
 from automate_connectors.stored.drafts import GoneError
 from automate_connectors.stored.edits import ActionView
 from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorDraft
-from automate_core.navigation.http import HttpResponseSeeOther
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, can
 from automate_governance.texts import translated
+from automate_ui.navigation.http import HttpResponseSeeOther
 
 
 def check_administers(request: HttpRequest) -> None:

@@ -14,14 +14,14 @@ from django.views.decorators.http import require_http_methods
 from automate_connectors.declared.yaml_files import DocumentError
 from automate_connectors.stored import edits
 from automate_connectors.stored.edits import ActionView
-from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_governance.admin_site import reverse
 from automate_governance.texts import translated
 from automate_studio.connectors.access import get_action, get_draft
 from automate_studio.connectors.listing import draft_name
 from automate_studio.connectors.paging_form import build_pages_form, pages_fields
 from automate_studio.connectors.test_call import EFFECTS, build_test_context
-from automate_studio.ui.admin_page import render_page
+from automate_ui.admin_page import render_page
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person
 
 
 class ActionForm(forms.Form):

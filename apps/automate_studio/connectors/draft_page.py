@@ -18,16 +18,16 @@ from automate_connectors.oauth.catalogue import providers
 from automate_connectors.stored import drafts, edits, versions
 from automate_connectors.stored.building import FaultyTextError, TextFault
 from automate_connectors.stored.models import DeclaredConnectorDraft
-from automate_core.navigation.http import HttpResponseSeeOther, current_person, parse_number
 from automate_governance.admin_site import reverse
 from automate_governance.texts import translated
 from automate_studio.connectors.access import get_draft
 from automate_studio.connectors.listing import draft_name
 from automate_studio.connectors.new import line_and_reason
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.fields import FormFieldView
-from automate_studio.ui.objects.form_view import build_sections
 from automate_studio.view_models.faulty_lines import FileLine, faulty_lines
+from automate_ui.admin_page import render_page
+from automate_ui.fields import FormFieldView
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person, parse_number
+from automate_ui.objects.form_view import build_sections
 
 _AUTH = {
     AuthKind.NONE: gettext_lazy("None"),

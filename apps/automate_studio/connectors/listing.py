@@ -12,12 +12,12 @@ from django.utils.translation import gettext as _
 from automate_connectors.registry import connectors
 from automate_connectors.stored.edits import read_value
 from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorDraft
-from automate_core.navigation.lists import ListPage, Query, build_list_page, list_query, page_slice
 from automate_governance.permissions import User
 from automate_governance.redaction.site_secrets import mask_site_secrets
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.ui.objects.where_used import UsageSummary, where_used
+from automate_ui.navigation.lists import ListPage, Query, build_list_page, list_query, page_slice
+from automate_ui.objects.where_used import UsageSummary, where_used
 
 TABS = {"": text("All"), "enabled": text("Enabled"), "disabled": text("Disabled"), "faulty": text("Not loaded")}
 

@@ -15,11 +15,11 @@ from automate_connectors.declared.openapi.reader import MAX_BYTES
 from automate_connectors.declared.yaml_files import DocumentError
 from automate_connectors.stored import drafts
 from automate_connectors.stored.fetching import fetch_document
-from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_governance.admin_site import reverse
 from automate_governance.texts import translated
 from automate_studio.connectors.access import check_administers
-from automate_studio.ui.admin_page import render_page
+from automate_ui.admin_page import render_page
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person
 
 _LONGEST = 1_000_000  #: characters that are pasted
 _KINDS = {"accept": ".json,.yaml,.yml,application/json,application/yaml"}

@@ -18,9 +18,14 @@ from automate_connectors.declared.yaml_files import DocumentError
 from automate_connectors.stored import drafts
 from automate_connectors.stored.edits import read_value
 from automate_connectors.stored.models import DeclaredConnectorDraft
-from automate_core.navigation.admin_pages import list_response
-from automate_core.navigation.http import HttpResponseSeeOther, current_person
-from automate_core.navigation.lists import (
+from automate_governance.admin_site import reverse
+from automate_plugins import text
+from automate_studio.connectors.access import get_draft
+from automate_studio.connectors.listing import draft_name
+from automate_studio.connectors.new import line_and_reason
+from automate_ui.navigation.admin_pages import list_response
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person
+from automate_ui.navigation.lists import (
     MOST_CHOICES,
     ListPage,
     build_list_page,
@@ -28,11 +33,6 @@ from automate_core.navigation.lists import (
     list_query,
     page_slice,
 )
-from automate_governance.admin_site import reverse
-from automate_plugins import text
-from automate_studio.connectors.access import get_draft
-from automate_studio.connectors.listing import draft_name
-from automate_studio.connectors.new import line_and_reason
 
 ON_A_PAGE = 50
 TABS = {"": text("All"), "chosen": text("Chosen")}

@@ -16,18 +16,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from automate_authoring import connector_versions
+from automate_authoring.connector_breaks import ConnectorBreak
+from automate_authoring.connector_versions import BreaksWorkflowsError
+from automate_authoring.publishing.differences import side_by_side
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
 from automate_connectors.stored import drafts, versions
 from automate_connectors.stored.building import OPENAPI_FILE
 from automate_connectors.stored.models import DeclaredConnector, DeclaredConnectorVersion
 from automate_connectors.stored.versions import DestinationError
-from automate_core.authoring import connector_versions
-from automate_core.authoring.connector_breaks import ConnectorBreak
-from automate_core.authoring.connector_versions import BreaksWorkflowsError
-from automate_core.authoring.publishing.differences import side_by_side
-from automate_core.navigation.admin_pages import list_response, question_response
-from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_governance import audit
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, can
@@ -36,8 +34,10 @@ from automate_governance.texts import translated
 from automate_studio.connectors import listing
 from automate_studio.connectors.access import check_administers, get_connector
 from automate_studio.connectors.review import break_context
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.objects.where_used import where_used
+from automate_ui.admin_page import render_page
+from automate_ui.navigation.admin_pages import list_response, question_response
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person
+from automate_ui.objects.where_used import where_used
 
 
 @require_safe

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy
 from automate_connectors.declared.document import PagesKind
 from automate_connectors.paging import MAX_ITEMS
 from automate_connectors.stored.paging_edits import PagesView
-from automate_studio.ui.fields import FormFieldView
-from automate_studio.ui.objects.form_view import build_sections
+from automate_ui.fields import FormFieldView
+from automate_ui.objects.form_view import build_sections
 
 PREFIX = "pages"
 KINDS = {

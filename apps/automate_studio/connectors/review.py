@@ -9,13 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from automate_authoring.connector_breaks import ConnectorBreak
+from automate_authoring.connector_versions import BreaksWorkflowsError, draft_breaks, save_draft
+from automate_authoring.publishing.differences import side_by_side
 from automate_connectors.stored.building import FaultyTextError
 from automate_connectors.stored.models import DeclaredConnectorDraft
 from automate_connectors.stored.versions import MAX_NOTE, DestinationError, StaleDraftError
-from automate_core.authoring.connector_breaks import ConnectorBreak
-from automate_core.authoring.connector_versions import BreaksWorkflowsError, draft_breaks, save_draft
-from automate_core.authoring.publishing.differences import side_by_side
-from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import User
 from automate_governance.reference_registry import find_visible_referrers
@@ -23,7 +22,8 @@ from automate_governance.texts import translated
 from automate_studio.connectors.access import get_draft
 from automate_studio.connectors.draft_page import fault_lines
 from automate_studio.connectors.listing import draft_name
-from automate_studio.ui.admin_page import render_page
+from automate_ui.admin_page import render_page
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -23,15 +23,15 @@ from automate_connectors.stored.building import FaultyTextError
 from automate_connectors.stored.edits import ActionView
 from automate_connectors.stored.models import DeclaredConnectorDraft
 from automate_connectors.stored.test_calls import CallResult, can_call, run_draft_call, run_test_call
-from automate_core.navigation.http import current_person
 from automate_governance.permissions import NotPermittedError, Person, permitted
 from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_plugins.texts import relabelled
 from automate_studio.connectors.access import get_action, get_draft
-from automate_studio.ui.fields import after_label
-from automate_studio.ui.fields import build_form_field as build_field_view
-from automate_studio.ui.json.tree import JsonTree
+from automate_ui.fields import after_label
+from automate_ui.fields import build_form_field as build_field_view
+from automate_ui.json.tree import JsonTree
+from automate_ui.navigation.http import current_person
 
 EFFECTS = {
     EffectKind.READ: gettext_lazy("Reads"),

@@ -10,7 +10,7 @@ from automate_studio.connectors.new import connector_new
 from automate_studio.connectors.operations import connector_operations
 from automate_studio.connectors.review import connector_review
 from automate_studio.connectors.test_call import connector_call
-from automate_studio.ui.view_access import staff
+from automate_ui.view_access import staff
 
 urlpatterns = [
     staff("connectors/", page.connector_list, "connector_list"),

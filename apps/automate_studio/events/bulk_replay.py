@@ -14,20 +14,20 @@ from django.views.decorators.http import require_POST
 from automate_core.events.access import may_list_events
 from automate_core.ids import uuid7
 from automate_core.models import BulkAction, Workflow
-from automate_core.navigation.http import current_person, parse_uuid
-from automate_core.operations import bulk
-from automate_core.operations.bulk_replay import (
+from automate_governance.permissions import holds_anywhere
+from automate_governance.texts import translated
+from automate_operations import bulk
+from automate_operations.bulk_replay import (
     ReplaySelection,
     nothing_to_replay_reason,
     select_chosen,
     select_filtered,
 )
-from automate_core.queries.event_search import ON_A_PAGE, SearchError
-from automate_core.queries.statement_timeout import QueryTimeoutError, bounded_queries
-from automate_governance.permissions import holds_anywhere
-from automate_governance.texts import translated
+from automate_operations.queries.event_search import ON_A_PAGE, SearchError
+from automate_operations.queries.statement_timeout import QueryTimeoutError, bounded_queries
 from automate_studio.events.listing import list_filters
-from automate_studio.ui.bulk_progress import progress_response
+from automate_ui.bulk_progress import progress_response
+from automate_ui.navigation.http import current_person, parse_uuid
 
 
 @require_POST

@@ -19,17 +19,17 @@ from django.utils.translation import gettext_lazy
 from automate_core.events import access
 from automate_core.events.access import EventAccess
 from automate_core.models import Event, ExecutionRun, OutboxJob, Workflow
-from automate_core.navigation.http import parse_uuid
-from automate_core.navigation.lists import FilterChoice, Query, Tab, query_string
-from automate_core.queries.event_search import SINCE, SearchError, SearchResult, find_events, has_id_among
-from automate_core.queries.statement_timeout import QueryTimeoutError, bounded_queries
 from automate_core.states import JobStatus
 from automate_governance.admin_site import reverse
 from automate_governance.audit import payload_views
 from automate_governance.permissions import SITE, User, can, holds_anywhere
 from automate_governance.texts import escape_invisible, translated
-from automate_studio.ui.keyset_pages import KeysetPage, keyset_links
+from automate_operations.queries.event_search import SINCE, SearchError, SearchResult, find_events, has_id_among
+from automate_operations.queries.statement_timeout import QueryTimeoutError, bounded_queries
 from automate_studio.view_models.event_sources import EventSource, describe_source
+from automate_ui.keyset_pages import KeysetPage, keyset_links
+from automate_ui.navigation.http import parse_uuid
+from automate_ui.navigation.lists import FilterChoice, Query, Tab, query_string
 
 RUNS_SHOWN = 3  #: of one event in the list
 RECENT = 500  #: of the newest events, the sources and types to choose from are taken

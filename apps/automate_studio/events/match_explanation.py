@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from automate_core.authoring import match_explanation
-from automate_core.authoring.match_explanation import MatchOutcome, TriggerExplanation
+from automate_authoring import match_explanation
+from automate_authoring.match_explanation import MatchOutcome, TriggerExplanation
 from automate_core.models import Event, Workflow
 from automate_governance.permissions import Person, permitted
 from automate_governance.texts import translated
-from automate_studio.ui.formatting import state_word
 from automate_studio.view_models.condition_lines import ConditionLine, explanation_lines
 from automate_studio.view_models.event_sources import KINDS
+from automate_ui.formatting import state_word
 
 _OUTCOME_TEXTS = {
     MatchOutcome.STARTED: (gettext_lazy("Started a run"), "succeeded"),

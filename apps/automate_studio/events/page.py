@@ -17,14 +17,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from automate_core.authoring.drafts import commands
-from automate_core.authoring.drafts.errors import RefusedError
+from automate_authoring.drafts import commands
+from automate_authoring.drafts.errors import RefusedError
 from automate_core.events import access
 from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun
-from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person, parse_number
 from automate_core.outbox import subjects
-from automate_core.queries.event_search import find_events, lookup_events
 from automate_core.runs import replay
 from automate_core.runs.control import ControlError
 from automate_governance import audit
@@ -32,20 +30,22 @@ from automate_governance.admin_site import reverse
 from automate_governance.audit import payload_views
 from automate_governance.permissions import SITE, NotPermittedError, User, can, permitted
 from automate_governance.texts import escape_invisible
+from automate_operations.queries.event_search import find_events, lookup_events
 from automate_studio.events.listing import event_page, event_tabs
 from automate_studio.events.match_explanation import build_match_explanation
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.bulk_progress import open_bulk_actions
-from automate_studio.ui.formatting import as_sentence, short_id
-from automate_studio.ui.htmx import HtmxRequest
-from automate_studio.ui.json.responses import json_file_response, json_rows_response
-from automate_studio.ui.json.tree import JsonTree
-from automate_studio.ui.links import change_url
-from automate_studio.ui.request_params import get_editable_workflow, get_workflow_or_404
-from automate_studio.ui.run_rows import build_run_rows
-from automate_studio.ui.samples.choice import choose_sample
+from automate_studio.samples.choice import choose_sample
 from automate_studio.view_models.event_sources import describe_source
 from automate_studio.view_models.rejected_deliveries import rejection_page
+from automate_ui.admin_page import render_page
+from automate_ui.bulk_progress import open_bulk_actions
+from automate_ui.formatting import as_sentence, short_id
+from automate_ui.htmx import HtmxRequest
+from automate_ui.json.responses import json_file_response, json_rows_response
+from automate_ui.json.tree import JsonTree
+from automate_ui.links import change_url
+from automate_ui.navigation.http import HttpResponseSeeOther, clean_text, current_person, parse_number
+from automate_ui.request_params import get_editable_workflow, get_workflow_or_404
+from automate_ui.run_rows import build_run_rows
 
 MOST_RUNS = 50
 CHECKED = 10  #: events of a workflow that are offered to be checked

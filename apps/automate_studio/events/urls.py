@@ -5,7 +5,7 @@ from __future__ import annotations
 from automate_studio.events import page
 from automate_studio.events.bulk_replay import events_replay
 from automate_studio.events.page import rejected_list
-from automate_studio.ui.view_access import staff
+from automate_ui.view_access import staff
 
 urlpatterns = [
     staff("events/replay/", events_replay, "events_replay"),

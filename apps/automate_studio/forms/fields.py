@@ -15,9 +15,9 @@ from automate_governance.texts import translated
 from automate_plugins.files import FileValue
 from automate_plugins.texts import relabelled
 from automate_studio.forms.kept_files import sign_kept
-from automate_studio.ui.fields import Control, FieldMessage, FormFieldView, number_proposals, required_mark
-from automate_studio.ui.formatting import format_bytes
-from automate_studio.ui.forms import answer_widget, field_label, starting_value
+from automate_ui.fields import Control, FieldMessage, FormFieldView, number_proposals, required_mark
+from automate_ui.formatting import format_bytes
+from automate_ui.forms import answer_widget, field_label, starting_value
 
 type Documents = Iterable[Mapping[str, Any]]
 

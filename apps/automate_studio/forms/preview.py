@@ -9,13 +9,13 @@ from django.urls import URLPattern
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from automate_core.authoring.drafts import parsing, rows
+from automate_authoring.drafts import parsing, rows
 from automate_core.definition.document import FormTrigger
 from automate_core.models import Workflow
 from automate_governance.permissions import permitted
 from automate_studio.forms.pages import FormContent, form_context
 from automate_studio.forms.responses import render_public_page
-from automate_studio.ui.view_access import staff
+from automate_ui.view_access import staff
 
 
 @require_safe

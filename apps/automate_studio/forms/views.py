@@ -21,7 +21,6 @@ from automate_core.definition.document import FormTrigger
 from automate_core.definition.form_validation import AnswersError
 from automate_core.files.uploads import upload_owner
 from automate_core.models import Wait
-from automate_core.navigation.http import HttpResponseSeeOther
 from automate_core.runs.waits import form_pages
 from automate_core.runs.waits.form_pages import PageOverError, Visit
 from automate_core.triggers import forms
@@ -42,6 +41,7 @@ from automate_studio.forms.pages import (
 from automate_studio.forms.proof import SOLUTION, build_proof, is_proven
 from automate_studio.forms.responses import redirect_address, render_public_page, secured
 from automate_studio.forms.uploads import limit_uploads
+from automate_ui.navigation.http import HttpResponseSeeOther
 
 REFUSED = 422  #: the answer is shown again, with what is wrong with it
 

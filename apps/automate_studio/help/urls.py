@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from automate_studio.help.pages import START
 from automate_studio.help.views import help_image, help_page
-from automate_studio.ui.view_access import signed_in
+from automate_ui.view_access import signed_in
 
 urlpatterns = [
     path("help/", signed_in(require_safe(RedirectView.as_view(url=f"{START}/", query_string=True))), name="help"),

@@ -9,9 +9,9 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from automate_core.navigation.http import clean_text
 from automate_studio.help import pages, readers
-from automate_studio.ui.admin_page import render_page
+from automate_ui.admin_page import render_page
+from automate_ui.navigation.http import clean_text
 
 
 @require_safe

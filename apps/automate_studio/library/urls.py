@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from automate_studio.library.views import template_detail, template_list, template_sample
-from automate_studio.ui.view_access import staff
+from automate_ui.view_access import staff
 
 urlpatterns = [
     staff("templates/", template_list, "template_list"),

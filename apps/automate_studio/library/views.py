@@ -16,25 +16,25 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
+from automate_authoring.library import files, instantiate, needs
+from automate_authoring.library.files import CATEGORIES, Template
+from automate_authoring.library.needs import Need
 from automate_connectors.models import Connection
-from automate_core.authoring.library import files, instantiate, needs
-from automate_core.authoring.library.files import CATEGORIES, Template
-from automate_core.authoring.library.needs import Need
 from automate_core.models import WebhookEndpoint, WorkerState, Workflow
-from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
-from automate_core.navigation.lists import Tab
 from automate_governance.admin_site import reverse
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import can, permitted
 from automate_governance.texts import translated
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.fields import FormFieldView, build_widget_field
-from automate_studio.ui.forms import answer_widget
-from automate_studio.ui.htmx import as_htmx_request
-from automate_studio.ui.json.responses import json_rows_response
-from automate_studio.ui.json.tree import JsonTree
-from automate_studio.ui.keyset_pages import KeysetPage
 from automate_studio.view_models.step_tree import StepCard, StepTree, draft_tree
+from automate_ui.admin_page import render_page
+from automate_ui.fields import FormFieldView, build_widget_field
+from automate_ui.forms import answer_widget
+from automate_ui.htmx import as_htmx_request
+from automate_ui.json.responses import json_rows_response
+from automate_ui.json.tree import JsonTree
+from automate_ui.keyset_pages import KeysetPage
+from automate_ui.navigation.http import HttpResponseSeeOther, clean_text, current_person
+from automate_ui.navigation.lists import Tab
 
 _MOST_TILES = 5
 _ONLINE_SECONDS = 60

@@ -9,14 +9,14 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from automate_core.navigation.admin_pages import list_response
 from automate_governance.admin_site import admin_site, reverse
 from automate_llm import budgets
 from automate_llm.models import LLMBudget
 from automate_plugins import text
 from automate_studio.model_usage.budget_list import budget_page, budget_rows
 from automate_studio.model_usage.views import BudgetAdmin
-from automate_studio.ui.objects.admin import ObjectAdmin
+from automate_ui.navigation.admin_pages import list_response
+from automate_ui.objects.admin import ObjectAdmin
 
 
 @admin.register(LLMBudget, site=admin_site())

@@ -11,14 +11,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from automate_core.models import NotificationRule, Workflow
-from automate_core.navigation.lists import ListPage, Query, build_list_page, list_query, page_slice
 from automate_governance.texts import translated
 from automate_llm import budgets
 from automate_llm.models import LLMBudget
 from automate_llm.prices import CURRENCY
 from automate_plugins import text
-from automate_studio.ui.describe import describe_recipients
-from automate_studio.ui.formatting import format_count, format_money
+from automate_ui.describe import describe_recipients
+from automate_ui.formatting import format_count, format_money
+from automate_ui.navigation.lists import ListPage, Query, build_list_page, list_query, page_slice
 
 TABS = {
     "": text("All"),

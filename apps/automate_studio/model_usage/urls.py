@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from automate_studio.model_usage import views as model_usage
-from automate_studio.ui.view_access import staff
+from automate_ui.view_access import staff
 
 urlpatterns = [
     staff("model-usage/export/", model_usage.usage_export, "model_usage_export"),

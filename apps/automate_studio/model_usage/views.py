@@ -22,14 +22,14 @@ from unfold.admin import ModelAdmin
 
 from automate_connectors.number_fields import DecimalField, IntegerField, NumberInput
 from automate_core.models import Workflow
-from automate_core.navigation.http import clean_text, current_person
 from automate_governance import audit
 from automate_governance.admin_site import admin_site
 from automate_governance.permissions import SITE, can
 from automate_llm import budgets, ledger, prices, report
 from automate_llm.models import LLMBudget, LLMUsage
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.formatting import as_sentence, format_date
+from automate_ui.admin_page import render_page
+from automate_ui.formatting import as_sentence, format_date
+from automate_ui.navigation.http import clean_text, current_person
 
 DAYS = 30
 

@@ -18,16 +18,16 @@ from automate_connectors.models import Connection
 from automate_connectors.number_fields import IntegerField
 from automate_core.expressions.durations import parse_duration
 from automate_core.models import NotificationRule
-from automate_core.operations.notifications.channels.contract import ChannelPlugin
-from automate_core.operations.notifications.channels.registry import channels
-from automate_core.operations.notifications.rule_values import RuleValues
-from automate_core.operations.notifications.texts import format_duration
 from automate_governance.models import StoredSecret
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person, permitted
 from automate_governance.texts import translated
+from automate_operations.notifications.channels.contract import ChannelPlugin
+from automate_operations.notifications.channels.registry import channels
+from automate_operations.notifications.rule_values import RuleValues
+from automate_operations.notifications.texts import format_duration
 from automate_plugins.fields import FieldKind, FieldSpec
-from automate_studio.ui.fields import FormFieldView, build_form_field
+from automate_ui.fields import FormFieldView, build_form_field
 
 _Kind, _Channel = NotificationRule.Kind, NotificationRule.Channel
 _SEPARATOR = "__"  #: between the code of a channel and the name of its setting

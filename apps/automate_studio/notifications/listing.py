@@ -12,13 +12,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from automate_core.models import Notification, NotificationRule, Workflow
-from automate_core.navigation.http import clean_text, parse_uuid
-from automate_core.navigation.lists import Query, Tab, query_string
-from automate_core.operations.notifications.texts import fact_text, format_duration
 from automate_core.states import NotificationStatus
 from automate_governance.texts import escape_invisible, translated
-from automate_studio.ui.describe import describe_recipients
-from automate_studio.ui.keyset_pages import KeysetPage, keyset_links
+from automate_operations.notifications.texts import fact_text, format_duration
+from automate_ui.describe import describe_recipients
+from automate_ui.keyset_pages import KeysetPage, keyset_links
+from automate_ui.navigation.http import clean_text, parse_uuid
+from automate_ui.navigation.lists import Query, Tab, query_string
 
 ON_A_PAGE = 25
 _Kind, _Channel = NotificationRule.Kind, NotificationRule.Channel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from automate_studio.notifications import views as notifications
 from automate_studio.notifications.views import notification_resend, rule_action
-from automate_studio.ui.view_access import staff
+from automate_ui.view_access import staff
 
 urlpatterns = [
     staff("notifications/", notifications.site_notifications, "notifications"),

@@ -14,18 +14,18 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_core.models import Notification, NotificationRule, Workflow
-from automate_core.navigation.http import HttpResponseSeeOther, current_person, parse_number
-from automate_core.operations.notifications import rules
-from automate_core.operations.notifications.channels.mail import can_mail, no_mail_message
 from automate_core.states import NotificationStatus, TransitionError
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import SITE, NotPermittedError, can
 from automate_governance.texts import translated
+from automate_operations.notifications import rules
+from automate_operations.notifications.channels.mail import can_mail, no_mail_message
 from automate_studio.notifications.forms import RuleForm, initial_values
 from automate_studio.notifications.listing import notification_log, rule_rows, site_rule_rows
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.request_params import get_editable_workflow
+from automate_ui.admin_page import render_page
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person, parse_number
+from automate_ui.request_params import get_editable_workflow
 
 
 @require_safe

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from automate_core.operations.erasure.data_kinds import emptied
-from automate_core.operations.erasure.sources import Kind, Source, register_kind
+from automate_operations.erasure.data_kinds import emptied
+from automate_operations.erasure.sources import Kind, Source, register_kind
 from automate_plugins import ntext, text
 from automate_studio.models import ChosenSample, SavedView
 

@@ -10,11 +10,11 @@ from django.db.models import Model
 
 from automate_connectors.models import Connection
 from automate_core.models import Event, StoredFile, WebhookEndpoint, Workflow, WorkflowVersion
-from automate_core.operations.erasure.describe import FoundKind
 from automate_governance.admin_site import reverse
 from automate_governance.models import AuditEntry
-from automate_studio.ui.audit.actions import action_label
-from automate_studio.ui.formatting import short_id
+from automate_operations.erasure.describe import FoundKind
+from automate_ui.audit.actions import action_label
+from automate_ui.formatting import short_id
 
 
 @dataclass(frozen=True)

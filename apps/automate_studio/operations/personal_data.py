@@ -14,23 +14,23 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automate_core.models import Erasure
-from automate_core.navigation.http import HttpResponseSeeOther, current_person
-from automate_core.operations.erasure import erasing
-from automate_core.operations.erasure.describe import (
+from automate_core.states import ErasureStatus
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import SITE, can
+from automate_governance.texts import translated
+from automate_operations.erasure import erasing
+from automate_operations.erasure.describe import (
     FoundKind,
     describe_erased,
     describe_found,
     is_search_only,
     progress_percent,
 )
-from automate_core.operations.erasure.erasing import ErasureError
-from automate_core.operations.erasure.texts import InvalidTextsError, parse_texts
-from automate_core.states import ErasureStatus
-from automate_governance.admin_site import reverse
-from automate_governance.permissions import SITE, can
-from automate_governance.texts import translated
+from automate_operations.erasure.erasing import ErasureError
+from automate_operations.erasure.texts import InvalidTextsError, parse_texts
 from automate_studio.operations.found_links import FoundLink, find_links
-from automate_studio.ui.admin_page import render_page
+from automate_ui.admin_page import render_page
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person
 
 SHOWN = 50  #: of the latest searches
 _LONGEST_FORM = 10_000

@@ -20,19 +20,19 @@ from automate_connectors.adapters.webhooks import Webhook
 from automate_connectors.triggers.contract import TriggerKind
 from automate_core.engine.executor import Executor
 from automate_core.expressions.templating.filters.plugin import ExpressionFilter
-from automate_core.navigation.http import clean_text
-from automate_core.navigation.lists import Tab
-from automate_core.operations.notifications.channels.contract import ChannelPlugin
-from automate_core.operations.plugin_list import KINDS, PluginKind
 from automate_core.webhooks.schemes.signing import SignatureScheme
 from automate_governance.permissions import SITE, can
 from automate_governance.redaction.site_secrets import mask_site_secrets
 from automate_governance.secrets.interfaces import SecretsBackend
 from automate_governance.texts import translated
 from automate_llm.providers.base import LLMProvider
+from automate_operations.notifications.channels.contract import ChannelPlugin
+from automate_operations.plugin_list import KINDS, PluginKind
 from automate_plugins.registry import Plugin
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.keyset_pages import KeysetPage
+from automate_ui.admin_page import render_page
+from automate_ui.keyset_pages import KeysetPage
+from automate_ui.navigation.http import clean_text
+from automate_ui.navigation.lists import Tab
 
 
 @dataclass(frozen=True, kw_only=True)

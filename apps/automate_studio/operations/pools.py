@@ -8,9 +8,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from automate_core.engine.effects.executor_pools import PoolError, code_version
-from automate_core.queries.pool_backlog import PoolState, read_pools
+from automate_core.engine.effects.pool_backlog import PoolState, read_pools
 from automate_governance.permissions import SITE, can
-from automate_studio.ui.admin_page import render_page
+from automate_ui.admin_page import render_page
 
 
 @require_safe

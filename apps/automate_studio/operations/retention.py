@@ -14,14 +14,14 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
 from automate_core.models import Pruning, SitePolicy, Workflow
-from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person, parse_number
-from automate_core.operations.retention import forecast, policy, pruning
-from automate_core.operations.retention.describe import describe_counts
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, can
 from automate_governance.texts import translated
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.formatting import format_count
+from automate_operations.retention import forecast, policy, pruning
+from automate_operations.retention.describe import describe_counts
+from automate_ui.admin_page import render_page
+from automate_ui.formatting import format_count
+from automate_ui.navigation.http import HttpResponseSeeOther, clean_text, current_person, parse_number
 
 SHOWN = 50  #: of the largest workflows
 PRUNINGS = 10

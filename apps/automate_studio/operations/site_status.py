@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from automate_core.operations.site_status.registry import read_items, visible_items
-from automate_studio.ui.admin_page import render_page
+from automate_operations.site_status.registry import read_items, visible_items
+from automate_ui.admin_page import render_page
 
 
 @require_safe

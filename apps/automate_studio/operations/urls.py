@@ -6,7 +6,7 @@ from automate_studio.operations import personal_data, plugins
 from automate_studio.operations.pools import pool_list
 from automate_studio.operations.retention import retention_page
 from automate_studio.operations.site_status import site_status
-from automate_studio.ui.view_access import staff
+from automate_ui.view_access import staff
 
 urlpatterns = [
     staff("site-status/", site_status, "site_status"),

@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 
 from automate_connectors.models import Connection
 from automate_core.definition.step_names import step_name
+from automate_core.engine.effects.pool_backlog import read_unserved_pools
 from automate_core.events import stops
 from automate_core.models import (
     ExecutionRun,
@@ -29,15 +30,7 @@ from automate_core.models import (
     WebhookEndpoint,
     Workflow,
 )
-from automate_core.operations import dead_jobs
-from automate_core.operations.offboarding.lost_approvals import find_lost_approvals
-from automate_core.operations.site_status.registry import Severity, read_items, visible_items
-from automate_core.operations.statistics.period_figures import Counts, Workflows
-from automate_core.operations.statistics.periods import Period
 from automate_core.outbox.status import QueueStatus
-from automate_core.queries.approval_tasks import undecidable_approvals
-from automate_core.queries.latest_runs import LATEST, read_latest_runs
-from automate_core.queries.pool_backlog import read_unserved_pools
 from automate_core.runs import reruns
 from automate_core.runs.service_words import with_service_words
 from automate_core.runs.waits.open_reviews import runs_to_review
@@ -46,15 +39,22 @@ from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import SITE, User, can, permitted
 from automate_governance.texts import error_message, translated
+from automate_operations import dead_jobs
+from automate_operations.offboarding.lost_approvals import find_lost_approvals
+from automate_operations.queries.approval_tasks import undecidable_approvals
+from automate_operations.queries.latest_runs import LATEST, read_latest_runs
+from automate_operations.site_status.registry import Severity, read_items, visible_items
+from automate_operations.statistics.period_figures import Counts, Workflows
+from automate_operations.statistics.periods import Period
 from automate_studio.overview.figures import LONG, undecided_waits
-from automate_studio.ui.describe import poll_name, webhook_name
-from automate_studio.ui.formatting import format_ago, format_count, format_duration
-from automate_studio.ui.links import change_url, runs_to_review_url
-from automate_studio.ui.overview_address import overview_url
-from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.connection_health import ConnectionHealth
 from automate_studio.view_models.connector_status import limit_note, poll_status, webhook_status
 from automate_studio.view_models.task_counts import may_reassign_tasks
+from automate_ui.describe import poll_name, webhook_name
+from automate_ui.formatting import format_ago, format_count, format_duration
+from automate_ui.links import change_url, runs_to_review_url
+from automate_ui.overview_address import overview_url
+from automate_ui.versions import version_definitions
 
 SHOWN = 4
 MOST_LISTED = 40  #: when all are asked for

@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from automate_core.operations.statistics.period_figures import Bar, Counts
-from automate_core.operations.statistics.periods import DAY, HOUR, Period
-from automate_studio.ui.formatting import format_count, format_day, format_weekday
+from automate_operations.statistics.period_figures import Bar, Counts
+from automate_operations.statistics.periods import DAY, HOUR, Period
+from automate_ui.formatting import format_count, format_day, format_weekday
 
 WIDTH, HEIGHT = 662, 228
 _LEFT, _TOP, _BOTTOM = 44, 12, 200

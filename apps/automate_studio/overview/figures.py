@@ -12,15 +12,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from automate_core.models import ExecutionRun, Wait
-from automate_core.operations.statistics.buckets import percentile
-from automate_core.operations.statistics.period_figures import Bar, Counts, Levels, Times, Workflows
-from automate_core.operations.statistics.periods import Period
 from automate_core.outbox import status as queue_status
 from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import User
+from automate_operations.statistics.buckets import percentile
+from automate_operations.statistics.period_figures import Bar, Counts, Levels, Times, Workflows
+from automate_operations.statistics.periods import Period
 from automate_studio.overview.charts import NO_LINE, SparkLine, build_line
-from automate_studio.ui.formatting import (
+from automate_ui.formatting import (
     format_count,
     format_duration,
     format_elapsed,

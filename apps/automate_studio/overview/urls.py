@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from automate_studio.overview import views as overview
 from automate_studio.overview.views import mark_group, requeue_dead_jobs, retry_group
-from automate_studio.ui.view_access import staff
+from automate_ui.view_access import staff
 
 urlpatterns = [
     staff("overview/", overview.overview_page, "overview"),

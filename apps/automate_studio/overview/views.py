@@ -19,16 +19,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from automate_core import database
 from automate_core.models import FailureGroup, Workflow
-from automate_core.navigation.http import HttpResponseSeeOther, current_person, parse_uuid
-from automate_core.navigation.lists import Tab, query_string
-from automate_core.operations import dead_jobs
-from automate_core.operations.statistics import failures, period_figures
-from automate_core.operations.statistics.period_figures import Counts
-from automate_core.operations.statistics.periods import BARS, Period, find_period
 from automate_core.outbox import status as queue_status
 from automate_core.runs import control
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import SITE, NotPermittedError, User, can, holds_anywhere, permitted
+from automate_operations import dead_jobs
+from automate_operations.statistics import failures, period_figures
+from automate_operations.statistics.period_figures import Counts
+from automate_operations.statistics.periods import BARS, Period, find_period
 from automate_studio import navigation
 from automate_studio.overview.attention import (
     MOST_LISTED,
@@ -49,13 +47,15 @@ from automate_studio.overview.figures import (
     success_figure,
 )
 from automate_studio.overview.work import SlowWorkflow, WorkStatus, build_work, slowest_workflows
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.formatting import as_sentence, format_count
-from automate_studio.ui.htmx import HtmxRequest
-from automate_studio.ui.overview_address import TEMPLATE, is_overview_first_page
-from automate_studio.ui.overview_address import overview_url as overview_address
 from automate_studio.view_models.rerun_preset import preset_version
 from automate_studio.view_models.task_counts import task_count
+from automate_ui.admin_page import render_page
+from automate_ui.formatting import as_sentence, format_count
+from automate_ui.htmx import HtmxRequest
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person, parse_uuid
+from automate_ui.navigation.lists import Tab, query_string
+from automate_ui.overview_address import TEMPLATE, is_overview_first_page
+from automate_ui.overview_address import overview_url as overview_address
 
 #: Short name, title, and title of an empty chart.
 _NAMES = {

@@ -13,17 +13,17 @@ from automate_core.definition.slots import walk
 from automate_core.definition.step_names import step_name
 from automate_core.definition.step_paths import key_of, parent_path, without_items
 from automate_core.models import Workflow
-from automate_core.operations.statistics import period_figures
-from automate_core.operations.statistics.buckets import percentile
-from automate_core.operations.statistics.period_figures import Counts, Times
-from automate_core.operations.statistics.periods import Period
 from automate_core.outbox.status import QueueStatus, WorkerStatus
-from automate_core.queries.latest_runs import read_step_durations
+from automate_operations.queries.latest_runs import read_step_durations
+from automate_operations.statistics import period_figures
+from automate_operations.statistics.buckets import percentile
+from automate_operations.statistics.period_figures import Counts, Times
+from automate_operations.statistics.periods import Period
 from automate_studio.overview.charts import SparkLine, build_line
-from automate_studio.ui.formatting import format_duration, format_percent
-from automate_studio.ui.versions import version_definitions
 from automate_studio.view_models.connector_tiles import connector_tiles
 from automate_studio.view_models.run_state import HOLDING
+from automate_ui.formatting import format_duration, format_percent
+from automate_ui.versions import version_definitions
 
 SLOWEST = 5
 STOPPED_SECONDS = 60  #: of silence after which a worker is taken to have been replaced

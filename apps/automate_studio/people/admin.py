@@ -14,15 +14,15 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
 from automate_core.models import Workflow
-from automate_core.operations.offboarding import holdings
-from automate_core.operations.offboarding.lost_approvals import find_lost_approvals
 from automate_governance.admin_site import reverse
 from automate_governance.people.names import sign_in_name
 from automate_governance.people.role_giving import may_give_roles
+from automate_operations.offboarding import holdings
+from automate_operations.offboarding.lost_approvals import find_lost_approvals
 from automate_studio.people.hand_over import hand_over_url, object_url, remainder_views
 from automate_studio.people.rights_change import RightsMixin
 from automate_studio.people.sign_ins import lock_text
-from automate_studio.ui.admin_page import render_page
+from automate_ui.admin_page import render_page
 
 
 class HandOverMixin(RightsMixin):

@@ -14,8 +14,6 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from automate_core.models import NotificationRule, Wait
-from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person, parse_number
-from automate_core.operations.offboarding import handover, holdings
 from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
 from automate_governance.models import AuditEntry
@@ -23,9 +21,11 @@ from automate_governance.people import names
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person
 from automate_governance.texts import translated
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.links import change_url
+from automate_operations.offboarding import handover, holdings
+from automate_ui.admin_page import render_page
+from automate_ui.formatting import as_sentence
+from automate_ui.links import change_url
+from automate_ui.navigation.http import HttpResponseSeeOther, clean_text, current_person, parse_number
 
 SHOWN = 10  #: objects of a kind
 MOST_PEOPLE = 200  #: that are proposed

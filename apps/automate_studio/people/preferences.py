@@ -14,10 +14,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
-from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_governance.models import Preferences
 from automate_governance.people import locale
-from automate_studio.ui.admin_page import render_page
+from automate_ui.admin_page import render_page
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person
 
 
 class PreferencesForm(forms.Form):

@@ -11,11 +11,11 @@ from django.forms import BaseModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 
-from automate_core.operations.offboarding.lost_rights import LostRights, find_lost_rights
 from automate_governance.people.labels import group_label
 from automate_governance.texts import translated
+from automate_operations.offboarding.lost_rights import LostRights, find_lost_rights
 from automate_studio.people.hand_over import hand_over_url, object_url
-from automate_studio.ui.admin_page import render_page
+from automate_ui.admin_page import render_page
 
 _CONFIRMED = {"_permissions", "_deactivate", "_saveasnew"}  #: buttons that answer a question, or make another object
 _FIELDS = {"groups", "user_permissions", "is_superuser", "permissions", "roles"}

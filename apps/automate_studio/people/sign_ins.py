@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_governance import sign_in
 from automate_governance.people import password_changes, sessions
 from automate_governance.people.names import sign_in_name
@@ -20,8 +19,9 @@ from automate_governance.people.role_giving import may_give_roles
 from automate_governance.permissions import Person
 from automate_governance.texts import translated
 from automate_studio.people.hand_over import object_url
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.formatting import format_count
+from automate_ui.admin_page import render_page
+from automate_ui.formatting import format_count
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -7,7 +7,7 @@ from django.urls import path
 from automate_studio.people.hand_over import hand_over
 from automate_studio.people.preferences import preferences
 from automate_studio.people.sign_ins import account_sign_in
-from automate_studio.ui.view_access import signed_in, staff
+from automate_ui.view_access import signed_in, staff
 
 urlpatterns = [
     path("preferences/", signed_in(preferences), name="preferences"),

@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
-from automate_core.operations.retention import pinning
 from automate_core.runs import control
-from automate_studio.ui.links import change_url
-from automate_studio.ui.request_params import get_run_or_404
-from automate_studio.ui.responses import try_action
+from automate_operations.retention import pinning
+from automate_ui.links import change_url
+from automate_ui.navigation.http import HttpResponseSeeOther, clean_text, current_person
+from automate_ui.request_params import get_run_or_404
+from automate_ui.responses import try_action
 
 
 @require_POST

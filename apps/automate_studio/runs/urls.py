@@ -9,7 +9,7 @@ from automate_studio.runs.listing import bulk, export
 from automate_studio.runs.listing.saved_views import change_view, delete_view, save_view
 from automate_studio.runs.page import files, rerun, step_actions, stream, values
 from automate_studio.runs.views import run_approvals, run_step
-from automate_studio.ui.view_access import staff
+from automate_ui.view_access import staff
 
 urlpatterns = [
     staff("runs/<uuid:run_id>/step/<path:path>/", run_step, "run_step"),

@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from automate_core.models import ExecutionRun, FailureGroup
-from automate_core.navigation.http import parse_number
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.audit import payload_views
 from automate_governance.permissions import SITE, can, holds_anywhere
@@ -21,11 +20,12 @@ from automate_studio.runs.page import page as run_page
 from automate_studio.runs.page.header import run_lineage
 from automate_studio.runs.page.inspector import StepInspector, build_inspector, pending_approvals, reveal_answer_url
 from automate_studio.runs.page.page import load_run
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.bulk_progress import open_bulk_actions
-from automate_studio.ui.htmx import HtmxRequest
-from automate_studio.ui.request_params import get_run_or_404
 from automate_studio.view_models.run_data import RunView
+from automate_ui.admin_page import render_page
+from automate_ui.bulk_progress import open_bulk_actions
+from automate_ui.htmx import HtmxRequest
+from automate_ui.navigation.http import parse_number
+from automate_ui.request_params import get_run_or_404
 
 
 @require_safe

@@ -8,7 +8,6 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from automate_core.navigation.admin_pages import list_response
 from automate_governance.admin import StoredSecretAdmin
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
@@ -16,8 +15,9 @@ from automate_governance.permissions import can
 from automate_plugins import text
 from automate_studio.secrets.elsewhere import external_references
 from automate_studio.secrets.listing import secret_page
-from automate_studio.ui.formatting import format_dated
-from automate_studio.ui.objects.admin import ObjectAdmin
+from automate_ui.formatting import format_dated
+from automate_ui.navigation.admin_pages import list_response
+from automate_ui.objects.admin import ObjectAdmin
 
 
 class StudioSecretAdmin(ObjectAdmin, StoredSecretAdmin):

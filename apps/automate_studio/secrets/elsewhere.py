@@ -10,7 +10,7 @@ from django.db import models
 from automate_connectors.models import Connection
 from automate_core.models import WebhookEndpoint
 from automate_governance.permissions import User, permitted
-from automate_studio.ui.objects.where_used import UsageLink, link_to
+from automate_ui.objects.where_used import UsageLink, link_to
 
 MOST = 500  #: connections and webhooks that are looked at, each
 

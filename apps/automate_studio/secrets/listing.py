@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from automate_core.navigation.lists import (
+from automate_governance.admin import MISSING, OLD, key_state
+from automate_governance.models import StoredSecret
+from automate_governance.permissions import User, permitted
+from automate_governance.secrets.storing import visible_secrets
+from automate_governance.texts import translated
+from automate_plugins import text
+from automate_ui.formatting import format_ago
+from automate_ui.navigation.lists import (
     ListPage,
     Query,
     build_list_page,
@@ -18,14 +25,7 @@ from automate_core.navigation.lists import (
     owner_filter,
     page_slice,
 )
-from automate_governance.admin import MISSING, OLD, key_state
-from automate_governance.models import StoredSecret
-from automate_governance.permissions import User, permitted
-from automate_governance.secrets.storing import visible_secrets
-from automate_governance.texts import translated
-from automate_plugins import text
-from automate_studio.ui.formatting import format_ago
-from automate_studio.ui.objects.where_used import UsageSummary, where_used
+from automate_ui.objects.where_used import UsageSummary, where_used
 
 MOST = 2_000  #: secrets that are looked at
 TABS = {"": text("All"), "failing": text("Key missing"), "unused": text("Not used"), "used": text("In use")}

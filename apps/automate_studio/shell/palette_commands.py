@@ -9,10 +9,10 @@ from django.utils.translation import gettext as _
 from unfold.dataclasses import SearchResult
 
 from automate_core.models import Workflow
-from automate_core.navigation import registry
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import User, can, permitted
 from automate_studio import navigation
+from automate_ui.navigation import registry
 
 EACH = 6  #: workflows that are offered to run
 _RUN, _COPY = "run", "copy"

@@ -13,24 +13,24 @@ from django.utils.translation import gettext as _
 from automate_core.definition.step_names import shown_name, title_of_key
 from automate_core.definition.step_paths import key_of
 from automate_core.models import Wait, WaitAssignee
-from automate_core.navigation.http import clean_text
-from automate_core.navigation.lists import Query, Tab, query_string
-from automate_core.queries.approval_tasks import (
+from automate_core.runs.waits.approvals import assignee_label, outcome_name
+from automate_core.states import WaitStatus
+from automate_core.triggers.manual import START_SOURCES
+from automate_governance.permissions import User
+from automate_governance.texts import escape_invisible, translated
+from automate_operations.queries.approval_tasks import (
     find_tasks,
     read_key,
     undecidable_approvals,
     with_task_columns,
     write_key,
 )
-from automate_core.runs.waits.approvals import assignee_label, outcome_name
-from automate_core.states import WaitStatus
-from automate_core.triggers.manual import START_SOURCES
-from automate_governance.permissions import User
-from automate_governance.texts import escape_invisible, translated
 from automate_plugins import text
-from automate_studio.ui.formatting import format_ago, format_elapsed
-from automate_studio.ui.keyset_pages import KeysetPage, keyset_links
 from automate_studio.view_models.task_counts import may_reassign_tasks, task_count
+from automate_ui.formatting import format_ago, format_elapsed
+from automate_ui.keyset_pages import KeysetPage, keyset_links
+from automate_ui.navigation.http import clean_text
+from automate_ui.navigation.lists import Query, Tab, query_string
 
 ON_A_PAGE = 25
 _NAMING_SOURCES = (*START_SOURCES, "form:")  #: of events that name the person who started them

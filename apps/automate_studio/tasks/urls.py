@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from automate_studio.tasks import views as tasks
-from automate_studio.ui.view_access import signed_in
+from automate_ui.view_access import signed_in
 
 urlpatterns = [
     path("approvals/", signed_in(tasks.approval_list), name="approval_list"),

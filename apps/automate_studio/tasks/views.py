@@ -21,8 +21,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from automate_core.definition import form_validation
 from automate_core.models import Wait
-from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
-from automate_core.operations.offboarding import tasks as leaver_tasks
 from automate_core.runs.waits import approvals
 from automate_core.states import WaitStatus
 from automate_governance import sharing
@@ -33,12 +31,14 @@ from automate_governance.people.labels import find_group
 from automate_governance.people.role_giving import has_staff_status
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.texts import escape_invisible, translated
+from automate_operations.offboarding import tasks as leaver_tasks
 from automate_studio.tasks.listing import OF_OTHERS, build_task_row, task_page
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.formatting import as_sentence, format_count
-from automate_studio.ui.forms import form_fields, posted_answers, posted_remark, remark_error
-from automate_studio.ui.links import runs_to_review_url
 from automate_studio.view_models.task_counts import may_reassign_tasks, review_count
+from automate_ui.admin_page import render_page
+from automate_ui.formatting import as_sentence, format_count
+from automate_ui.forms import form_fields, posted_answers, posted_remark, remark_error
+from automate_ui.links import runs_to_review_url
+from automate_ui.navigation.http import HttpResponseSeeOther, clean_text, current_person
 
 LONGEST_FACT = 2_000
 MOST_REFUSALS = 5  #: that are listed

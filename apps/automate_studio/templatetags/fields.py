@@ -8,7 +8,7 @@ from typing import Any
 from django import forms, template
 from django.forms.boundfield import BoundField
 
-from automate_studio.ui.fields import build_form_field, build_widget_field
+from automate_ui.fields import build_form_field, build_widget_field
 
 register = template.Library()
 _FIELD = "automate_studio/ui/field.html"

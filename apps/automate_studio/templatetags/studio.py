@@ -19,15 +19,15 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import get_language
 
-from automate_core.operations.erasure.describe import find_erasure
 from automate_core.runs.service_words import error_with_words
 from automate_governance.admin_site import reverse
 from automate_governance.people.labels import group_label
 from automate_governance.people.names import sign_in_name
 from automate_governance.texts import error_message, translated
+from automate_operations.erasure.describe import find_erasure
 from automate_studio import navigation
-from automate_studio.ui import formatting
-from automate_studio.ui.formatting import (
+from automate_ui import formatting
+from automate_ui.formatting import (
     as_sentence,
     avatar_hue,
     format_ago,
@@ -48,7 +48,7 @@ from automate_studio.ui.formatting import (
     state_word,
     zone_name,
 )
-from automate_studio.ui.script_modules import import_map
+from automate_ui.script_modules import import_map
 
 register = template.Library()
 

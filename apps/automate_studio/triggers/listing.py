@@ -9,10 +9,18 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from automate_core.authoring.drafts.parsing import parse_trigger
+from automate_authoring.drafts.parsing import parse_trigger
 from automate_core.events import event_types, run_rights
 from automate_core.models import ActiveTrigger, PollState, Schedule, ServiceWebhook, Trigger, Workflow
-from automate_core.navigation.lists import (
+from automate_governance.permissions import User, permitted
+from automate_governance.texts import translated
+from automate_operations.queries.trigger_starts import last_starts
+from automate_plugins import text
+from automate_studio.view_models.connector_status import poll_status, webhook_status
+from automate_studio.view_models.step_card import trigger_icon
+from automate_ui.describe import TRIGGER_KINDS, describe_trigger
+from automate_ui.formatting import as_sentence
+from automate_ui.navigation.lists import (
     ListPage,
     ListQuery,
     Query,
@@ -21,14 +29,6 @@ from automate_core.navigation.lists import (
     list_query,
     page_slice,
 )
-from automate_core.queries.trigger_starts import last_starts
-from automate_governance.permissions import User, permitted
-from automate_governance.texts import translated
-from automate_plugins import text
-from automate_studio.ui.describe import TRIGGER_KINDS, describe_trigger
-from automate_studio.ui.formatting import as_sentence
-from automate_studio.view_models.connector_status import poll_status, webhook_status
-from automate_studio.view_models.step_card import trigger_icon
 
 TABS = {"": text("All"), "failing": text("Failing"), "paused": text("Paused")}
 _ORIGINS = {Trigger.Kind.EVENT.value: event_types.SOURCES}  #: of their runs, where these have other names

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from automate_studio.triggers.views import trigger_list
-from automate_studio.ui.view_access import staff
+from automate_ui.view_access import staff
 
 urlpatterns = [staff("triggers/", trigger_list, "trigger_list")]

@@ -6,9 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from automate_core.navigation.admin_pages import list_response
 from automate_governance.admin_site import reverse
 from automate_studio.triggers.listing import trigger_page
+from automate_ui.navigation.admin_pages import list_response
 
 
 @require_safe

@@ -13,9 +13,9 @@ from automate_core.expressions.json_logic import Explanation
 from automate_governance.numbers import typed_number
 from automate_governance.texts import escape_invisible, translated
 from automate_plugins import text
-from automate_studio.ui.describe import describe_condition
-from automate_studio.ui.formatting import as_sentence
 from automate_studio.view_models.compared_types import describe_mismatch
+from automate_ui.describe import describe_condition
+from automate_ui.formatting import as_sentence
 
 MAX_SHOWN = 80
 

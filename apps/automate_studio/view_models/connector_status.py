@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from automate_core.models import PollState, ServiceWebhook, Workflow
 from automate_governance.texts import translated
-from automate_studio.ui.formatting import as_sentence, format_count
+from automate_ui.formatting import as_sentence, format_count
 
 
 @dataclass(frozen=True, kw_only=True)

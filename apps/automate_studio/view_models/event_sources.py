@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.ui.formatting import short_id
+from automate_ui.formatting import short_id
 
 KINDS = {
     "webhook": (text("Webhook"), "webhook"),

@@ -11,7 +11,7 @@ from automate_core.models import RefusedDeliveries, WebhookEndpoint
 from automate_governance.permissions import SITE, User, can, permitted
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.ui.formatting import format_count, format_day
+from automate_ui.formatting import format_count, format_day
 
 DAYS = 14
 MOST = 400 * DAYS  #: rows that are read

@@ -14,8 +14,8 @@ from automate_core.definition.slots import StepIndex
 from automate_core.models import ExecutionRun, WorkflowVersion
 from automate_core.runs import control
 from automate_core.runs.rerun_plan import RunnableSteps
-from automate_studio.ui.describe import step_label
-from automate_studio.ui.versions import version_definitions, version_differences
+from automate_ui.describe import step_label
+from automate_ui.versions import version_definitions, version_differences
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automate_core.definition.step_paths import parent_path
-from automate_core.navigation.http import parse_number
-from automate_core.queries.loop_items import Items
+from automate_operations.queries.loop_items import Items
+from automate_ui.navigation.http import parse_number
 
 LIVE_STATES = {"running", "retrying", "waiting"}
 ITEM_STATES = {"failed", "active", "done"}  #: by which the items of a loop are filtered

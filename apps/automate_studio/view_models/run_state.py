@@ -19,9 +19,9 @@ from automate_core.definition.document import (
     TryStep,
 )
 from automate_core.definition.slots import Slot
-from automate_core.queries.loop_items import Items
-from automate_studio.ui.formatting import format_clock, format_count, format_duration
+from automate_operations.queries.loop_items import Items
 from automate_studio.view_models.run_data import LIVE_STATES, RunData, StepHistory, WaitInfo
+from automate_ui.formatting import format_clock, format_count, format_duration
 
 _REACHED = {"cancelled", "interrupted", "skipped"}
 HOLDING = (BranchStep, ParallelStep, ForEachStep, RepeatStep, TryStep)  #: do nothing themselves but what they hold

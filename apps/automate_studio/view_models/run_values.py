@@ -10,7 +10,7 @@ from automate_core.definition.step_paths import START, key_of
 from automate_core.models import ExecutionRun, StepRun
 from automate_core.states import StepStatus
 from automate_governance.admin_site import reverse
-from automate_studio.ui.json.tree import JsonTree
+from automate_ui.json.tree import JsonTree
 
 
 def run_value_tree(run: ExecutionRun, path: str, attempt: int, part: str, value: Any) -> JsonTree:

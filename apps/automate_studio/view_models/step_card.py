@@ -10,8 +10,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from automate_authoring.drafts.values import KIND_LABELS
 from automate_connectors.registry import find_action
-from automate_core.authoring.drafts.values import KIND_LABELS
 from automate_core.definition.document import (
     ActionStep,
     ApprovalStep,
@@ -31,8 +31,8 @@ from automate_core.definition.step_names import title_of_key
 from automate_core.expressions.durations import parse_duration
 from automate_governance.people.labels import group_label
 from automate_governance.texts import translated
-from automate_studio.ui.describe import describe_condition
-from automate_studio.ui.formatting import format_count, format_round_duration
+from automate_ui.describe import describe_condition
+from automate_ui.formatting import format_count, format_round_duration
 
 _EXPRESSION = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _PATH = re.compile(r"[\w.\[\]'\"]+")

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from django.utils.translation import ngettext
 
-from automate_studio.ui.formatting import format_count
 from automate_studio.view_models.run_data import LIVE_STATES
+from automate_ui.formatting import format_count
 
 
 def describe_counts(states: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from automate_core.authoring.drafts import step_location
+from automate_authoring.drafts import step_location
 from automate_core.definition import step_names
 from automate_core.definition.document import (
     OTHERWISE,
@@ -34,16 +34,16 @@ from automate_core.definition.document import (
 from automate_core.definition.slots import Slot, slots
 from automate_core.definition.step_paths import START, items_of, without_items
 from automate_core.definition.stops import always_stops, step_always_stops
-from automate_core.queries.loop_items import Items
 from automate_governance.texts import translated
+from automate_operations.queries.loop_items import Items
 from automate_plugins import text
-from automate_studio.ui.describe import describe_condition, describe_trigger, step_label
-from automate_studio.ui.formatting import format_count, state_glyph, state_word
 from automate_studio.view_models import run_state, step_card
 from automate_studio.view_models.event_sources import describe_source
 from automate_studio.view_models.run_data import RunData, StepHistory
 from automate_studio.view_models.run_state import build_run_state, describe_wait, is_slot_taken, items_progress
 from automate_studio.view_models.step_card import TextPart, card_detail, card_notes, card_sentence, card_style
+from automate_ui.describe import describe_condition, describe_trigger, step_label
+from automate_ui.formatting import format_count, state_glyph, state_word
 
 _BROKEN_OFF = {"cancelled", "interrupted"}
 _ENDED_STATES = {"succeeded", "failed", "cancelled", "skipped", "interrupted"}

@@ -13,16 +13,16 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from automate_core.queries.loop_items import Item, Items
-from automate_studio.ui.formatting import (
+from automate_operations.queries.loop_items import Item, Items
+from automate_studio.view_models.run_data import LIVE_STATES, Attempt, RunData, StepHistory
+from automate_studio.view_models.step_tree import RouteView, StepCard, StepTree
+from automate_ui.formatting import (
     format_count,
     format_duration,
     format_elapsed,
     format_round_duration,
     state_word,
 )
-from automate_studio.view_models.run_data import LIVE_STATES, Attempt, RunData, StepHistory
-from automate_studio.view_models.step_tree import RouteView, StepCard, StepTree
 
 _STEPS = (
     0.005,

@@ -11,11 +11,11 @@ from automate_core.admin import WebhookEndpointAdmin
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.ui.objects import form_view
-from automate_studio.ui.objects.admin import ObjectAdmin
-from automate_studio.ui.webhook_form import FOLDED, form_conditions, scheme_notes
 from automate_studio.webhooks import views
 from automate_studio.webhooks.views import endpoint_saved, endpoint_summary
+from automate_ui.objects import form_view
+from automate_ui.objects.admin import ObjectAdmin
+from automate_ui.webhook_form import FOLDED, form_conditions, scheme_notes
 
 
 class StudioWebhookEndpointAdmin(ObjectAdmin, WebhookEndpointAdmin):

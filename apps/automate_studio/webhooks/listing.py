@@ -10,7 +10,15 @@ from django.db.models import Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils.translation import gettext as _
 
 from automate_core.models import RefusedDeliveries, WebhookEndpoint
-from automate_core.navigation.lists import (
+from automate_core.webhooks import endpoints
+from automate_core.webhooks.schemes.registry import SCHEMES
+from automate_governance.permissions import User, permitted
+from automate_governance.secrets.recovery import lost_references
+from automate_governance.texts import translated
+from automate_operations.queries.endpoint_deliveries import MOST_COUNTED, count_accepted, last_accepted_at
+from automate_plugins import text
+from automate_ui.formatting import format_ago, format_count
+from automate_ui.navigation.lists import (
     ListPage,
     ListQuery,
     Query,
@@ -22,15 +30,7 @@ from automate_core.navigation.lists import (
     owner_filter,
     page_slice,
 )
-from automate_core.queries.endpoint_deliveries import MOST_COUNTED, count_accepted, last_accepted_at
-from automate_core.webhooks import endpoints
-from automate_core.webhooks.schemes.registry import SCHEMES
-from automate_governance.permissions import User, permitted
-from automate_governance.secrets.recovery import lost_references
-from automate_governance.texts import translated
-from automate_plugins import text
-from automate_studio.ui.formatting import format_ago, format_count
-from automate_studio.ui.objects.where_used import UsageSummary, where_used
+from automate_ui.objects.where_used import UsageSummary, where_used
 
 DAYS = 7  #: of which deliveries are counted
 TABS = {

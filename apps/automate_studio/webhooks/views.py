@@ -15,19 +15,19 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from automate_core.models import WebhookEndpoint
-from automate_core.navigation.admin_pages import list_response
-from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_core.webhooks import endpoints
 from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_governance.texts import translated
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.formatting import format_ago
-from automate_studio.ui.links import change_url
 from automate_studio.view_models.endpoint_info import EndpointInfo, build_endpoint_info
 from automate_studio.view_models.rejected_deliveries import REASONS
 from automate_studio.webhooks.listing import DAYS, webhook_page
+from automate_ui.admin_page import render_page
+from automate_ui.formatting import format_ago
+from automate_ui.links import change_url
+from automate_ui.navigation.admin_pages import list_response
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person
 
 
 @dataclass(frozen=True, kw_only=True)

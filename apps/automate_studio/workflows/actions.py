@@ -15,19 +15,19 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import push_url
 
-from automate_core.authoring import pausing
+from automate_authoring import pausing
 from automate_core.models import HostedForm, Workflow
-from automate_core.navigation.http import HttpResponseSeeOther, current_person, parse_number
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, Person, holds_anywhere, permitted
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.htmx import HtmxRequest
-from automate_studio.ui.links import change_url
-from automate_studio.ui.request_params import get_workflow_or_404
 from automate_studio.workflows.listing import ON_A_PAGE, workflow_page
+from automate_ui.admin_page import render_page
+from automate_ui.formatting import as_sentence
+from automate_ui.htmx import HtmxRequest
+from automate_ui.links import change_url
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person, parse_number
+from automate_ui.request_params import get_workflow_or_404
 
 TEMPLATE = "automate_studio/workflows/list.html"
 

@@ -10,20 +10,20 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from automate_core.authoring import copies, workflows
-from automate_core.authoring.library import files
+from automate_authoring import copies, workflows
+from automate_authoring.library import files
 from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import DefinitionError, Problem
 from automate_core.definition.step_paths import START
 from automate_core.models import Workflow
-from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_governance.texts import translated
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.links import change_url
-from automate_studio.ui.request_params import get_workflow_or_404
 from automate_studio.view_models.faulty_lines import faulty_lines
+from automate_ui.admin_page import render_page
+from automate_ui.links import change_url
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person
+from automate_ui.request_params import get_workflow_or_404
 
 _MOST_FAULTS = 50
 _LONGEST_NAME = 200

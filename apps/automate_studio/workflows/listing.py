@@ -13,12 +13,23 @@ from typing import Any
 from django.db.models import Count, Exists, Func, OuterRef, Q, QuerySet, TextField
 from django.utils.translation import gettext as _
 
-from automate_core.authoring import pausing
-from automate_core.authoring.drafts.parsing import parse_trigger
+from automate_authoring import pausing
+from automate_authoring.drafts.parsing import parse_trigger
 from automate_core.definition.document import WebhookTrigger
 from automate_core.events import stops
 from automate_core.models import Trigger, Workflow
-from automate_core.navigation.lists import (
+from automate_core.runs.waits.open_reviews import runs_to_review
+from automate_governance.people.names import username_field
+from automate_governance.permissions import User, permitted
+from automate_governance.texts import translated
+from automate_operations.queries.latest_runs import LATEST, SORT_ORDERS, read_latest_runs, sort_by_latest_runs
+from automate_plugins import text
+from automate_studio.view_models.connector_tiles import connector_tiles
+from automate_studio.view_models.step_card import trigger_icon
+from automate_ui.describe import TRIGGER_KINDS, describe_trigger
+from automate_ui.formatting import format_ago, format_duration, format_percent, state_word
+from automate_ui.links import runs_to_review_url
+from automate_ui.navigation.lists import (
     MOST_CHOICES,
     FilterChoice,
     ListPage,
@@ -32,17 +43,6 @@ from automate_core.navigation.lists import (
     owner_filter,
     page_slice,
 )
-from automate_core.queries.latest_runs import LATEST, SORT_ORDERS, read_latest_runs, sort_by_latest_runs
-from automate_core.runs.waits.open_reviews import runs_to_review
-from automate_governance.people.names import username_field
-from automate_governance.permissions import User, permitted
-from automate_governance.texts import translated
-from automate_plugins import text
-from automate_studio.ui.describe import TRIGGER_KINDS, describe_trigger
-from automate_studio.ui.formatting import format_ago, format_duration, format_percent, state_word
-from automate_studio.ui.links import runs_to_review_url
-from automate_studio.view_models.connector_tiles import connector_tiles
-from automate_studio.view_models.step_card import trigger_icon
 
 ON_A_PAGE = 25
 

@@ -9,15 +9,15 @@ import msgspec
 from django import forms
 from django.utils.translation import gettext as _
 
-from automate_core.authoring.drafts import commands
+from automate_authoring.drafts import commands
 from automate_core.definition.document import FormTrigger
 from automate_core.definition.published import published_definition
 from automate_core.models import Workflow
 from automate_core.triggers import manual
 from automate_governance.permissions import Person
-from automate_studio.ui.fields import FormFieldView, build_widget_field
-from automate_studio.ui.json.editor import parse_storable
-from automate_studio.ui.samples.samples import Sample, sample_for_trigger
+from automate_studio.samples.samples import Sample, sample_for_trigger
+from automate_ui.fields import FormFieldView, build_widget_field
+from automate_ui.json.editor import parse_storable
 
 MOST = 100_000  #: characters that the page shows of a sample
 

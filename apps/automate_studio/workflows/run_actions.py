@@ -8,20 +8,20 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from automate_core.authoring import pausing
+from automate_authoring import pausing
 from automate_core.definition import form_validation
-from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
 from automate_core.triggers import manual
 from automate_governance.permissions import can
 from automate_governance.texts import translated
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.forms import form_fields, posted_answers
-from automate_studio.ui.links import change_url
-from automate_studio.ui.request_params import get_workflow_or_404
-from automate_studio.ui.responses import try_action
 from automate_studio.workflows.actions import DISCARDED, RUN_NOW, paused_message
 from automate_studio.workflows.manual_payload import example_payload, parse_payload, payload_field, start_fields
+from automate_ui.admin_page import render_page
+from automate_ui.formatting import as_sentence
+from automate_ui.forms import form_fields, posted_answers
+from automate_ui.links import change_url
+from automate_ui.navigation.http import HttpResponseSeeOther, clean_text, current_person
+from automate_ui.request_params import get_workflow_or_404
+from automate_ui.responses import try_action
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

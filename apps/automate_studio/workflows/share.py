@@ -14,7 +14,6 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from automate_connectors.models import Connection
 from automate_core.models import WebhookEndpoint, Workflow
-from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
 from automate_governance import sharing
 from automate_governance.admin_site import admin_site
 from automate_governance.governed import Governed
@@ -22,8 +21,9 @@ from automate_governance.people import role_giving
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_governance.texts import translated
 from automate_plugins import text
-from automate_studio.ui.htmx import HtmxRequest
-from automate_studio.ui.links import change_url
+from automate_ui.htmx import HtmxRequest
+from automate_ui.links import change_url
+from automate_ui.navigation.http import HttpResponseSeeOther, clean_text, current_person
 
 KINDS: dict[str, type[Governed]] = {"connection": Connection, "webhook": WebhookEndpoint, "workflow": Workflow}
 

@@ -23,10 +23,10 @@ from automate_core.triggers.model_registry import watched_models
 from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.permissions import User, permitted
-from automate_studio.ui.describe import describe_trigger
-from automate_studio.ui.formatting import format_dated
 from automate_studio.view_models.connector_status import TriggerStatus, poll_status, webhook_status
 from automate_studio.view_models.step_card import trigger_icon
+from automate_ui.describe import describe_trigger
+from automate_ui.formatting import format_dated
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from automate_studio.ui.view_access import staff
 from automate_studio.workflows import actions, run_actions, share, views
 from automate_studio.workflows.create import copy_workflow, import_yaml, new_workflow
 from automate_studio.workflows.manual_run_status import manual_start_status
+from automate_ui.view_access import staff
 
 urlpatterns = [
     staff("workflows/new/", new_workflow, "workflow_new"),

@@ -8,9 +8,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from automate_core.authoring import pausing, workflows
-from automate_core.authoring.drafts import parsing, rows
-from automate_core.authoring.lint_rules import lint
+from automate_authoring import pausing, workflows
+from automate_authoring.drafts import parsing, rows
+from automate_authoring.lint_rules import lint
 from automate_core.definition import yaml_files
 from automate_core.definition.document import Definition, DefinitionError
 from automate_core.definition.published import published_definition
@@ -20,11 +20,11 @@ from automate_core.models import Workflow
 from automate_governance import audit
 from automate_governance.permissions import SITE, can, permitted
 from automate_governance.texts import translated
-from automate_studio.ui import run_rows
-from automate_studio.ui.admin_page import render_page
 from automate_studio.view_models.step_tree import draft_tree
 from automate_studio.workflows.manual_run_status import manual_start_from_query
 from automate_studio.workflows.triggers import trigger_rows
+from automate_ui import run_rows
+from automate_ui.admin_page import render_page
 
 # --- workflows --------------------------------------------------------------------------------------------------------
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from automate_core.operations.notifications.channels.contract import (
+from automate_egress import EgressConnectionError, EgressError, EgressTimeoutError, HttpResponse
+from automate_operations.notifications.channels.contract import (
     ChannelContext,
     Message,
     NotDeliveredError,
     NotificationChannel,
     verify_channel,
 )
-from automate_egress import EgressConnectionError, EgressError, EgressTimeoutError, HttpResponse
 from automate_plugins.fields import FieldKind, problems
 from automate_testing.contracts.calls import Call, make_instance, observe
 from automate_testing.contracts.samples import check_fields

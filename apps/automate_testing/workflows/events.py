@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from automate_core.authoring.test_runs import samples
-from automate_core.authoring.workflows import trigger_columns
+from automate_authoring.test_runs import samples
+from automate_authoring.workflows import trigger_columns
 from automate_core.database import AutomateNow
 from automate_core.definition import form_validation
 from automate_core.definition.document import Definition, FormTrigger, ManualTrigger, Trigger

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from automate_core.authoring import workflows
+from automate_authoring import workflows
 from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import Definition, DefinitionError
 from automate_core.definition.parsing import parse

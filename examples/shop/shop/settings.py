@@ -41,6 +41,11 @@ INSTALLED_APPS = [
     "automate_connectors",
     "automate_llm",
     "automate_core",
+    "automate_authoring",
+    "automate_operations",
+    "automate_pools",
+    "automate_telemetry",
+    "automate_ui",
     "shop",
 ]
 MIDDLEWARE = [

@@ -1,4 +1,4 @@
-/* A name in plain letters, for slugs and names that are proposed. The server's rule is automate_core.authoring.slugs. */
+/* A name in plain letters, for slugs and names that are proposed. The server's rule is automate_authoring.slugs. */
 const GERMAN = { "ä": "ae", "ö": "oe", "ü": "ue" };
 
 export const plainLetters = (text) => {

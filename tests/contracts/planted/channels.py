@@ -7,7 +7,7 @@ import uuid
 
 import requests
 
-from automate_core.operations.notifications.channels.contract import NotDeliveredError, NotificationChannel
+from automate_operations.notifications.channels.contract import NotDeliveredError, NotificationChannel
 from automate_plugins.fields import FieldKind, FieldSpec
 from tests.contracts.planted import Fault, planter
 

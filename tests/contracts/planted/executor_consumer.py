@@ -9,8 +9,8 @@ import time
 import uuid
 from pathlib import Path
 
-from automate_core.executors.consumers import ConsumerReports
-from automate_core.executors.performer import perform_step
+from automate_pools.consumers import ConsumerReports
+from automate_pools.performer import perform_step
 
 
 def receive(folder):

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from django.core.management import CommandError, call_command
 
-from automate_core.authoring import workflows
+from automate_authoring import workflows
 from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.expressions.side_by_side import side_by_side

@@ -17,9 +17,9 @@ from guardian.shortcuts import assign_perm
 
 from automate_core import artifacts
 from automate_core.models import ExecutionRun, StepRun
-from automate_core.operations.retention import pinning
 from automate_core.runs import control
 from automate_governance.models import AuditEntry
+from automate_operations.retention import pinning
 from tests.support.processes import wait_for
 from tests.support.walks import output, settle, states
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 
+from automate_authoring import pausing
 from automate_connectors.adapters.base import ConnectorError
-from automate_core.authoring import pausing
 from automate_core.engine.outcomes import NOT_BEGUN
 from automate_core.events import run_rights
 from automate_core.models import ExecutionRun, StepRun, Wait

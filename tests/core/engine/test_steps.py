@@ -12,9 +12,9 @@ from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.registry import connectors
 from automate_core.definition.document import DefinitionError
 from automate_core.models import Event, ExecutionRun, OutboxJob, RunLog, StepRun, Wait, WaitAssignee, Workflow
-from automate_core.queries.approval_tasks import undecidable_approvals
 from automate_core.runs.waits import approvals
 from automate_core.worker.worker import Worker
+from automate_operations.queries.approval_tasks import undecidable_approvals
 from tests.support.processes import wait_for
 from tests.support.walks import output, settle, states
 

@@ -7,7 +7,7 @@ import uuid
 import pytest
 from django.tasks import task_backends
 
-from automate_core.executors.performer import perform_step
+from automate_pools.performer import perform_step
 
 DUMMY = "django.tasks.backends.dummy.DummyBackend"
 IMMEDIATE = "django.tasks.backends.immediate.ImmediateBackend"

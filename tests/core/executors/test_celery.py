@@ -40,7 +40,7 @@ def workers(broker, environment, sink, tmp_path):
             "AUTOMATE_TEST_BROKER_URL": broker.url,
             "AUTOMATE_EGRESS_ALLOW": sink.host,
         }
-        command = [sys.executable, "-m", "celery", "-A", "automate_core.executors.celery_app", "worker"]
+        command = [sys.executable, "-m", "celery", "-A", "automate_pools.celery_app", "worker"]
         for number in range(2):
             options = ["--pool", kind, "--concurrency", "2", "--hostname", f"worker-{number}@%h"]
             with (tmp_path / f"worker-{number}.log").open("w") as log:

@@ -11,9 +11,9 @@ from django.db.models import F
 
 from automate_connectors.models import Connection
 from automate_core import ids
-from automate_core.executors import performer
 from automate_core.models import ExecutionRun, HandedOutStep, RunLog, StepRun, Wait
 from automate_core.runs import cancellation
+from automate_pools import performer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -100,7 +100,7 @@ def test_lost_message_is_sent_again_with_the_same_token(flow, run, drain, messag
 
 def test_claim_without_outcome_is_handed_out_again_under_a_new_token(flow, run, drain, messages, consume, sink):
     from automate_core.engine.effects.executor_pools import code_version
-    from automate_core.executors import store
+    from automate_pools import store
 
     flow()
     run({"number": 1})
@@ -120,7 +120,7 @@ def test_claim_without_outcome_is_handed_out_again_under_a_new_token(flow, run, 
 
 def test_step_whose_performers_all_die_fails(flow, run, drain, messages):
     from automate_core.engine.effects.executor_pools import code_version
-    from automate_core.executors import store
+    from automate_pools import store
 
     flow()
     run({"number": 1})
@@ -137,7 +137,7 @@ def test_step_whose_performers_all_die_fails(flow, run, drain, messages):
 
 def test_step_at_most_once_is_reviewed_when_its_performer_died(flow, run, drain, messages):
     from automate_core.engine.effects.executor_pools import code_version
-    from automate_core.executors import store
+    from automate_pools import store
 
     flow(CALL.replace("runs_on: gpu", "runs_on: gpu\n    at_most_once: true"))
     run({"number": 1})

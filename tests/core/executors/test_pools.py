@@ -5,16 +5,16 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from automate_core.checks.plugins import check_pools
 from django.urls import reverse
 
-from automate_core.checks.plugins import check_pools
 from automate_core.database import now
 from automate_core.definition.document import DefinitionError
-from automate_core.executors.consumers import ConsumerReports
+from automate_core.engine.effects.pool_backlog import read_pools, unserved_pools
 from automate_core.models import HandedOutStep, Notification, NotificationRule
-from automate_core.operations.notifications import rules
-from automate_core.operations.notifications.rule_values import RuleValues
-from automate_core.queries.pool_backlog import read_pools, unserved_pools
+from automate_operations.notifications import rules
+from automate_operations.notifications.rule_values import RuleValues
+from automate_pools.consumers import ConsumerReports
 from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)

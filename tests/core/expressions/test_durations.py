@@ -6,8 +6,8 @@ import pytest
 from django.utils import translation
 
 from automate_core.expressions.durations import parse_duration
-from automate_studio.ui.formatting import format_duration, format_round_duration
 from automate_studio.view_models.step_card import span_text
+from automate_ui.formatting import format_duration, format_round_duration
 
 
 @pytest.mark.parametrize(

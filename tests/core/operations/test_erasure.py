@@ -29,18 +29,18 @@ from automate_core.models import (
     Wait,
     Workflow,
 )
-from automate_core.operations.erasure import erasing
-from automate_core.operations.erasure.sources import all_kinds, all_sources
-from automate_core.operations.erasure.texts import InvalidTextsError, parse_texts
-from automate_core.operations.retention import pinning
-from automate_core.operations.retention.pruning import Pace
-from automate_core.operations.statistics import rollup
 from automate_core.runs import control
 from automate_core.runs.replay import replay_refusal
 from automate_core.runs.start_cancellation import cancel_run_or_start
 from automate_core.runs.waits import approvals
 from automate_governance import audit
 from automate_governance.models import AuditEntry
+from automate_operations.erasure import erasing
+from automate_operations.erasure.sources import all_kinds, all_sources
+from automate_operations.erasure.texts import InvalidTextsError, parse_texts
+from automate_operations.retention import pinning
+from automate_operations.retention.pruning import Pace
+from automate_operations.statistics import rollup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -401,7 +401,7 @@ def test_what_people_wrote_is_listed_and_kept(workflow, owner, capsys):
 
 
 def test_test_runs_are_deleted_with_their_samples(workflow, owner, drain):
-    from automate_core.authoring.test_runs.start import Request, start_test
+    from automate_authoring.test_runs.start import Request, start_test
 
     flow = workflow(ORDERS)
     made = start_test(flow, Request(mode="preview", scope="whole", payload={"customer": ADA, "text": "x"}), by=owner)
@@ -419,7 +419,7 @@ def test_erased_runs_and_events_start_nothing_again(orders, owner, deliver, drai
         control.rerun(run, by=owner)
     assert "erased" in replay_refusal(run.event)
     OutboxJob.objects.filter(pk=job.pk).update(status="dead", last_error="x")
-    from automate_core.operations import dead_jobs
+    from automate_operations import dead_jobs
 
     with pytest.raises(control.ControlError, match="was erased"):
         dead_jobs.requeue_job(OutboxJob.objects.get(pk=job.pk), owner)

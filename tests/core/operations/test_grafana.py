@@ -8,8 +8,8 @@ import re
 import pytest
 import yaml
 
-from automate_core.operations.telemetry.metrics.collector import AutomateCollector
-from automate_core.operations.telemetry.metrics.families import BOUNDS
+from automate_telemetry.metrics.collector import AutomateCollector
+from automate_telemetry.metrics.families import BOUNDS
 from tests.conftest import ROOT
 from tests.support.metrics import fill_metrics
 

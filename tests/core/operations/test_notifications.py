@@ -18,18 +18,18 @@ from guardian.shortcuts import assign_perm, remove_perm
 from automate_connectors import health
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, Notification, NotificationRule, Occurrence, OutboxJob, Wait
-from automate_core.operations.notifications import messages, rules, sender, texts
-from automate_core.operations.notifications.channels.slack import _slack_text
-from automate_core.operations.notifications.channels.webhook import webhook_payload
-from automate_core.operations.notifications.quiet_hours import after_quiet_hours
-from automate_core.operations.notifications.rule_values import Incident
-from automate_core.operations.notifications.rules import RuleValues
 from automate_core.states import TransitionError
 from automate_core.webhooks.schemes.registry import scheme_for
 from automate_core.webhooks.schemes.signing import Delivery
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import NotPermittedError
 from automate_governance.secrets.resolver import resolve
+from automate_operations.notifications import messages, rules, sender, texts
+from automate_operations.notifications.channels.slack import _slack_text
+from automate_operations.notifications.channels.webhook import webhook_payload
+from automate_operations.notifications.quiet_hours import after_quiet_hours
+from automate_operations.notifications.rule_values import Incident
+from automate_operations.notifications.rules import RuleValues
 from tests.support.audit import without_append_only
 from tests.support.processes import wait_for
 from tests.support.smtp import MailServer
@@ -487,7 +487,7 @@ def test_the_log_is_kept_for_so_many_days(flow, owner, happen, notify, settings)
 def test_without_a_mail_server_messages_name_the_setting_and_the_sites_variable(monkeypatch):
     """A host project has no variables of the site's: its messages name the setting alone."""
     from automate_core import conf
-    from automate_core.operations.notifications.channels import mail
+    from automate_operations.notifications.channels import mail
 
     assert "in AUTOMATE_SMTP." in mail.no_mail_message() and "MAILERS" not in mail.no_mail_message()
     monkeypatch.setattr(conf, "variables", {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from automate_core.models import StepRun
-from automate_core.operations.backup.report import _in_doubt
+from automate_operations.backup.report import _in_doubt
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,13 +13,13 @@ from django.db import connection, connections
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
-from automate_core.authoring.test_runs import start
-from automate_core.authoring.test_runs.start import Request
+from automate_authoring.test_runs import start
+from automate_authoring.test_runs.start import Request
 from automate_core.models import Event, ExecutionRun, OutboxJob, Pruning, StepRun, TraceExport, Wait, WorkflowVersion
-from automate_core.operations.retention import pinning, policy
-from automate_core.operations.retention.pruning import Pruner
 from automate_core.runs import control
 from automate_governance.models import AuditEntry
+from automate_operations.retention import pinning, policy
+from automate_operations.retention.pruning import Pruner
 from tests.support.processes import process, wait_for
 from tests.support.walks import settle
 

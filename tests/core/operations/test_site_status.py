@@ -17,10 +17,10 @@ from django.utils import timezone
 from automate_api.tokens.issuing import create_token
 from automate_connectors.models import Connection
 from automate_core.models import Notification, NotificationRule, WorkerState
-from automate_core.operations import disks
-from automate_core.operations.site_status import operation, registry
 from automate_governance import audit, sign_in
 from automate_governance.models import SitePermission
+from automate_operations import disks
+from automate_operations.site_status import operation, registry
 from tests.support.pages import Page
 from tests.support.people import make_person
 from tests.support.runs import ended_runs, published_workflows

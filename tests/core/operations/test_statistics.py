@@ -10,10 +10,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
+from automate_authoring import pausing
+from automate_authoring.test_runs import start as starting
+from automate_authoring.test_runs.start import Request
 from automate_core import database
-from automate_core.authoring import pausing
-from automate_core.authoring.test_runs import start as starting
-from automate_core.authoring.test_runs.start import Request
 from automate_core.models import (
     EndedRun,
     ExecutionRun,
@@ -26,12 +26,12 @@ from automate_core.models import (
     StepRun,
     Wait,
 )
-from automate_core.operations.statistics import buckets, expiry, failures, levels, period_figures, periods
 from automate_core.outbox.store import OutboxStore
-from automate_core.queries.latest_runs import read_latest_runs
 from automate_core.runs import control
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
+from automate_operations.queries.latest_runs import read_latest_runs
+from automate_operations.statistics import buckets, expiry, failures, levels, period_figures, periods
 from tests.support.walks import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,13 +12,13 @@ from automate_connectors import outbound
 from automate_core import ids
 from automate_core.api import emit
 from automate_core.models import Event, ExecutionRun, StepRun, TraceExport, Wait
-from automate_core.operations.statistics import rollup
-from automate_core.operations.telemetry import trace_export, trace_queue
-from automate_core.operations.telemetry.trace_export import TraceExporter
 from automate_core.outbox.store import OutboxStore
 from automate_core.runs import control
-from automate_core.tracing import collector as configuration
 from automate_core.worker import maintenance
+from automate_operations.statistics import rollup
+from automate_telemetry.traces import collector as configuration
+from automate_telemetry.traces import trace_export, trace_queue
+from automate_telemetry.traces.trace_export import TraceExporter
 from tests.support.walks import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)

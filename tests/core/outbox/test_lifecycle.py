@@ -15,9 +15,9 @@ from django.utils import timezone
 from automate_core.events.scope import event_scope
 from automate_core.ids import uuid7, uuid7_time
 from automate_core.models import EndedRun, Event, ExecutionRun, OutboxJob, SearchTerm, StepRun, Wait, Workflow
-from automate_core.operations import dead_jobs
 from automate_core.outbox.store import OutboxStore
 from automate_core.runs import control
+from automate_operations import dead_jobs
 from tests.support.walks import Slow
 
 pytestmark = pytest.mark.django_db(transaction=True)

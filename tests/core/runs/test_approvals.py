@@ -13,10 +13,10 @@ from guardian.shortcuts import assign_perm
 
 from automate_core.definition import form_validation
 from automate_core.models import ExecutionRun, Notification, OutboxJob, Wait, WaitAssignee, Workflow
-from automate_core.operations.notifications import approval_mail
 from automate_core.runs.waits import approvals
 from automate_governance.models import AuditEntry, Preferences
 from automate_governance.permissions import NotPermittedError
+from automate_operations.notifications import approval_mail
 from tests.support.smtp import MailServer
 
 pytestmark = pytest.mark.django_db(transaction=True)

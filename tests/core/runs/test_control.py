@@ -13,12 +13,12 @@ from django.db import connection, connections
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
-from automate_core.authoring import pausing
+from automate_authoring import pausing
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait, Workflow
-from automate_core.operations import dead_jobs
 from automate_core.runs import control, reruns
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
+from automate_operations import dead_jobs
 from tests.support.events import came_to
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,9 +11,9 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from automate_core.models import BulkAction, ExecutionRun, FailureGroup, StepRun
-from automate_core.operations import bulk
-from automate_core.operations.statistics.rollup import count_ended_runs
 from automate_core.runs import control
+from automate_operations import bulk
+from automate_operations.statistics.rollup import count_ended_runs
 from tests.support.pages import Page
 from tests.support.walks import settle
 

@@ -7,15 +7,15 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
+from automate_authoring import workflows
 from automate_core import database
-from automate_core.authoring import workflows
 from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.files.store import FileOwner, store_file
 from automate_core.models import ActiveTrigger, Event, HostedForm, StoredFile, Workflow
-from automate_core.operations.retention import statements
 from automate_core.triggers import forms
 from automate_governance.models import AuditEntry
+from automate_operations.retention import statements
 
 FORM = """
 name: Claim

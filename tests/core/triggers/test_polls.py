@@ -8,11 +8,11 @@ import threading
 import pytest
 from django.db import connection
 
+from automate_authoring import pausing, workflows
 from automate_connectors import health
 from automate_connectors.adapters.polls import PollItem, PollResult
 from automate_connectors.adapters.rss import RssConnector
 from automate_connectors.models import Connection
-from automate_core.authoring import pausing, workflows
 from automate_core.database import now
 from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError

@@ -12,11 +12,11 @@ import pytest
 from django.db import connection, transaction
 from django.test import Client
 
+from automate_authoring import pausing, workflows
 from automate_connectors import health
 from automate_connectors.adapters.webhooks import Registration
 from automate_connectors.models import Connection
 from automate_core.api import start
-from automate_core.authoring import pausing, workflows
 from automate_core.database import now
 from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError

@@ -224,7 +224,7 @@ def _prepare(sink: Sink, slugs: tuple[str, ...]) -> None:
     from django.core.management import call_command
     from django.db import connections
 
-    from automate_core.authoring import workflows
+    from automate_authoring import workflows
     from automate_core.definition import yaml_files
     from automate_core.webhooks import endpoints
     from tests.faults import history

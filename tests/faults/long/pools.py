@@ -17,7 +17,7 @@ from tests.support.brokers import Broker, RabbitMQ, Redis
 CONCURRENCY = 4
 BROKERS: dict[str, type[Broker]] = {"redis": Redis, "rabbitmq": RabbitMQ}
 CELERY = [
-    sys.executable, "-m", "celery", "-A", "automate_core.executors.celery_app", "worker", "--loglevel", "WARNING",
+    sys.executable, "-m", "celery", "-A", "automate_pools.celery_app", "worker", "--loglevel", "WARNING",
     "--pool", "threads", "--concurrency", str(CONCURRENCY), "--without-gossip", "--without-mingle",
 ]  # fmt: skip
 

@@ -88,8 +88,8 @@ def _prepare(on: Ground) -> None:
     from django.contrib.auth import get_user_model
     from django.db import connections
 
+    from automate_authoring import workflows
     from automate_connectors.models import Connection
-    from automate_core.authoring import workflows
     from automate_core.definition import yaml_files
     from automate_governance.models import StoredSecret
 

@@ -21,9 +21,9 @@ from django.contrib.auth.models import Group  # noqa: E402
 from django.test import Client, RequestFactory  # noqa: E402
 from django.urls import NoReverseMatch, URLPattern, get_resolver  # noqa: E402
 
+from automate_authoring import connector_versions, workflows  # noqa: E402
 from automate_connectors.models import Connection  # noqa: E402
 from automate_connectors.stored import drafts  # noqa: E402
-from automate_core.authoring import connector_versions, workflows  # noqa: E402
 from automate_core.definition import yaml_files  # noqa: E402
 from automate_core.models import (  # noqa: E402
     BulkAction,
@@ -36,7 +36,6 @@ from automate_core.models import (  # noqa: E402
     Wait,
     Workflow,
 )
-from automate_core.operations.statistics import rollup  # noqa: E402
 from automate_core.triggers import manual  # noqa: E402
 from automate_core.webhooks import endpoints  # noqa: E402
 from automate_core.webhooks.schemes.registry import GitHubScheme  # noqa: E402
@@ -44,6 +43,7 @@ from automate_core.worker.worker import Worker  # noqa: E402
 from automate_governance import sharing  # noqa: E402
 from automate_governance.admin_site import admin_site, reverse  # noqa: E402
 from automate_llm.models import LLMBudget  # noqa: E402
+from automate_operations.statistics import rollup  # noqa: E402
 from automate_studio.models import SavedView  # noqa: E402
 
 PASSWORD = "a password of tests"

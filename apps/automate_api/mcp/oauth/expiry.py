@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.apps import apps
 
 from automate_core.conf import setting
-from automate_core.worker.maintenance_tasks import MaintenanceTask, register_task
+from automate_core.worker.maintenance_tasks import MaintenanceTask, register_tasks
 
 DUE = """
 EXISTS (SELECT FROM oauth2_provider_grant WHERE expires < now() - interval '1 hour')
@@ -16,7 +16,7 @@ OR EXISTS (SELECT FROM oauth2_provider_accesstoken WHERE expires < now() - inter
 def register_expiry() -> None:
     """Have workers do it once an hour, where people connect agents by OAuth."""
     if setting("AUTOMATE_MCP_OAUTH") and apps.is_installed("oauth2_provider"):
-        register_task(MaintenanceTask("expired OAuth tokens", DUE, _delete_expired, pause=3_600))
+        register_tasks(MaintenanceTask("expired OAuth tokens", DUE, _delete_expired, pause=3_600))
 
 
 def _delete_expired() -> float | None:

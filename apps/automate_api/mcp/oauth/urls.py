@@ -9,7 +9,7 @@ from django.urls import path
 
 from automate_api.mcp.oauth.provider import ISSUER_PATH, RESOURCE_PATH
 from automate_api.mcp.oauth.views import ConsentView, RevokeView, TokenView, resource_metadata, server_metadata
-from automate_core.navigation.admin_pages import staff
+from automate_ui.navigation.admin_pages import staff
 
 app_name = "automate_oauth"
 urlpatterns = [

@@ -24,8 +24,8 @@ from automate_api.mcp.oauth.connections import connect_client, is_own_resource
 from automate_api.mcp.oauth.fetcher import asked_by_person
 from automate_api.mcp.oauth.provider import SCOPES, TICKED, WRONG_RESOURCE, issuer, resource
 from automate_api.screens.scope_words import grouped
-from automate_core.navigation.http import current_person
 from automate_governance.admin_site import admin_site, reverse
+from automate_ui.navigation.http import current_person
 
 WITHOUT_PKCE = "A code challenge with the method S256 is required."
 

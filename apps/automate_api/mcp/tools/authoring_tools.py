@@ -10,18 +10,18 @@ from django.utils.translation import gettext as _
 from automate_api.mcp.callers import Caller
 from automate_api.mcp.tools.draft_tools import DRAFT_REV, SCOPES, describe_conflict, describe_state
 from automate_api.mcp.tools.tool import WORKFLOW, Arguments, Hints, Tool, ToolError, ToolResult, get_workflow
-from automate_core.authoring import copies, workflows
-from automate_core.authoring.drafts import commands
-from automate_core.authoring.drafts.errors import ConflictError
-from automate_core.authoring.library import files, instantiate, needs
+from automate_authoring import copies, workflows
+from automate_authoring.drafts import commands
+from automate_authoring.drafts.errors import ConflictError
+from automate_authoring.library import files, instantiate, needs
 from automate_core.definition import yaml_files
 from automate_core.definition.document import Definition
 from automate_core.definition.parsing import parse
 from automate_core.models import Workflow
-from automate_core.operations.notifications.texts import page_url
 from automate_governance.permissions import permitted
 from automate_governance.redaction.redactor import redact
 from automate_governance.texts import translated
+from automate_operations.notifications.texts import page_url
 from automate_plugins import text
 
 _LONGEST_NAME = 200

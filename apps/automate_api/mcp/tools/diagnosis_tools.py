@@ -22,10 +22,10 @@ from automate_api.mcp.tools.tool import (
     get_workflow,
     read_run_id,
 )
+from automate_authoring.test_runs import start
+from automate_authoring.test_runs.decisions import Decision
+from automate_authoring.test_runs.start import NotTestableError, Request
 from automate_core import artifacts
-from automate_core.authoring.test_runs import start
-from automate_core.authoring.test_runs.decisions import Decision
-from automate_core.authoring.test_runs.start import NotTestableError, Request
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun
 from automate_core.states import FINAL_RUN_STATES, StepStatus

@@ -10,13 +10,13 @@ import msgspec
 from automate_api.mcp.callers import Caller
 from automate_api.mcp.tools.draft_tools import SCOPES
 from automate_api.mcp.tools.tool import Arguments, Tool, ToolError, ToolResult
+from automate_authoring.drafts.parsing import STEPS, TRIGGERS
+from automate_authoring.drafts.values import KIND_LABELS, TRIGGER_LABELS
+from automate_authoring.library.files import Template, installed_templates
+from automate_authoring.step_search import Entry, search_steps
+from automate_authoring.step_words import KIND_DESCRIPTIONS, TRIGGER_DESCRIPTIONS
 from automate_connectors.adapters.base import Action, ConnectorAdapter
 from automate_connectors.models import Connection
-from automate_core.authoring.drafts.parsing import STEPS, TRIGGERS
-from automate_core.authoring.drafts.values import KIND_LABELS, TRIGGER_LABELS
-from automate_core.authoring.library.files import Template, installed_templates
-from automate_core.authoring.step_search import Entry, search_steps
-from automate_core.authoring.step_words import KIND_DESCRIPTIONS, TRIGGER_DESCRIPTIONS
 from automate_governance.permissions import permitted
 from automate_governance.texts import translated
 from automate_plugins import text

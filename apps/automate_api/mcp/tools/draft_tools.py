@@ -9,15 +9,15 @@ import msgspec
 
 from automate_api.mcp.callers import Caller
 from automate_api.mcp.tools.tool import WORKFLOW, Arguments, Hints, Tool, ToolError, ToolResult, get_workflow
-from automate_core.authoring.drafts import commands, requests
-from automate_core.authoring.drafts.commands import DraftState
-from automate_core.authoring.drafts.errors import ConflictError, RefusedError, SeveralEditsError
-from automate_core.authoring.drafts.problems import DraftProblem
-from automate_core.authoring.drafts.values import draft_document
-from automate_core.authoring.publishing.readiness import publishing_problems
-from automate_core.operations.notifications.texts import page_url
+from automate_authoring.drafts import commands, requests
+from automate_authoring.drafts.commands import DraftState
+from automate_authoring.drafts.errors import ConflictError, RefusedError, SeveralEditsError
+from automate_authoring.drafts.problems import DraftProblem
+from automate_authoring.drafts.values import draft_document
+from automate_authoring.publishing.readiness import publishing_problems
 from automate_governance.redaction.redactor import redact
 from automate_governance.texts import translated
+from automate_operations.notifications.texts import page_url
 from automate_plugins import text
 
 SCOPES = ("workflow:view", "workflow:change")

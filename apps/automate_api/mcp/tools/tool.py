@@ -14,8 +14,8 @@ from jsonschema.exceptions import best_match
 
 from automate_api.mcp.callers import Caller
 from automate_api.v1.idempotency import check_key
-from automate_core.authoring.drafts.errors import EditError
-from automate_core.authoring.test_runs.start import NotTestableError
+from automate_authoring.drafts.errors import EditError
+from automate_authoring.test_runs.start import NotTestableError
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.form_validation import AnswersError
 from automate_core.models import ExecutionRun, Workflow

@@ -18,12 +18,12 @@ from automate_api.v1.problems import ProblemError, answer_errors
 from automate_core.definition.form_validation import AnswersError
 from automate_core.definition.step_paths import key_of
 from automate_core.models import Wait, WaitAssignee
-from automate_core.queries.approval_tasks import Key, find_tasks, read_key, write_key
 from automate_core.runs.waits import approvals
 from automate_core.states import WaitStatus
 from automate_governance.people import names
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, has_scope
+from automate_operations.queries.approval_tasks import Key, find_tasks, read_key, write_key
 from automate_plugins import text
 
 router = Router()

@@ -12,12 +12,12 @@ from ninja import Field, Query, Router, Schema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, aware, read_page
 from automate_api.v1.problems import ProblemError
-from automate_core.queries.audit_search import AuditSearch
-from automate_core.queries.statement_timeout import bounded_queries
 from automate_governance import audit
 from automate_governance.models import AuditEntry as Entry
 from automate_governance.people.origin import Source
 from automate_governance.permissions import SITE, NotPermittedError, can
+from automate_operations.queries.audit_search import AuditSearch
+from automate_operations.queries.statement_timeout import bounded_queries
 from automate_plugins import text
 
 router = Router()

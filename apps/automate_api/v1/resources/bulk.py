@@ -20,18 +20,18 @@ from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.runs.runs import RunFilterQuery
 from automate_core.events.access import find_event_access
 from automate_core.models import BulkAction, Event, ExecutionRun
-from automate_core.operations import bulk
-from automate_core.operations.bulk_selection import (
+from automate_core.states import BulkStatus
+from automate_governance.admin_site import reverse
+from automate_governance.permissions import NotPermittedError, holds_anywhere, permitted
+from automate_governance.texts import translated
+from automate_operations import bulk
+from automate_operations.bulk_selection import (
     BulkSelection,
     nothing_to_do_reason,
     select_chosen,
     select_filtered,
 )
-from automate_core.queries.run_search import LAST
-from automate_core.states import BulkStatus
-from automate_governance.admin_site import reverse
-from automate_governance.permissions import NotPermittedError, holds_anywhere, permitted
-from automate_governance.texts import translated
+from automate_operations.queries.run_search import LAST
 from automate_plugins import text
 
 router = Router()

@@ -12,9 +12,9 @@ from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.runs.runs import Run, describe_run
 from automate_api.v1.resources.workflows import get_workflow
-from automate_core.authoring.test_runs import start
-from automate_core.authoring.test_runs.decisions import Decision
-from automate_core.authoring.test_runs.start import NotTestableError, Request
+from automate_authoring.test_runs import start
+from automate_authoring.test_runs.decisions import Decision
+from automate_authoring.test_runs.start import NotTestableError, Request
 from automate_governance.texts import translated
 
 router = Router()

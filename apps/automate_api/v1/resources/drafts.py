@@ -16,11 +16,11 @@ from automate_api.v1.definitions import DraftWarning, WorkflowText, describe_pro
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.workflows import WorkflowSummary, get_workflow, workflow_rows
-from automate_core.authoring import workflows
-from automate_core.authoring.drafts import rows
-from automate_core.authoring.drafts.errors import ConflictError
-from automate_core.authoring.drafts.values import draft_document
-from automate_core.authoring.publishing.readiness import publishing_warnings
+from automate_authoring import workflows
+from automate_authoring.drafts import rows
+from automate_authoring.drafts.errors import ConflictError
+from automate_authoring.drafts.values import draft_document
+from automate_authoring.publishing.readiness import publishing_warnings
 from automate_core.definition import yaml_files
 from automate_core.definition.document import Definition, DefinitionError
 from automate_core.definition.parsing import parse

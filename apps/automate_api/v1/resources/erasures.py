@@ -15,12 +15,12 @@ from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, read_page
 from automate_api.v1.problems import ProblemError
 from automate_core.models import Erasure, ErasureItem
-from automate_core.operations.erasure import erasing
-from automate_core.operations.erasure.describe import describe_found
-from automate_core.operations.erasure.texts import LONGEST, MOST_TEXTS, parse_texts
 from automate_core.states import ErasureStatus
 from automate_governance.admin_site import reverse
 from automate_governance.texts import translated
+from automate_operations.erasure import erasing
+from automate_operations.erasure.describe import describe_found
+from automate_operations.erasure.texts import LONGEST, MOST_TEXTS, parse_texts
 
 router = Router()
 

@@ -22,16 +22,16 @@ from automate_api.v1.resources.bulk import (
 from automate_api.v1.resources.events import EventFilterQuery, bounded_search
 from automate_core.events import access
 from automate_core.models import BulkAction, Workflow
-from automate_core.operations import bulk
-from automate_core.operations.bulk_replay import (
+from automate_governance.audit import payload_views
+from automate_governance.permissions import NotPermittedError, holds_anywhere
+from automate_governance.texts import translated
+from automate_operations import bulk
+from automate_operations.bulk_replay import (
     ReplaySelection,
     nothing_to_replay_reason,
     select_chosen,
     select_filtered,
 )
-from automate_governance.audit import payload_views
-from automate_governance.permissions import NotPermittedError, holds_anywhere
-from automate_governance.texts import translated
 from automate_plugins import text
 
 router = Router()

@@ -22,17 +22,17 @@ from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, read_uuid_cursor, write_cursor
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.workflows import get_workflow
-from automate_core.authoring.match_explanation import MatchOutcome, TriggerExplanation, explain_match
+from automate_authoring.match_explanation import MatchOutcome, TriggerExplanation, explain_match
 from automate_core.events import access
 from automate_core.expressions.json_logic import Explanation
 from automate_core.models import Event
-from automate_core.queries.event_search import SINCE, find_events
-from automate_core.queries.statement_timeout import bounded_queries
 from automate_core.runs import event_sending, replay
 from automate_governance.admin_site import reverse
 from automate_governance.audit import payload_views
 from automate_governance.permissions import NotPermittedError
 from automate_governance.texts import translated
+from automate_operations.queries.event_search import SINCE, find_events
+from automate_operations.queries.statement_timeout import bounded_queries
 from automate_plugins import text
 
 router = Router()

@@ -16,10 +16,10 @@ from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, permitted_rows, read_page
 from automate_core.ids import uuid7_time
 from automate_core.models import ExecutionRun, FailureCount, FailureGroup, OutboxJob
-from automate_core.operations import dead_jobs
-from automate_core.operations.statistics import failures
 from automate_governance.permissions import SITE, NotPermittedError, Person, can, permitted
 from automate_governance.texts import error_message, translated
+from automate_operations import dead_jobs
+from automate_operations.statistics import failures
 from automate_plugins import text
 
 router = Router()

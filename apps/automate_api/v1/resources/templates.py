@@ -13,8 +13,8 @@ from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, check_may_view, cut_page, read_cursor
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.workflows import WorkflowSummary, workflow_rows
-from automate_core.authoring.library import files, instantiate, needs
-from automate_core.authoring.library.files import Template
+from automate_authoring.library import files, instantiate, needs
+from automate_authoring.library.files import Template
 from automate_core.definition.parsing import to_document
 from automate_core.models import Workflow
 from automate_governance.people.names import sign_in_name

@@ -13,15 +13,15 @@ from automate_api.v1.pages import check_list
 from automate_api.v1.problems import ProblemError
 from automate_core import database
 from automate_core.models import ExecutionRun, Workflow
-from automate_core.operations.statistics import period_figures
-from automate_core.operations.statistics.buckets import percentile
-from automate_core.operations.statistics.period_figures import Counts
-from automate_core.operations.statistics.periods import BARS, find_period
 from automate_core.outbox import status as queue_status
 from automate_governance.permissions import SITE, NotPermittedError, can
 from automate_governance.texts import translated
 from automate_llm import budgets, prices, report
 from automate_llm.models import LLMUsage
+from automate_operations.statistics import period_figures
+from automate_operations.statistics.buckets import percentile
+from automate_operations.statistics.period_figures import Counts
+from automate_operations.statistics.periods import BARS, find_period
 from automate_plugins import text
 
 router = Router()

@@ -16,7 +16,7 @@ from automate_api.v1.definitions import WorkflowText
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.pages import Page, PageQuery, aware, check_may_view, filter_given, permitted_rows, read_page
 from automate_api.v1.problems import ProblemError
-from automate_core.authoring import copies, pausing, workflows
+from automate_authoring import copies, pausing, workflows
 from automate_core.events import stops
 from automate_core.models import Workflow
 from automate_governance.people.names import people_named, sign_in_name

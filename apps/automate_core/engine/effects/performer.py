@@ -40,7 +40,7 @@ from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating.pool import RenderUnavailableError
 from automate_core.faultpoints import reach
 from automate_core.files.store import FileAccess, FileOwner
-from automate_core.tracing.context import attempt_traceparent
+from automate_core.trace_context import trace_export
 from automate_core.triggers.host_events import run_origin
 from automate_governance.permissions import Person
 from automate_governance.redaction.json_logs import LogIds
@@ -167,7 +167,7 @@ def _file_access(call: EffectCall, node: ActionNode, run_as: Callable[[], Person
 def _traceparent(call: EffectCall) -> str:
     """The header that other systems' spans are placed by, below the attempt's; empty without an export of traces."""
     run, step = call.walk.run, call.effect.step
-    return attempt_traceparent(
+    return trace_export().attempt_traceparent(
         run.trace_id, run.id, step.path, step.attempt, headers=call.job.headers, workflow=call.walk.program.workflow
     )
 

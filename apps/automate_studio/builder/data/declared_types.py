@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from automate_authoring.drafts.commands import DraftState
+from automate_authoring.drafts.values import StepNode
+from automate_authoring.test_runs.samples import connector_sample
 from automate_connectors.adapters.base import Action
 from automate_connectors.mail.message import SAMPLE
 from automate_connectors.registry import find_action
-from automate_core.authoring.drafts.commands import DraftState
-from automate_core.authoring.drafts.values import StepNode
-from automate_core.authoring.test_runs.samples import connector_sample
 from automate_core.definition.document import (
     FormTrigger,
     MailTrigger,
@@ -31,7 +31,7 @@ from automate_core.triggers.model_registry import watched_models
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.panel.schema_table import LANGUAGE as SCHEMA_LANGUAGE
-from automate_studio.ui.json.expressions import A_FILE
+from automate_ui.json.expressions import A_FILE
 
 
 @dataclass(frozen=True)

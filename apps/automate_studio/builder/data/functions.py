@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from automate_core.expressions.templating import reference
 from automate_core.expressions.templating.reference import Entry
 from automate_governance.texts import translated
-from automate_studio.ui.request_params import get_editable_workflow
+from automate_ui.request_params import get_editable_workflow
 
 _APPLIED = re.compile(r"\|\s*(\w+(?:\((?:'[^']*'|\"[^\"]*\"|[^()'\"])*\))?)")
 

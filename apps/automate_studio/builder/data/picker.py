@@ -14,8 +14,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from automate_core.authoring.drafts.commands import DraftState
-from automate_core.authoring.drafts.values import StepNode
+from automate_authoring.drafts.commands import DraftState
+from automate_authoring.drafts.values import StepNode
 from automate_core.definition.document import ActionStep, ForEachStep, StopStep
 from automate_core.definition.scope import NameScope, scope_at
 from automate_core.definition.slots import walk
@@ -24,11 +24,11 @@ from automate_governance.texts import translated
 from automate_studio.builder.data import declared_types
 from automate_studio.builder.data.declared_types import TypeOnly
 from automate_studio.builder.panel.setup import TRIGGERS
-from automate_studio.ui.describe import describe_run_condition, step_label
-from automate_studio.ui.formatting import format_count
-from automate_studio.ui.json import expressions
-from automate_studio.ui.json.expressions import one_line, path_expression, split_label, type_glyph
-from automate_studio.ui.json.tree import value_at
+from automate_ui.describe import describe_run_condition, step_label
+from automate_ui.formatting import format_count
+from automate_ui.json import expressions
+from automate_ui.json.expressions import one_line, path_expression, split_label, type_glyph
+from automate_ui.json.tree import value_at
 
 MAX_ROWS = 50  #: of one level
 OPEN_STEPS = 2  #: the nearest steps, whose data are there at once

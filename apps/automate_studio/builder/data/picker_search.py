@@ -10,7 +10,7 @@ from automate_core.expressions.json_path import ABSENT, Path
 from automate_plugins.files import is_file
 from automate_studio.builder.data import declared_types
 from automate_studio.builder.data.picker import PickerData, PickerGroup, picker_row, with_rows
-from automate_studio.ui.json.expressions import path_expression
+from automate_ui.json.expressions import path_expression
 
 MAX_HITS = 60
 MAX_SEARCHED = 20_000  #: values that one search looks at

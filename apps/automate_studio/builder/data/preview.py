@@ -16,11 +16,11 @@ from automate_core.expressions.templating.arithmetic import read_sum
 from automate_governance.texts import escape_invisible, translated
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.data.declared_types import has_declared
-from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.json import expressions
-from automate_studio.ui.json.editor import parse_json
-from automate_studio.ui.json.tree import value_at
-from automate_studio.ui.samples.samples import Sample, WithheldSample
+from automate_studio.samples.samples import Sample, WithheldSample
+from automate_ui.formatting import as_sentence
+from automate_ui.json import expressions
+from automate_ui.json.editor import parse_json
+from automate_ui.json.tree import value_at
 
 MAX_SHOWN = 2_000
 MAX_PIECES = 200

@@ -12,21 +12,21 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from automate_core.authoring.drafts import commands
-from automate_core.authoring.drafts.commands import DraftState
-from automate_core.authoring.drafts.errors import RefusedError
+from automate_authoring.drafts import commands
+from automate_authoring.drafts.commands import DraftState
+from automate_authoring.drafts.errors import RefusedError
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun
-from automate_core.navigation.http import HttpResponseSeeOther, current_person
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_studio.builder.panel.steps import TEST, path_of_step
-from automate_studio.ui.formatting import as_sentence, short_id
-from automate_studio.ui.links import change_url
-from automate_studio.ui.request_params import get_editable_workflow, get_run_or_404
-from automate_studio.ui.samples import choice
-from automate_studio.ui.samples.choice import choose_sample
-from automate_studio.ui.samples.samples import readable_triggers, trigger_events, workflow_runs
+from automate_studio.samples import choice
+from automate_studio.samples.choice import choose_sample
+from automate_studio.samples.samples import readable_triggers, trigger_events, workflow_runs
+from automate_ui.formatting import as_sentence, short_id
+from automate_ui.links import change_url
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person
+from automate_ui.request_params import get_editable_workflow, get_run_or_404
 
 
 @require_POST

@@ -8,12 +8,12 @@ from typing import Any
 from django.db.models import F, Func, IntegerField
 from django.db.models.expressions import Combinable
 
-from automate_core.authoring.drafts.commands import DraftState
+from automate_authoring.drafts.commands import DraftState
 from automate_core.definition.step_paths import key_of
 from automate_core.expressions.json_path import Path
 from automate_core.models import StepRun
 from automate_governance.permissions import Person
-from automate_studio.ui.samples.samples import readable_triggers, trigger_events, workflow_runs
+from automate_studio.samples.samples import readable_triggers, trigger_events, workflow_runs
 
 MAX_SAMPLES = 5  #: how many earlier events and runs are looked at
 MAX_BYTES = 50_000  #: of one of them, as it is stored

@@ -10,14 +10,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from automate_authoring.drafts import commands
+from automate_authoring.drafts.commands import DraftState
+from automate_authoring.drafts.errors import RefusedError
+from automate_authoring.drafts.values import StepNode
 from automate_connectors.registry import find_action
-from automate_core.authoring.drafts import commands
-from automate_core.authoring.drafts.commands import DraftState
-from automate_core.authoring.drafts.errors import RefusedError
-from automate_core.authoring.drafts.values import StepNode
 from automate_core.definition.scope import scope_at
 from automate_core.expressions.json_path import Path
-from automate_core.navigation.http import clean_text, current_person, parse_number
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can
 from automate_plugins.fields import FieldKind, FieldSpec
@@ -28,10 +27,11 @@ from automate_studio.builder.data.picker_search import file_groups, search_group
 from automate_studio.builder.data.preview import build_entry_preview, build_preview, with_number_hint
 from automate_studio.builder.data.sample_history import past_samples
 from automate_studio.builder.panel.steps import step_at
-from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.request_params import get_editable_workflow
-from automate_studio.ui.samples.choice import choose_sample, sample_options
-from automate_studio.ui.samples.samples import Sample, WithheldSample, sample_for_step
+from automate_studio.samples.choice import choose_sample, sample_options
+from automate_studio.samples.samples import Sample, WithheldSample, sample_for_step
+from automate_ui.formatting import as_sentence
+from automate_ui.navigation.http import clean_text, current_person, parse_number
+from automate_ui.request_params import get_editable_workflow
 
 MAX_PATH = 20
 _OUTPUT = 2  #: where `output` stands in the path of a step's

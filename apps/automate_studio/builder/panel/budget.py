@@ -17,14 +17,14 @@ from django.views.decorators.http import require_http_methods
 
 from automate_connectors.number_fields import DecimalField, IntegerField
 from automate_core.models import Workflow
-from automate_core.navigation.http import current_person
 from automate_governance.permissions import SITE, can
 from automate_governance.texts import translated
 from automate_llm import budgets, prices
 from automate_llm.budgets import Limit, Spending
 from automate_llm.models import LLMBudget, LLMUsage
 from automate_plugins import text
-from automate_studio.ui.request_params import get_editable_workflow
+from automate_ui.navigation.http import current_person
+from automate_ui.request_params import get_editable_workflow
 
 PERIODS = {LLMBudget.Period.DAY: text("Per day"), LLMBudget.Period.MONTH: text("Per month")}
 MOST_TOKENS = 2**63 - 1

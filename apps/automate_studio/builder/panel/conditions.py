@@ -10,11 +10,11 @@ from typing import Any, cast
 
 from django.utils.translation import gettext as _
 
-from automate_core.authoring.drafts.commands import DraftState
-from automate_core.authoring.drafts.errors import RefusedError
-from automate_core.authoring.drafts.values import Draft, StepNode, TriggerNode
-from automate_core.authoring.lint_rules.known_types import number_fields
-from automate_core.authoring.lint_rules.number_comparisons import OF_TEXTS
+from automate_authoring.drafts.commands import DraftState
+from automate_authoring.drafts.errors import RefusedError
+from automate_authoring.drafts.values import Draft, StepNode, TriggerNode
+from automate_authoring.lint_rules.known_types import number_fields
+from automate_authoring.lint_rules.number_comparisons import OF_TEXTS
 from automate_core.definition.scope import scope_at_condition
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.definition.step_names import title_of_key
@@ -24,7 +24,10 @@ from automate_governance.texts import escape_invisible, translated
 from automate_studio.builder.data.declared_types import declared_output
 from automate_studio.builder.panel.condition_fields import FieldOption, field_label, field_options
 from automate_studio.builder.panel.field_messages import message_at
-from automate_studio.ui.condition_rows import (
+from automate_studio.samples import samples
+from automate_studio.samples.samples import Sample, WithheldSample, sample_for_step, sample_for_trigger, walk_paths
+from automate_studio.view_models.condition_lines import ConditionLine, explanation_lines, value_text
+from automate_ui.condition_rows import (
     GROUPS,
     MAX_GROUPS_DEEP,
     OPERATORS,
@@ -36,13 +39,10 @@ from automate_studio.ui.condition_rows import (
     rows_from_rule,
     rule_from_rows,
 )
-from automate_studio.ui.describe import describe_condition
-from automate_studio.ui.fields import FieldMessage
-from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.json.editor import parse_json
-from automate_studio.ui.samples import samples
-from automate_studio.ui.samples.samples import Sample, WithheldSample, sample_for_step, sample_for_trigger, walk_paths
-from automate_studio.view_models.condition_lines import ConditionLine, explanation_lines, value_text
+from automate_ui.describe import describe_condition
+from automate_ui.fields import FieldMessage
+from automate_ui.formatting import as_sentence
+from automate_ui.json.editor import parse_json
 
 
 @dataclass(frozen=True)

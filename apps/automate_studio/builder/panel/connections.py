@@ -12,20 +12,20 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from automate_authoring.drafts import rows
+from automate_authoring.drafts.values import StepNode
+from automate_authoring.slugs import slug_like
 from automate_connectors import connection_test
 from automate_connectors.admin import ConnectionAdmin
 from automate_connectors.models import Connection
-from automate_core.authoring.drafts import rows
-from automate_core.authoring.drafts.values import StepNode
-from automate_core.authoring.slugs import slug_like
-from automate_core.navigation.http import current_person
 from automate_governance.admin_site import admin_site
 from automate_governance.permissions import permitted
 from automate_studio.builder.panel.steps import step_at
-from automate_studio.ui.objects import form_view
-from automate_studio.ui.objects.admin import ObjectAdmin
-from automate_studio.ui.objects.form_view import build_sections
-from automate_studio.ui.request_params import get_editable_workflow
+from automate_ui.navigation.http import current_person
+from automate_ui.objects import form_view
+from automate_ui.objects.admin import ObjectAdmin
+from automate_ui.objects.form_view import build_sections
+from automate_ui.request_params import get_editable_workflow
 
 
 @sensitive_post_parameters()

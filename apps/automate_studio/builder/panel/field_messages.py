@@ -10,7 +10,7 @@ from automate_governance.texts import translated
 from automate_plugins.fields import FieldSpec
 from automate_plugins.texts import relabelled
 from automate_studio.builder.panel import schema_table
-from automate_studio.ui.fields import CellMessage, FieldMessage
+from automate_ui.fields import CellMessage, FieldMessage
 
 _CELL = re.compile(r"\[(?P<row>\d+)\]\.(?P<column>\w+)")  #: behind a field's name
 

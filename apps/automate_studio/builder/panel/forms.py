@@ -23,8 +23,8 @@ from automate_studio.builder.panel import schema_table
 from automate_studio.builder.panel.field_messages import concerns_field, message_at, split_cells, with_label
 from automate_studio.builder.panel.mapping_records import mapping_records
 from automate_studio.builder.panel.schema_table import schema_records, schema_rest, with_schema_columns
-from automate_studio.ui.fields import CellMessage, FieldMessage
-from automate_studio.ui.json.editor import write_text, write_value
+from automate_ui.fields import CellMessage, FieldMessage
+from automate_ui.json.editor import write_text, write_value
 
 _K = FieldKind
 _TEMPLATES = "automate_studio/builder/fields"

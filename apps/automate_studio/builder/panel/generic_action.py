@@ -7,9 +7,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from automate_authoring.drafts.values import StepNode
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.registry import connectors
-from automate_core.authoring.drafts.values import StepNode
 from automate_governance.texts import translated
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_plugins.registry import PluginNotFoundError

@@ -12,20 +12,19 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from automate_authoring.drafts import commands, rows
+from automate_authoring.drafts.connector_triggers import CONNECTOR_KINDS
+from automate_authoring.drafts.values import Draft, StepNode
+from automate_authoring.run_as import may_choose
 from automate_connectors import field_options
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_connectors.field_options import FieldOptions
 from automate_connectors.models import Connection
 from automate_connectors.registry import find_action
-from automate_core.authoring.drafts import commands, rows
-from automate_core.authoring.drafts.connector_triggers import CONNECTOR_KINDS
-from automate_core.authoring.drafts.values import Draft, StepNode
-from automate_core.authoring.run_as import may_choose
 from automate_core.definition.step_paths import START
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.templating import compile_value
 from automate_core.models import Workflow
-from automate_core.navigation.http import current_person
 from automate_governance import sharing
 from automate_governance.people import names as people
 from automate_governance.people.labels import group_label
@@ -36,9 +35,10 @@ from automate_plugins.fields import FieldSpec
 from automate_studio.builder.panel import fields as builder_fields
 from automate_studio.builder.panel.steps import SETTINGS, step_at, step_field_specs
 from automate_studio.builder.triggers.connector_form import find_described, input_specs
-from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.request_params import get_editable_workflow
-from automate_studio.ui.samples.samples import Sample, sample_for_step
+from automate_studio.samples.samples import Sample, sample_for_step
+from automate_ui.formatting import as_sentence
+from automate_ui.navigation.http import current_person
+from automate_ui.request_params import get_editable_workflow
 
 type Options = Iterable[tuple[str, str]]
 _HELP = {"no_models": "connectors/models"}  #: pages of the help by the code of why there are no options

@@ -9,18 +9,18 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.utils.translation import gettext as _
 
+from automate_authoring.drafts.commands import DraftState
+from automate_authoring.drafts.values import KIND_LABELS, OWN_FIELDS, Draft, StepNode, ordered_triggers
+from automate_authoring.publishing.fixes import find_fixes
+from automate_authoring.publishing.shared_triggers import shared_trigger_reasons
 from automate_connectors.registry import find_action
-from automate_core.authoring.drafts.commands import DraftState
-from automate_core.authoring.drafts.values import KIND_LABELS, OWN_FIELDS, Draft, StepNode, ordered_triggers
-from automate_core.authoring.publishing.fixes import find_fixes
-from automate_core.authoring.publishing.shared_triggers import shared_trigger_reasons
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.definition.step_names import shown_name
 from automate_core.definition.step_paths import START
-from automate_core.operations.notifications.channels.mail import can_mail, no_mail_message
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import User
 from automate_governance.texts import translated
+from automate_operations.notifications.channels.mail import can_mail, no_mail_message
 from automate_studio.builder.panel import steps
 from automate_studio.builder.panel.conditions import Conditions, ConditionView, step_conditions, trigger_conditions
 from automate_studio.builder.panel.field_messages import concerns_field, message_at
@@ -38,9 +38,9 @@ from automate_studio.builder.panel.steps import (
 )
 from automate_studio.builder.panel.wait_fields import callback_expression
 from automate_studio.builder.triggers.trigger_form import build_setup
-from automate_studio.ui.fields import FieldMessage
-from automate_studio.ui.json.editor import write_text
 from automate_studio.view_models.step_tree import StepCard
+from automate_ui.fields import FieldMessage
+from automate_ui.json.editor import write_text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,10 +19,10 @@ from automate_studio.builder.panel.forms import MISSING, ROWS, FieldGroup, FreeI
 from automate_studio.builder.panel.mapping_records import mapping_from_records
 from automate_studio.builder.panel.schema_table import schema_from_records, with_schema_columns
 from automate_studio.builder.panel.steps import DRAWN, kind_of_value
-from automate_studio.ui.fields import FieldRefusal, ProposedError
-from automate_studio.ui.formatting import ended
-from automate_studio.ui.json.bare_expressions import check_mixed
-from automate_studio.ui.json.editor import parse_json, read_text, read_value
+from automate_ui.fields import FieldRefusal, ProposedError
+from automate_ui.formatting import ended
+from automate_ui.json.bare_expressions import check_mixed
+from automate_ui.json.editor import parse_json, read_text, read_value
 
 _K = FieldKind
 _YES, _NO = {"true", "yes", "on"}, {"false", "no", "off"}

@@ -8,9 +8,9 @@ from typing import Literal
 
 from django.utils.translation import gettext as _
 
-from automate_core.authoring.drafts.connector_triggers import CONNECTOR_KINDS
-from automate_core.authoring.drafts.problems import DraftProblem
-from automate_core.authoring.drafts.values import Draft, StepNode, TriggerNode
+from automate_authoring.drafts.connector_triggers import CONNECTOR_KINDS
+from automate_authoring.drafts.problems import DraftProblem
+from automate_authoring.drafts.values import Draft, StepNode, TriggerNode
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.definition.step_names import shown_name
 from automate_core.definition.step_paths import START
@@ -24,8 +24,8 @@ from automate_studio.builder.panel.forms import find_field
 from automate_studio.builder.panel.setup import trigger_field_id
 from automate_studio.builder.panel.steps import path_of_step, step_field_specs
 from automate_studio.builder.triggers.connector_form import input_specs
-from automate_studio.ui.fields import FieldMessage
-from automate_studio.ui.formatting import as_sentence
+from automate_ui.fields import FieldMessage
+from automate_ui.formatting import as_sentence
 
 #: Where the form has other fields than the document: by the kind and the name there, the name here and its own words.
 _ELSEWHERE = {

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from automate_core.authoring.drafts.values import TriggerNode
+from automate_authoring.drafts.values import TriggerNode
 from automate_plugins import text
 from automate_plugins.fields import FieldSpec
 from automate_studio.builder.panel.field_messages import concerns_field

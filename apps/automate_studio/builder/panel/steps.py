@@ -8,9 +8,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from automate_authoring.drafts.values import Draft, StepNode
 from automate_connectors.models import Connection
 from automate_connectors.registry import find_action
-from automate_core.authoring.drafts.values import Draft, StepNode
 from automate_core.definition.reply_rules import CONTENT_TYPES, is_json_type
 from automate_governance.permissions import User, permitted
 from automate_plugins import text

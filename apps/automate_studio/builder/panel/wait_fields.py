@@ -11,8 +11,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from automate_core.authoring.drafts.insertion import initial_settings
-from automate_core.authoring.drafts.values import StepNode
+from automate_authoring.drafts.insertion import initial_settings
+from automate_authoring.drafts.values import StepNode
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec

@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 from django.utils.translation import gettext as _
 
-from automate_core.authoring.test_runs import decisions, samples, workflow_part
-from automate_core.authoring.test_runs.decisions import TIMED_OUT, Decision
+from automate_authoring.test_runs import decisions, samples, workflow_part
+from automate_authoring.test_runs.decisions import TIMED_OUT, Decision
 from automate_core.definition.document import ApprovalStep, Definition, Step, WaitStep
 from automate_core.definition.step_names import shown_name, title_of_key
 from automate_core.models import Workflow
-from automate_studio.ui.describe import step_label
-from automate_studio.ui.fields import FormFieldView, build_widget_field
-from automate_studio.ui.forms import answer_widget, field_label
+from automate_ui.describe import step_label
+from automate_ui.fields import FormFieldView, build_widget_field
+from automate_ui.forms import answer_widget, field_label
 
 PREFIX = "decision"
 PAYLOAD = "payload"

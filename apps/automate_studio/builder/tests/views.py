@@ -19,23 +19,22 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from automate_authoring.drafts import parsing, rows
+from automate_authoring.publishing import dependencies
+from automate_authoring.publishing.dependencies import Dependencies
+from automate_authoring.test_runs import results, samples, start
+from automate_authoring.test_runs.decisions import find_callbacks
+from automate_authoring.test_runs.results import StepResult
+from automate_authoring.test_runs.start import NotTestableError, Request
 from automate_connectors.adapters.base import Effect as ActionEffect
 from automate_connectors.registry import find_action
 from automate_core import artifacts
-from automate_core.authoring.drafts import parsing, rows
-from automate_core.authoring.publishing import dependencies
-from automate_core.authoring.publishing.dependencies import Dependencies
-from automate_core.authoring.test_runs import results, samples, start
-from automate_core.authoring.test_runs.decisions import find_callbacks
-from automate_core.authoring.test_runs.results import StepResult
-from automate_core.authoring.test_runs.start import NotTestableError, Request
 from automate_core.definition import step_names
 from automate_core.definition.document import ActionStep, ApprovalStep, Definition, ReplyStep
 from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import items_of, key_in, key_of
 from automate_core.engine.test_options import Mode, TestedPart
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, StepSample, Workflow
-from automate_core.navigation.http import current_person
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.texts import error_message, escape_invisible, translated
 from automate_plugins import text
@@ -49,14 +48,15 @@ from automate_studio.builder.tests.decisions import (
     posted_decisions,
     posted_payloads,
 )
-from automate_studio.ui.formatting import as_sentence, format_clock, format_duration, format_elapsed
-from automate_studio.ui.json.editor import parse_storable
-from automate_studio.ui.json.tree import JsonTree
-from automate_studio.ui.request_params import get_editable_workflow
-from automate_studio.ui.samples.samples import chosen_sample
-from automate_studio.ui.versions import version_definitions
+from automate_studio.samples.samples import chosen_sample
 from automate_studio.view_models.run_values import effect_tree, error_details_tree, step_value_trees
 from automate_studio.view_models.step_tree import TestBadge
+from automate_ui.formatting import as_sentence, format_clock, format_duration, format_elapsed
+from automate_ui.json.editor import parse_storable
+from automate_ui.json.tree import JsonTree
+from automate_ui.navigation.http import current_person
+from automate_ui.request_params import get_editable_workflow
+from automate_ui.versions import version_definitions
 
 MODES: dict[str, str] = {"preview": text("Preview"), "dry": text("Dry run"), "real": text("Real run")}
 _SCOPES = {"step", "to", "whole"}

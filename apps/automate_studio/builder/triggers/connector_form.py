@@ -12,14 +12,14 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from automate_authoring.drafts.commands import DraftState
+from automate_authoring.drafts.connector_triggers import CONNECTOR_KINDS
+from automate_authoring.drafts.values import UNCHOSEN, TriggerNode
 from automate_connectors.adapters.base import ConnectorAdapter
 from automate_connectors.adapters.polls import Poll
 from automate_connectors.adapters.webhooks import Webhook
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors_with_triggers, find_poll, find_webhook
-from automate_core.authoring.drafts.commands import DraftState
-from automate_core.authoring.drafts.connector_triggers import CONNECTOR_KINDS
-from automate_core.authoring.drafts.values import UNCHOSEN, TriggerNode
 from automate_core.models import PollState, ServiceWebhook, Workflow
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import translated
@@ -27,9 +27,9 @@ from automate_plugins.fields import FieldSpec
 from automate_studio.builder.panel.forms import MISSING, FieldView, build_field_view
 from automate_studio.builder.panel.parsing import changed_fields
 from automate_studio.builder.panel.setup import TriggerFormView, build_trigger_field
-from automate_studio.ui.describe import poll_name, webhook_name
-from automate_studio.ui.formatting import format_count
 from automate_studio.view_models.connector_status import TriggerStatus, poll_status, webhook_status
+from automate_ui.describe import poll_name, webhook_name
+from automate_ui.formatting import format_count
 
 DEFAULT_INTERVAL = "15m"
 

@@ -10,18 +10,18 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from automate_authoring.drafts import commands, requests
+from automate_authoring.drafts.commands import DraftState
+from automate_authoring.slugs import slug_like
 from automate_core.admin import WebhookEndpointForm, form_for
-from automate_core.authoring.drafts import commands, requests
-from automate_core.authoring.drafts.commands import DraftState
-from automate_core.authoring.slugs import slug_like
 from automate_core.models import WebhookEndpoint, Workflow
 from automate_core.webhooks.schemes.registry import SchemeError
 from automate_governance.models import StoredSecret
 from automate_governance.permissions import NotPermittedError, Person, User, can
-from automate_studio.ui.fields import FieldMessage
-from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.objects.form_view import Section
-from automate_studio.ui.webhook_form import SchemeNote, scheme_notes, webhook_sections
+from automate_ui.fields import FieldMessage
+from automate_ui.formatting import as_sentence
+from automate_ui.objects.form_view import Section
+from automate_ui.webhook_form import SchemeNote, scheme_notes, webhook_sections
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ from typing import Any
 from django.http import QueryDict
 from django.utils.html import escape
 
-from automate_core.authoring.drafts.commands import DraftState
-from automate_core.authoring.drafts.parsing import parse_trigger
-from automate_core.authoring.drafts.values import TriggerNode
+from automate_authoring.drafts.commands import DraftState
+from automate_authoring.drafts.parsing import parse_trigger
+from automate_authoring.drafts.values import TriggerNode
 from automate_core.definition.document import FormTrigger
 from automate_core.models import HostedForm, Workflow
 from automate_core.triggers import forms, proof_of_work

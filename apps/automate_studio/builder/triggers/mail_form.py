@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from automate_core.authoring.drafts.parsing import parse_trigger
-from automate_core.authoring.drafts.values import TriggerNode
+from automate_authoring.drafts.parsing import parse_trigger
+from automate_authoring.drafts.values import TriggerNode
 from automate_core.conf import setting
 from automate_core.definition.document import MailTrigger
 from automate_core.models import InboundAddress, Workflow

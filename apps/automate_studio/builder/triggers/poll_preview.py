@@ -13,27 +13,27 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from automate_authoring.drafts import commands
+from automate_authoring.drafts.errors import RefusedError
+from automate_authoring.drafts.parsing import parse_trigger
+from automate_authoring.drafts.values import TriggerNode
+from automate_authoring.publishing.readiness import record_poll_test
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.polls import Poll
 from automate_connectors.models import Connection
 from automate_connectors.polling.calls import FoundItem
 from automate_connectors.polling.preview import find_now
-from automate_core.authoring.drafts import commands
-from automate_core.authoring.drafts.errors import RefusedError
-from automate_core.authoring.drafts.parsing import parse_trigger
-from automate_core.authoring.drafts.values import TriggerNode
-from automate_core.authoring.publishing.readiness import record_poll_test
 from automate_core.definition.document import PollTrigger
 from automate_core.models import Workflow
-from automate_core.navigation.http import current_person
 from automate_governance.permissions import NotPermittedError, Person, permitted
 from automate_governance.texts import escape_invisible
 from automate_studio.builder.triggers.connector_form import find_described
 from automate_studio.builder.triggers.waiting import get_trigger_or_404
-from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.json.editor import write_text
-from automate_studio.ui.request_params import get_editable_workflow
-from automate_studio.ui.samples.choice import EDITED, MAX_EDITED, choose_sample
+from automate_studio.samples.choice import EDITED, MAX_EDITED, choose_sample
+from automate_ui.formatting import as_sentence
+from automate_ui.json.editor import write_text
+from automate_ui.navigation.http import current_person
+from automate_ui.request_params import get_editable_workflow
 
 MOST_FIELDS = 12
 _MOST_SHOWN = 120

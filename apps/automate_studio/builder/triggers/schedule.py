@@ -19,8 +19,8 @@ from django.utils.translation import gettext as _
 from automate_core.definition.document import ScheduleTrigger
 from automate_core.expressions import durations
 from automate_core.triggers import schedules
-from automate_studio.ui.formatting import format_date
-from automate_studio.ui.schedule_plan import (
+from automate_ui.formatting import format_date
+from automate_ui.schedule_plan import (
     DAYS,
     MONTH_DAYS,
     REPEATS,

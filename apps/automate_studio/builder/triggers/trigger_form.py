@@ -14,8 +14,8 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from automate_core.authoring.drafts.commands import DraftState
-from automate_core.authoring.drafts.values import UNCHOSEN, TriggerNode
+from automate_authoring.drafts.commands import DraftState
+from automate_authoring.drafts.values import UNCHOSEN, TriggerNode
 from automate_core.events import event_types
 from automate_core.events.endpoints import source_condition
 from automate_core.models import Event, WebhookEndpoint, Workflow
@@ -30,9 +30,10 @@ from automate_studio.builder.triggers import form_fields
 from automate_studio.builder.triggers.connector_form import build_connector_form, changed_connector
 from automate_studio.builder.triggers.endpoints import endpoint_form
 from automate_studio.builder.triggers.schedule import PlanError, next_times, posted_plan
-from automate_studio.ui.fields import FieldMessage
-from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.schedule_plan import (
+from automate_studio.view_models.endpoint_info import build_endpoint_info as webhook_shown
+from automate_ui.fields import FieldMessage
+from automate_ui.formatting import as_sentence
+from automate_ui.schedule_plan import (
     DAYS,
     MONTH_DAYS,
     REPEATS,
@@ -40,7 +41,6 @@ from automate_studio.ui.schedule_plan import (
     config_from_plan,
     plan_from_config,
 )
-from automate_studio.view_models.endpoint_info import build_endpoint_info as webhook_shown
 
 _LOOK_BACK = 20_000  #: newest events of the site among which types are looked for
 _MOST_TYPES = 50

@@ -17,21 +17,21 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from automate_core.authoring.drafts.commands import DraftState
-from automate_core.authoring.drafts.errors import RefusedError
-from automate_core.authoring.publishing.shadow_evaluation import event_filter, would_match
-from automate_core.authoring.usability import may_read_events
+from automate_authoring.drafts.commands import DraftState
+from automate_authoring.drafts.errors import RefusedError
+from automate_authoring.publishing.shadow_evaluation import event_filter, would_match
+from automate_authoring.usability import may_read_events
 from automate_core.definition.document import Trigger, WebhookTrigger
 from automate_core.models import Event, RefusedDeliveries
-from automate_core.navigation.http import current_person, parse_number
 from automate_core.triggers.host_events import TEST_HEADER
 from automate_governance.permissions import can
 from automate_governance.texts import escape_invisible
 from automate_studio.builder.panel.conditions import trigger_conditions
-from automate_studio.ui.formatting import format_count
-from automate_studio.ui.samples.choice import choose_sample
-from automate_studio.ui.samples.samples import walk_paths
+from automate_studio.samples.choice import choose_sample
+from automate_studio.samples.samples import walk_paths
 from automate_studio.view_models.rejected_deliveries import explain_rejection
+from automate_ui.formatting import format_count
+from automate_ui.navigation.http import current_person, parse_number
 
 MOST_FIELDS = 60
 _MOST_SHOWN = 80

@@ -17,22 +17,22 @@ from django.views.decorators.http import require_POST, require_safe
 
 from automate_core.ids import uuid7
 from automate_core.models import BulkAction, ExecutionRun
-from automate_core.navigation.http import clean_text, current_person, parse_uuid
-from automate_core.operations import bulk
-from automate_core.operations.bulk_selection import (
+from automate_core.runs.waits import approvals
+from automate_governance.permissions import User, holds_anywhere
+from automate_operations import bulk
+from automate_operations.bulk_selection import (
     BulkSelection,
     nothing_to_do_reason,
     select_chosen,
     select_filtered,
 )
-from automate_core.queries.run_search import LAST
-from automate_core.runs.waits import approvals
-from automate_governance.permissions import User, holds_anywhere
+from automate_operations.queries.run_search import LAST
 from automate_studio.runs.listing.page import ON_A_PAGE
-from automate_studio.ui.bulk_progress import progress_response
-from automate_studio.ui.formatting import format_count
-from automate_studio.ui.run_filters import Filters, parse_filters
 from automate_studio.view_models.rerun_preset import preset_version
+from automate_ui.bulk_progress import progress_response
+from automate_ui.formatting import format_count
+from automate_ui.navigation.http import clean_text, current_person, parse_uuid
+from automate_ui.run_filters import Filters, parse_filters
 
 MOST_REASON = 100
 _STARTS = ("failed", "start")

@@ -18,12 +18,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from automate_core.models import Event, ExecutionRun, SearchTerm
-from automate_core.queries.run_search import RunSearch
 from automate_governance import audit
 from automate_governance.permissions import SITE, User, holds_anywhere, permitted
 from automate_governance.redaction.spreadsheets import inert
-from automate_studio.ui.responses import stream_pieces
-from automate_studio.ui.run_filters import parse_filters
+from automate_operations.queries.run_search import RunSearch
+from automate_ui.responses import stream_pieces
+from automate_ui.run_filters import parse_filters
 
 BATCH = 500  #: runs that are read at once
 HEAVY_BATCH = 20  #: of those with their payloads, which may be large

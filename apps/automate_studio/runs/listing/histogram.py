@@ -15,11 +15,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from automate_core.ids import first_uuid7, uuid7_time
-from automate_core.queries.run_histogram import count_by_bar
-from automate_core.queries.run_search import RunSearch, key_before
 from automate_core.states import RunStatus
-from automate_studio.ui.formatting import format_count, format_day, format_local, state_word
-from automate_studio.ui.run_filters import Filters
+from automate_operations.queries.run_histogram import count_by_bar
+from automate_operations.queries.run_search import RunSearch, key_before
+from automate_ui.formatting import format_count, format_day, format_local, state_word
+from automate_ui.run_filters import Filters
 
 WIDTH, HEIGHT, FOOT = 1100, 46, 52
 MOST_BARS = 60

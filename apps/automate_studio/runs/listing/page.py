@@ -12,17 +12,17 @@ from django.utils.translation import gettext as _
 
 from automate_core.ids import uuid7_time
 from automate_core.models import Workflow
-from automate_core.navigation.http import parse_uuid
-from automate_core.navigation.lists import Query
-from automate_core.queries.run_filters import ORIGINS, PERIODS, REASONS, RERUNS, STATUSES
-from automate_core.queries.run_search import FIRST, LAST, RunSearch
 from automate_governance.permissions import User, holds_anywhere
 from automate_governance.texts import translated
+from automate_operations.queries.run_filters import ORIGINS, PERIODS, REASONS, RERUNS, STATUSES
+from automate_operations.queries.run_search import FIRST, LAST, RunSearch
 from automate_plugins import text
 from automate_studio.runs.listing.histogram import Histogram, build_histogram
 from automate_studio.runs.listing.saved_views import ViewBar, build_view_bar
-from automate_studio.ui.run_filters import CHIPS, Chip, Filters, parse_filters
-from automate_studio.ui.run_rows import RunRow, build_run_rows
+from automate_ui.navigation.http import parse_uuid
+from automate_ui.navigation.lists import Query
+from automate_ui.run_filters import CHIPS, Chip, Filters, parse_filters
+from automate_ui.run_rows import RunRow, build_run_rows
 
 ON_A_PAGE = 25
 _SHOWN_ALWAYS = ("status", "rerun", "time", "workflow", "origin")  #: filters that can be added by a button of their own

@@ -16,13 +16,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from automate_core.models import ExecutionRun, Workflow
-from automate_core.navigation.http import clean_text, current_person
-from automate_core.navigation.lists import Tab
-from automate_core.queries.run_filters import TABS
 from automate_governance.permissions import User, holds_anywhere, permitted
 from automate_governance.texts import translated
+from automate_operations.queries.run_filters import TABS
 from automate_studio.models import SavedView
-from automate_studio.ui.run_filters import Filters, parse_filters
+from automate_ui.navigation.http import clean_text, current_person
+from automate_ui.navigation.lists import Tab
+from automate_ui.run_filters import Filters, parse_filters
 
 MOST = 50  #: views of one person
 LONGEST = 60  #: characters of a name

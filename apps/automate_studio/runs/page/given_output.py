@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from automate_core.authoring.output_readers import example_output, find_output_readers
+from automate_authoring.output_readers import example_output, find_output_readers
 from automate_core.definition.document import Definition, WaitStep
 from automate_core.definition.slots import StepIndex
-from automate_studio.ui.describe import step_label
+from automate_ui.describe import step_label
 
 
 @dataclass(frozen=True, kw_only=True)

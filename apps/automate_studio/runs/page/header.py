@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from automate_core.models import ExecutionRun
 from automate_governance.permissions import User, permitted
 from automate_llm.models import LLMUsage
-from automate_studio.ui.formatting import format_count, format_money
+from automate_ui.formatting import format_count, format_money
 
 MOST = 12  #: re-runs and started runs that are listed
 

@@ -33,15 +33,15 @@ from automate_studio.runs.page.hints import ErrorHint, error_hint, external_requ
 from automate_studio.runs.page.page import RunPage
 from automate_studio.runs.page.route_facts import route_lines
 from automate_studio.runs.page.wait_facts import WaitFact, wait_facts
-from automate_studio.ui.audit.actions import action_label
-from automate_studio.ui.fields import FormFieldView
-from automate_studio.ui.formatting import format_round_duration
-from automate_studio.ui.forms import form_fields, remark_error
-from automate_studio.ui.json.tree import JsonTree
 from automate_studio.view_models.condition_lines import ConditionLine
 from automate_studio.view_models.run_data import StepHistory
 from automate_studio.view_models.run_values import run_value_tree, step_value_trees
 from automate_studio.view_models.step_tree import StepCard
+from automate_ui.audit.actions import action_label
+from automate_ui.fields import FormFieldView
+from automate_ui.formatting import format_round_duration
+from automate_ui.forms import form_fields, remark_error
+from automate_ui.json.tree import JsonTree
 
 MOST_LOG_LINES = 500
 MOST_AUDITED = 100

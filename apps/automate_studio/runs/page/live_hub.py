@@ -17,9 +17,9 @@ from django.utils import timezone, translation
 
 from automate_core.database import read_only_snapshot
 from automate_core.models import ExecutionRun
-from automate_core.queries.run_watch import HEARTBEAT_SECONDS, POLL_SECONDS, STREAM_SECONDS, RunWatch
-from automate_core.queries.run_watch import hub as run_hub
 from automate_governance.permissions import User, permitted
+from automate_operations.queries.run_watch import HEARTBEAT_SECONDS, POLL_SECONDS, STREAM_SECONDS, RunWatch
+from automate_operations.queries.run_watch import hub as run_hub
 from automate_studio.runs.page.page import RunPage, load_page
 from automate_studio.runs.page.patches import changed_patch, whole_patch
 from automate_studio.view_models.run_data import RunView

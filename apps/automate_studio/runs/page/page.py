@@ -22,20 +22,17 @@ from automate_core.definition.slots import StepIndex, walk
 from automate_core.definition.step_paths import key_in, key_of
 from automate_core.events import stops
 from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee, Workflow
-from automate_core.operations.retention import pinning
-from automate_core.queries import loop_items
-from automate_core.queries.run_as_history import names_during
-from automate_core.queries.run_subjects import subject_of_run
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 from automate_governance.admin_site import reverse
 from automate_governance.people.labels import group_label
 from automate_governance.people.names import display_name, sign_in_name
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import error_message, escape_invisible
+from automate_operations.queries import loop_items
+from automate_operations.queries.run_as_history import names_during
+from automate_operations.queries.run_subjects import subject_of_run
+from automate_operations.retention import pinning
 from automate_studio.runs.page.header import ModelCost, model_cost
-from automate_studio.ui.describe import step_label, stop_reason
-from automate_studio.ui.formatting import format_elapsed
-from automate_studio.ui.versions import version_definitions, version_differences
 from automate_studio.view_models.event_sources import describe_source
 from automate_studio.view_models.run_data import (
     LIVE_STATES,
@@ -49,6 +46,9 @@ from automate_studio.view_models.run_data import (
 from automate_studio.view_models.step_counts import describe_counts
 from automate_studio.view_models.step_tree import StepCard, StepTree, run_tree
 from automate_studio.view_models.timeline import Timeline, build_timeline
+from automate_ui.describe import step_label, stop_reason
+from automate_ui.formatting import format_elapsed
+from automate_ui.versions import version_definitions, version_differences
 
 MOST_WAITS = 1_000
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from automate_studio.runs.page.page import RunPage
 from automate_studio.templatetags.tree import card as draw
-from automate_studio.ui.admin_page import render_fragment
 from automate_studio.view_models.step_tree import RouteView, StepCard
+from automate_ui.admin_page import render_fragment
 
 _RUN_TEMPLATES = "automate_studio/runs/page/"
 _TREE_TEMPLATES = "automate_studio/ui/tree/"

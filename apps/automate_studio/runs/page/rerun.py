@@ -20,22 +20,22 @@ from django_htmx.http import HttpResponseClientRedirect
 from automate_core.definition.step_paths import START
 from automate_core.ids import uuid7
 from automate_core.models import Event, ExecutionRun, WorkflowVersion
-from automate_core.navigation.http import HttpResponseSeeOther, current_person
-from automate_core.operations.statistics import failures
 from automate_core.runs import control, reruns
 from automate_core.runs.doubts import find_doubts
 from automate_governance.audit import payload_views
 from automate_governance.permissions import NotPermittedError, can
 from automate_governance.texts import translated
+from automate_operations.statistics import failures
 from automate_studio.runs.page.page import RunPage, load_run
-from automate_studio.ui.admin_page import render_page
-from automate_studio.ui.formatting import as_sentence, format_count, short_id
-from automate_studio.ui.htmx import HtmxRequest
-from automate_studio.ui.json.editor import parse_storable
-from automate_studio.ui.links import change_url
 from automate_studio.view_models.rerun_preset import preset_version
 from automate_studio.view_models.run_data import RunView
 from automate_studio.view_models.step_tree import StepCard
+from automate_ui.admin_page import render_page
+from automate_ui.formatting import as_sentence, format_count, short_id
+from automate_ui.htmx import HtmxRequest
+from automate_ui.json.editor import parse_storable
+from automate_ui.links import change_url
+from automate_ui.navigation.http import HttpResponseSeeOther, current_person
 
 MAX_EDITED = 200_000  #: characters of an input that is edited here
 

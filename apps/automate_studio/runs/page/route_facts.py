@@ -12,9 +12,9 @@ from automate_core.definition.step_names import title_of_key
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_core.models import StepRun
 from automate_governance.texts import escape_invisible
-from automate_studio.ui.describe import describe_condition
-from automate_studio.ui.formatting import as_sentence
 from automate_studio.view_models.condition_lines import ConditionLine, value_text
+from automate_ui.describe import describe_condition
+from automate_ui.formatting import as_sentence
 
 
 def route_lines(step: BranchStep, attempt: StepRun, *, may_see: bool) -> list[ConditionLine]:

@@ -16,19 +16,19 @@ from django.views.decorators.http import require_POST
 
 from automate_core.definition import form_validation
 from automate_core.models import ExecutionRun, Wait
-from automate_core.navigation.http import HttpResponseSeeOther, clean_text, current_person
 from automate_core.runs.waits import approvals
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.texts import translated
 from automate_studio.runs.page.inspector import build_inspector, reveal_answer_url
 from automate_studio.runs.page.page import load_run
-from automate_studio.ui.formatting import as_sentence
-from automate_studio.ui.forms import posted_answers, posted_remark
-from automate_studio.ui.htmx import HtmxRequest
-from automate_studio.ui.json.editor import parse_storable
-from automate_studio.ui.request_params import get_run_or_404
 from automate_studio.view_models.run_data import RunView
+from automate_ui.formatting import as_sentence
+from automate_ui.forms import posted_answers, posted_remark
+from automate_ui.htmx import HtmxRequest
+from automate_ui.json.editor import parse_storable
+from automate_ui.navigation.http import HttpResponseSeeOther, clean_text, current_person
+from automate_ui.request_params import get_run_or_404
 
 
 class _InvalidInputError(Exception):

@@ -12,15 +12,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from automate_core.models import ExecutionRun
-from automate_core.navigation.http import parse_number
-from automate_core.queries.run_watch import hub as run_hub
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.permissions import User, permitted
+from automate_operations.queries.run_watch import hub as run_hub
 from automate_studio.runs.page.live_hub import ViewerLocale, hub
 from automate_studio.runs.page.page import load_run
 from automate_studio.runs.page.patches import whole_patch
-from automate_studio.ui.request_params import get_run_or_404
 from automate_studio.view_models.run_data import RunView
+from automate_ui.navigation.http import parse_number
+from automate_ui.request_params import get_run_or_404
 
 
 @require_safe

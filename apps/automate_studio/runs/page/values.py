@@ -13,13 +13,13 @@ from django.views.decorators.http import require_POST, require_safe
 from automate_core import artifacts
 from automate_core.definition.step_paths import START
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun
-from automate_core.navigation.http import parse_number
 from automate_governance import audit
 from automate_governance.audit import payload_views
 from automate_governance.permissions import can
 from automate_governance.texts import translated
-from automate_studio.ui.json.responses import json_file_response, json_rows_response
-from automate_studio.ui.request_params import get_run_or_404
+from automate_ui.json.responses import json_file_response, json_rows_response
+from automate_ui.navigation.http import parse_number
+from automate_ui.request_params import get_run_or_404
 
 OF_STEPS = {"input", "output", "details"}
 OF_EVENTS = {"payload", "headers"}

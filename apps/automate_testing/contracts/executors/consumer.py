@@ -21,7 +21,7 @@ import types
 from pathlib import Path
 from typing import Any
 
-PERFORMER, CONSUMERS = "automate_core.executors.performer", "automate_core.executors.consumers"
+PERFORMER, CONSUMERS = "automate_pools.performer", "automate_pools.consumers"
 
 
 class Recorder:
@@ -76,7 +76,7 @@ def stand_ins(recorder: Recorder) -> None:
         def stop(self) -> None:
             recorder.write("stops")
 
-    package = importlib.import_module("automate_core.executors")
+    package = importlib.import_module("automate_pools")
     for name, member in ((PERFORMER, perform_step), (CONSUMERS, ConsumerReports)):
         module = types.ModuleType(name)
         setattr(module, member.__name__, member)

@@ -20,12 +20,12 @@ from django.db import connection
 from django.db.models import F
 from django.test import override_settings
 
-from automate_core.authoring import workflows
+from automate_authoring import workflows
 from automate_core.definition import yaml_files
 from automate_core.engine.executor import Executor, Message
-from automate_core.executors.consumers import ConsumerReports
 from automate_core.models import ExecutionRun, HandedOutStep
 from automate_core.worker.worker import Worker
+from automate_pools.consumers import ConsumerReports
 from automate_testing.contracts.executors.suite import POOL, Bench, ExecutorSuite, declaration
 from automate_testing.contracts.traces import CANARY
 

@@ -16,8 +16,6 @@ from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.runs.runs import Run, describe_run, find_run, get_run
 from automate_core.definition.step_paths import key_of
 from automate_core.models import Wait
-from automate_core.operations.retention import pinning
-from automate_core.operations.statistics import failures
 from automate_core.runs import control
 from automate_core.runs.lookup import PendingStart
 from automate_core.runs.start_cancellation import cancel_run_or_start
@@ -25,6 +23,8 @@ from automate_core.runs.waits import approvals
 from automate_core.states import WaitStatus
 from automate_governance.permissions import NotPermittedError, can
 from automate_governance.texts import translated
+from automate_operations.retention import pinning
+from automate_operations.statistics import failures
 
 router = Router()
 

@@ -23,10 +23,6 @@ from automate_api.v1.problems import ProblemError
 from automate_api.v1.replies import ReplyKind, WaitSeconds
 from automate_api.v1.resources.workflows import get_workflow
 from automate_core.models import ExecutionRun, Wait
-from automate_core.operations.notifications.texts import page_url
-from automate_core.queries.run_filters import MOST_CHOSEN, ORIGINS, PERIODS, REASONS, RunFilters, parse_run_filters
-from automate_core.queries.run_search import LAST, RunSearch
-from automate_core.queries.run_subjects import subject_of_run
 from automate_core.runs.lookup import PendingStart, find_run_or_start
 from automate_core.runs.outputs import read_outputs
 from automate_core.runs.service_words import error_with_words
@@ -38,6 +34,17 @@ from automate_governance.admin_site import reverse
 from automate_governance.audit import payload_views
 from automate_governance.middleware import show_once
 from automate_governance.permissions import NotPermittedError, can, permitted
+from automate_operations.notifications.texts import page_url
+from automate_operations.queries.run_filters import (
+    MOST_CHOSEN,
+    ORIGINS,
+    PERIODS,
+    REASONS,
+    RunFilters,
+    parse_run_filters,
+)
+from automate_operations.queries.run_search import LAST, RunSearch
+from automate_operations.queries.run_subjects import subject_of_run
 from automate_plugins import text
 
 router = Router()

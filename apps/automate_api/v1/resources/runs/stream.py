@@ -29,10 +29,10 @@ from automate_api.v1.resources.runs.runs import describe_pending, describe_run, 
 from automate_api.v1.resources.runs.steps import attempts_of, describe_attempt, record_view
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, RunLog
-from automate_core.queries.run_watch import HEARTBEAT_SECONDS, STREAM_SECONDS, hub
 from automate_core.runs.lookup import PendingStart
 from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_governance.permissions import can
+from automate_operations.queries.run_watch import HEARTBEAT_SECONDS, STREAM_SECONDS, hub
 
 router = Router()
 
