@@ -129,7 +129,7 @@ def messages() -> Iterator[Message]:
         yield from _extracted(path, "python", _template_as_python(path))
     for path in script_files():
         yield from _extracted(path, "javascript", path.read_bytes(), domain="djangojs")
-    for path in sorted((ROOT / "apps" / "automate_core" / "automate_templates").glob("*.yaml")):
+    for path in sorted((ROOT / "apps" / "automate_authoring" / "automate_templates").glob("*.yaml")):
         yield from _workflow_template_messages(path)
     yield from _oauth_provider_messages(ROOT / "apps" / "automate_connectors" / "oauth" / "providers.toml")
     for path in sorted((ROOT / "apps" / "automate_connectors").glob("*/*/connector.yaml")):
@@ -170,7 +170,7 @@ def _workflow_template_messages(path: Path) -> Iterator[Message]:
     from automate_authoring.library.template_texts import texts
 
     for text in texts(YAML(typ="safe").load(path.read_text(encoding="utf-8"))):
-        yield Message("automate_core", "django", f"{path.relative_to(ROOT)}:1", text)
+        yield Message("automate_authoring", "django", f"{path.relative_to(ROOT)}:1", text)
 
 
 def _oauth_provider_messages(path: Path) -> Iterator[Message]:

@@ -1,0 +1,3 @@
+from automate_core import moved
+
+moved.install()
