@@ -27,11 +27,12 @@ from django.db.backends.base import base
 from django.urls import include, path
 from unfold.sites import UnfoldAdminSite
 
-from automate_core.checks import deployment, people, requests
+from automate_core.checks import deployment, people
 from automate_core.checks.setting_values import RULES
 from automate_governance.app_config import REQUIRED
 from automate_governance.secrets.keyring import generate_key
 from automate_site import variables
+from automate_studio.checks import requests
 from automate_telemetry.traces import collector
 from tests.conftest import ROOT
 

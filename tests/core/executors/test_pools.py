@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from automate_core.checks.plugins import check_pools
 from django.urls import reverse
 
+from automate_core.checks.pools import check_pools
 from automate_core.database import now
 from automate_core.definition.document import DefinitionError
 from automate_core.engine.effects.pool_backlog import read_pools, unserved_pools

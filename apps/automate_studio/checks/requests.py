@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 from django.utils.module_loading import import_string  # noqa: TID251 - names in the project's own settings
 
 from automate_plugins.documentation import doc
+from automate_ui.script_modules import import_map
 
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
@@ -81,9 +82,13 @@ def check_policy_is_sent(app_configs: Any, **_: Any) -> list[CheckMessage]:
 
 
 def _needs_nonce() -> bool:
-    """Asked of the studio's configuration: this app imports none of its pages."""
-    studio: Any = apps.app_configs.get("automate_studio")
-    return studio is not None and bool(studio.needs_import_map())
+    """Whether the pages render an inline import map, which a content security policy has to allow."""
+    try:
+        return bool(settings.STATIC_URL and import_map())
+    except ValueError:  # a storage with a manifest, before collectstatic
+        return True
+    except ImproperlyConfigured:  # no page can be rendered: there is no such storage, or no STATIC_ROOT
+        return False
 
 
 def _allows(policy: Mapping[str, Any], directive: str, value: str) -> bool:

@@ -13,9 +13,10 @@ from django.core.checks import CheckMessage, Error
 from automate_governance.app_config import REQUIRED
 from automate_plugins.documentation import doc
 
+#: The apps that pages use, in the order of INSTALLED_APPS.
+RINGS = ("automate_authoring", "automate_operations", "automate_pools", "automate_telemetry", "automate_ui")
 _APPS = (
     *REQUIRED,
-    "automate_studio",
     "unfold",
     "django_htmx",
     "django.contrib.sessions",
@@ -38,6 +39,11 @@ def check_apps(app_configs: Any, **_: Any) -> list[CheckMessage]:
         for name in _APPS
         if name not in names
     ]
+    if missing := [name for name in RINGS if name not in names]:
+        lines = "".join(f'\n    "{name}",' for name in missing)
+        message = f"Apps of Automate are not in INSTALLED_APPS: {', '.join(missing)}."
+        hint = f'Add these lines after "automate_core":{lines}'
+        found.append(Error(message, hint=hint, id="automate_core.E010"))
     if {"unfold", "django.contrib.admin"} <= set(names) and names.index("unfold") > names.index("django.contrib.admin"):
         hint = 'Put "unfold" before "django.contrib.admin": the first app\'s templates win.'
         found.append(Error("unfold is listed after django.contrib.admin.", hint=hint, id="automate_core.E011"))
