@@ -25,12 +25,9 @@ from automate_core.definition.document import (
     DefinitionError,
     Problem,
 )
-from automate_core.definition.document import Trigger as TriggerPart
 from automate_core.definition.parsing import parse, to_document
-from automate_core.models import ActiveTrigger, Workflow, WorkflowVersion
-from automate_core.triggers import forms, mail, polling, schedules
-from automate_core.triggers.manual import AGENTS, agent_trigger
-from automate_core.webhooks.registration.activation import activate_webhooks
+from automate_core.models import Workflow, WorkflowVersion
+from automate_core.runs.activation import activate_version
 from automate_governance import audit
 from automate_governance.people.locale import person_zone
 from automate_governance.people.names import sign_in_name
@@ -163,14 +160,6 @@ def _drafted(definition: Definition, present: Draft) -> Draft:
     except RefusedError as error:
         raise DefinitionError([Problem(error.field, str(error))]) from error
     return draft
-
-
-def trigger_columns(trigger: TriggerPart) -> dict[str, Any]:
-    """A trigger's document as columns: what only its kind has goes to `config`."""
-    fields: dict[str, Any] = msgspec.to_builtins(trigger)
-    columns = {"kind": fields.pop("kind"), "key": trigger.key, "filter": fields.pop("filter", None)}
-    fields.pop("key", None)
-    return {**columns, "config": fields}
 
 
 def load_definition(workflow: Workflow) -> Definition:
@@ -346,7 +335,7 @@ def publish_version(
     if workflow.status != Workflow.Status.PAUSED:  # what is paused stays so until it is resumed
         workflow.status = Workflow.Status.ACTIVE
     workflow.save(update_fields=["published", "published_rev", "status", "updated_at"])
-    _activate(workflow, version, definition)
+    activate_version(workflow, version, definition)
     acting = audit.difference("run_as", sign_in_name(present.run_as) if present else "", sign_in_name(run_as))
     before = present.definition if present is not None else None
     edited = recorded_changes.version_changes(before, definition)
@@ -354,45 +343,3 @@ def publish_version(
     facts |= {"previous": present.number} if present else {}
     audit.record(author, "workflow.published", workflow, changes={"message": message, **acting, **edited}, facts=facts)
     return version
-
-
-def _activate(workflow: Workflow, version: WorkflowVersion, definition: Definition) -> None:
-    """Rebuild the workflow's part of the match index. People and other workflows may always start it."""
-    workflow.active_triggers.all().delete()
-    for trigger in definition.enabled_triggers:
-        source, kind = trigger.matches
-        columns = trigger_columns(trigger)
-        ActiveTrigger.objects.create(
-            workflow=workflow,
-            version=version,
-            source=source or f"{columns['kind']}:{workflow.slug}",
-            event_type=kind,
-            priority=definition.priority,
-            **columns,
-        )
-    _activate_agent_tool(workflow, version, definition)
-    for kind in ("call", "manual"):
-        source = f"{kind}:{workflow.slug}"
-        if not workflow.active_triggers.filter(source=source).exists():
-            ActiveTrigger.objects.create(
-                workflow=workflow, version=version, key=kind, kind=kind, source=source, priority=definition.priority
-            )
-    schedules.activate_schedules(workflow, definition)
-    polling.activate_polls(workflow, definition)
-    activate_webhooks(workflow, definition)
-    forms.activate_forms(workflow, definition)
-    mail.activate_addresses(workflow, definition)
-
-
-def _activate_agent_tool(workflow: Workflow, version: WorkflowVersion, definition: Definition) -> None:
-    """Let agents start it by its first manual trigger, if it is available to them."""
-    trigger = agent_trigger(definition)
-    if trigger is not None:
-        ActiveTrigger.objects.create(
-            workflow=workflow,
-            version=version,
-            source=f"{AGENTS}:{workflow.slug}",
-            event_type=trigger.key,
-            priority=definition.priority,
-            **trigger_columns(trigger),
-        )

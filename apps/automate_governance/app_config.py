@@ -12,7 +12,6 @@ from automate_plugins.documentation import doc
 
 #: Without these no model can be imported, so that no system check would ever run.
 REQUIRED = (
-    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "guardian",

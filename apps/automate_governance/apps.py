@@ -14,8 +14,6 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
     verbose_name = _("Secrets and audit trail")
 
     def ready(self) -> None:
-        from django.contrib.admin.models import LogEntry
-
         from automate_governance import checks, startup
         from automate_governance.database_checks import register_database_checks
         from automate_governance.people import account_trail, locale, password_changes
@@ -33,7 +31,7 @@ class AutomateGovernanceConfig(app_config.AutomateAppConfig):
         register(checks.check_stored_secrets_at_runserver)
         register_database_checks(checks.check_stored_secrets)
         _declare_roles(self)
-        pre_save.connect(log_redaction.redact_history, sender=LogEntry)
+        pre_save.connect(log_redaction.redact_history, sender="admin.LogEntry")  # by name: a project may have no admin
         account_trail.connect()
         locale.connect()
         password_changes.connect()

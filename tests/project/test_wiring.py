@@ -207,7 +207,7 @@ def otel(extra=True, **variables):
 
 
 WRONG = [
-    *(("automate_core.E010", installed(f"-{name}")) for name in ("unfold", "django_htmx", "automate_studio")),
+    *(("automate_core.E010", installed(f"-{name}")) for name in ("unfold", "django_htmx", "automate_ui")),
     *(("automate_core.E010", installed(f"-django.contrib.{name}")) for name in ("sessions", "messages", "staticfiles")),
     ("automate_core.E011", installed("django.contrib.admin", "unfold")),
     ("automate_core.E012", templates(APP_DIRS=False)),

@@ -15,7 +15,7 @@ from operator import or_
 import msgspec
 from django.db.models import Q
 
-from automate_authoring import usability, workflows
+from automate_authoring import usability
 from automate_authoring.publishing import route_preview
 from automate_authoring.publishing.route_preview import BranchCount, RouteChange
 from automate_core.definition.document import Definition, EventTrigger, Trigger
@@ -25,6 +25,7 @@ from automate_core.events.matching import Candidate, RuleEngine, decode_rule
 from automate_core.events.scope import event_scope
 from automate_core.expressions.json_logic import RuleError
 from automate_core.models import Event, Workflow
+from automate_core.runs.activation import trigger_columns
 from automate_governance.permissions import Person, can
 
 EVENTS = 50  #: the newest ones of the triggers' sources that are tried
@@ -132,7 +133,7 @@ def _candidates(triggers: Iterable[Trigger], workflow: Workflow) -> list[Candida
     for part in triggers:
         if part.disabled:
             continue
-        columns = workflows.trigger_columns(part)
+        columns = trigger_columns(part)
         text = None if columns["filter"] is None else msgspec.json.encode(columns["filter"]).decode()
         try:
             if text is not None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.db.models import Q
 
-from automate_authoring.workflows import trigger_columns
 from automate_core.definition.document import Definition, PollTrigger, ServiceTrigger, Trigger, WebhookTrigger
 from automate_core.models import ActiveTrigger, Workflow
+from automate_core.runs.activation import trigger_columns
 from automate_governance.permissions import User, permitted
 from automate_plugins import text
 

@@ -18,6 +18,7 @@ RINGS = ("automate_authoring", "automate_operations", "automate_pools", "automat
 _APPS = (
     *REQUIRED,
     "unfold",
+    "django.contrib.admin",
     "django_htmx",
     "django.contrib.sessions",
     "django.contrib.messages",

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from automate_authoring.test_runs import samples
-from automate_authoring.workflows import trigger_columns
 from automate_core.database import AutomateNow
 from automate_core.definition import form_validation
 from automate_core.definition.document import Definition, FormTrigger, ManualTrigger, Trigger
@@ -18,6 +17,7 @@ from automate_core.events.scope import event_scope
 from automate_core.ids import new_trace_id
 from automate_core.models import Event, Workflow
 from automate_core.outbox import subjects
+from automate_core.runs.activation import trigger_columns
 from automate_core.triggers import host_events
 
 
