@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import urls
+from django.apps import apps
 from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.core.exceptions import ImproperlyConfigured
@@ -29,7 +30,8 @@ def admin_site() -> AdminSite:
 
 def reverse(view: str, *, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None) -> str:
     """Return the path of a view; names that begin with `admin:` are those of our admin site. Raises NoReverseMatch."""
+    site = admin_site().name if apps.is_installed("django.contrib.admin") else None
     found: str = urls.reverse(  # noqa: TID251 - this is it
-        view, args=args, kwargs=dict(kwargs) if kwargs else None, current_app=admin_site().name
+        view, args=args, kwargs=dict(kwargs) if kwargs else None, current_app=site
     )
     return found

@@ -74,8 +74,8 @@ steps:
   - key: call
     action: http.request
     inputs: {method: POST, url: 'http://127.0.0.1:%(port)s/call', body: {order: '{{ event.payload.order }}'}}
-    retry: {attempts: 3, delay: 1s}
-  - {key: pause, kind: wait, for: 2s}
+    retry: {attempts: 3, base: 1}
+  - {key: pause, kind: wait, duration: 2s}
   - key: slow
     action: http.request
     inputs: {method: POST, url: 'http://127.0.0.1:%(port)s/slow'}
@@ -133,6 +133,7 @@ def receiver() -> Iterator[int]:
     finally:
         Receiver.is_held.set()
         server.shutdown()
+        server.server_close()
 
 
 def make_project(folder: Path, port: int) -> None:

@@ -32,7 +32,7 @@ from automate_core.checks.setting_values import RULES
 from automate_governance.app_config import REQUIRED
 from automate_governance.secrets.keyring import generate_key
 from automate_site import variables
-from automate_studio.checks import requests
+from automate_studio.checks import requests, sign_in
 from automate_telemetry.traces import collector
 from tests.conftest import ROOT
 
@@ -264,7 +264,7 @@ WRONG = [
     ("automate_core.W010", {"AUTOMAT_SECRETS_KEYS": []}),
     ("automate_core.W020", {"ANONYMOUS_USER_NAME": "AnonymousUser"}),
     ("automate_core.W021", {"LOGIN_URL": "/nowhere/at-all/"}),
-    ("automate_core.W022", lambda settings, patch: patch.setattr(people, "get_user_model", lambda: Numbered)),
+    ("automate_core.W022", lambda settings, patch: patch.setattr(sign_in, "get_user_model", lambda: Numbered)),
     ("automate_core.W021", {"LOGIN_URL": "no-such-view"}),
     ("automate_core.W030", database(CONN_MAX_AGE=60)),
     ("automate_core.W030", database(OPTIONS={"pool": True})),
@@ -338,8 +338,8 @@ def test_a_sound_project_passes(sound):
 
 
 def test_a_number_as_text_is_a_sign_in_name(sound, monkeypatch):
-    monkeypatch.setattr(people, "get_user_model", lambda: NamedByNumber)
-    assert people.check_sign_in_name(None) == []
+    monkeypatch.setattr(sign_in, "get_user_model", lambda: NamedByNumber)
+    assert sign_in.check_sign_in_name(None) == []
 
 
 @pytest.mark.matrix

@@ -31,7 +31,6 @@ _CHECKS = (
     storage.check_storage,
     people.check_backends,
     people.check_user_model,
-    people.check_sign_in_name,
     pools.check_pools,
     serving.check_asgi,
     serving.check_worker,

@@ -7,17 +7,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model, load_backend
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin
 from django.core.checks import CheckMessage, Error, Warning
-from django.db.models import CharField, TextField
-from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, Resolver404, resolve
 from guardian.backends import ObjectPermissionBackend
 
 
 def check_backends(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """E020, E021: a backend is missing. W020: guardian would make a user. W021: LOGIN_URL leads nowhere."""
+    """E020, E021: a backend is missing. W020: guardian would make a user."""
     backends = _backends()
     found: list[CheckMessage] = []
     for id_, needed in (("automate_core.E020", ModelBackend), ("automate_core.E021", ObjectPermissionBackend)):
@@ -27,9 +23,6 @@ def check_backends(app_configs: Any, **_: Any) -> list[CheckMessage]:
     if getattr(settings, "ANONYMOUS_USER_NAME", "AnonymousUser") is not None:
         hint = "Set ANONYMOUS_USER_NAME = None: Automate grants no permissions to people who are not signed in."
         found.append(Warning("guardian adds a user for anonymous visitors.", hint=hint, id="automate_core.W020"))
-    if not _leads_somewhere(settings.LOGIN_URL):
-        hint = 'Set LOGIN_URL = "admin:login".'
-        found.append(Warning("LOGIN_URL does not lead to a page.", hint=hint, id="automate_core.W021"))
     return found
 
 
@@ -39,14 +32,6 @@ def _backends() -> list[Any] | None:
         return [load_backend(path) for path in settings.AUTHENTICATION_BACKENDS]
     except ImportError:
         return None
-
-
-def _leads_somewhere(url: str) -> bool:
-    try:
-        path = resolve_url(url)
-        return not path.startswith("/") or resolve(path) is not None
-    except (NoReverseMatch, Resolver404):
-        return False
 
 
 def check_user_model(app_configs: Any, **_: Any) -> list[CheckMessage]:
@@ -65,20 +50,4 @@ def check_user_model(app_configs: Any, **_: Any) -> list[CheckMessage]:
     )
     return [
         Error(f"AUTH_USER_MODEL {model._meta.label} has no {', '.join(missing)}.", hint=hint, id="automate_core.E022")
-    ]
-
-
-def check_sign_in_name(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """W022: the sign-in name may be no text, of which django-unfold's pages show the first letter."""
-    model = get_user_model()
-    named = {field.name: field for field in model._meta.fields}.get(getattr(model, "USERNAME_FIELD", ""))
-    is_text = named is None or isinstance(named, CharField | TextField)
-    if is_text or getattr(model, "get_username", None) is not AbstractBaseUser.get_username:
-        return []
-    return [
-        Warning(
-            f"The sign-in name {model._meta.label}.{model.USERNAME_FIELD} is not text: pages of the admin fail.",
-            hint=f"Give the model a method: def get_username(self): return str(self.{model.USERNAME_FIELD}).",
-            id="automate_core.W022",
-        )
     ]

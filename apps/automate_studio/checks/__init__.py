@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.core.checks import register
 
-from automate_studio.checks import admin_site, installation, requests, sessions
+from automate_studio.checks import admin_site, installation, requests, sessions, sign_in
 
 _CHECKS = (
     admin_site.check_pages,
@@ -17,6 +17,8 @@ _CHECKS = (
     requests.check_order,
     requests.check_content_policy,
     sessions.check_sessions,
+    sign_in.check_login_url,
+    sign_in.check_sign_in_name,
 )
 
 
