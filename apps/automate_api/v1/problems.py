@@ -55,6 +55,7 @@ from automate_governance.texts import translated
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+_MOST_PATH = 200  #: characters of a path that are repeated
 
 type FieldErrors = Iterable[tuple[str, str] | tuple[str, str, str]]  # field, sentence, and code if not "invalid"
 
@@ -152,16 +153,21 @@ def unauthorized() -> HttpResponse:
     return response
 
 
-def not_found() -> HttpResponse:
+def _not_found(error: Http404) -> HttpResponse:
     """The answer for what does not exist, and for what one may not know.
 
     It names the scope that the token lacks to look for it, which tells nothing of what there is.
     """
+    detail = translated(str(error))
     if scope := missing_scope():
-        return problem(
-            404, f"{_('Not found.')} {translated(scope_message(scope))}", code="missing_scope", missing_scope=scope
-        )
-    return problem(404, _("Not found."))
+        return problem(404, f"{detail} {translated(scope_message(scope))}", code="missing_scope", missing_scope=scope)
+    return problem(404, detail)
+
+
+def no_such_path(request: HttpRequest) -> HttpResponse:
+    """The answer for a path that no operation has."""
+    shown = repr(request.path[:_MOST_PATH])
+    return problem(404, _("The API has no path %(path)s.") % {"path": shown}, code="no_such_path")
 
 
 def allowed_methods(response: HttpResponse) -> str:
@@ -201,7 +207,7 @@ def _request_problem(error: Exception) -> HttpResponse | None:
         case ninja_errors.HttpError():
             return problem(error.status_code, str(error))
         case Http404():
-            return not_found()
+            return _not_found(error)
         case NotPermittedError() | PermissionDenied():
             return _not_permitted(error)
     for kind, (status, detail) in _READ_ERRORS.items():

@@ -6,11 +6,11 @@ import datetime as dt
 from typing import Any
 
 from django.db.models import QuerySet
-from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import outside_effect
+from automate_api.v1.not_found import find_object
 from automate_api.v1.pages import Page, PageQuery, filter_given, permitted_rows, read_page
 from automate_connectors.connection_test import ConnectionTestResult, run_connection_test
 from automate_connectors.models import Connection
@@ -92,5 +92,4 @@ def _rows() -> QuerySet[Connection]:
 
 
 def _get_connection(request: TokenRequest, slug: str) -> Connection:
-    found: Connection = get_object_or_404(permitted(request.user, "view", _rows()), slug=slug)
-    return found
+    return find_object(permitted(request.user, "view", _rows()), slug=slug)

@@ -9,12 +9,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Schema, Status
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import unrepeatable
+from automate_api.v1.not_found import find_object
 from automate_api.v1.pages import Page, PageQuery, check_may_view, filter_given, permitted_rows, read_page
 from automate_core.models import WebhookEndpoint
 from automate_core.models.events import LONGEST_REPLY_SECONDS
@@ -215,8 +215,7 @@ def _rows() -> QuerySet[WebhookEndpoint]:
 
 
 def _get_webhook(request: TokenRequest, slug: str) -> WebhookEndpoint:
-    found: WebhookEndpoint = get_object_or_404(permitted(request.user, "view", _rows()), slug=slug)
-    return found
+    return find_object(permitted(request.user, "view", _rows()), slug=slug)
 
 
 def _saved(response: HttpResponse, saved: SavedEndpoint) -> dict[str, Any]:

@@ -6,16 +6,16 @@ import uuid
 from typing import Any, Literal
 
 import msgspec
-from django.http import Http404
 from django.utils.translation import gettext as _
 from ninja import Field, Router
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.not_found import not_found
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.runs.runs import Run, describe_run, find_run, get_run
 from automate_core.definition.step_paths import key_of
-from automate_core.models import Wait
+from automate_core.models import ExecutionRun, Wait
 from automate_core.operations.retention import pinning
 from automate_core.operations.statistics import failures
 from automate_core.runs import control
@@ -143,7 +143,7 @@ def review_run_step(request: TokenRequest, run_id: uuid.UUID, body: ReviewStep) 
 def _described(request: TokenRequest, run_id: uuid.UUID) -> dict[str, Any]:
     run = find_run(request, run_id)
     if isinstance(run, PendingStart):
-        raise Http404
+        raise not_found(ExecutionRun, run_id)
     return describe_run(run, may_view_payload=can(request.user, "view_payload", run))
 
 
