@@ -100,6 +100,35 @@ def test_the_review_says_what_changed_and_who_did_it(door, editor, made, colleag
     assert "Last The end" in said["last"]
 
 
+STOPS = """
+name: Stops
+slug: stops
+steps:
+  - {key: look, name: Look, action: data.set}
+  - kind: approval
+    key: ask
+    name: Ask the boss
+    assignees: [owner]
+    timeout: 1d
+    outcomes:
+      - {key: approved, name: Approve, steps: [{kind: stop, key: stop, name: Stop}]}
+      - {key: rejected, name: Reject, steps: [{kind: stop, key: stop_2, name: Stop}]}
+"""
+
+
+def test_the_review_tells_steps_of_one_name_apart(workflow, sign_in, owner, drain):
+    door = Door(sign_in(owner), workflow(STOPS))
+    door.client.post(door.url("builder_test"), {"step": "look", "mode": "dry", "scope": "step"})
+    drain()
+    said = Page(door.review()).text.split("Not tested: ")[1]
+    assert "Stop (Approve of Ask the boss), Stop (Reject of Ask the boss)" in said
+    editor = Editor(door.workflow, owner)
+    editor.do("edit", key="stop_2", set={"outcome": "failed", "message": "{{ steps.nowhere.output }}"})
+    assert "Stop (Reject of Ask the boss) changed: " in changes(door.review())[0][2]
+    door.client.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
+    assert "Stop (Ablehnen von Ask the boss)" in Page(door.review()).text
+
+
 def test_side_by_side_shows_the_lines_that_differ(door, editor):
     editor.do("rename", key="look", name="Look well")
     content = door.review().content.decode()

@@ -207,7 +207,8 @@ def _schedule(trigger: ScheduleTrigger, place: str) -> Iterator[Problem]:
     if trigger.timezone:
         yield from _zone(trigger.timezone, f"{place}.timezone")
     if bool(trigger.cron) == (trigger.every is not None):
-        yield Problem(place, text("Set either a cron expression (cron) or an interval (every)."))
+        reason = text("Set either a cron expression (cron) or an interval (every).")
+        yield Problem(place, reason, missing=not trigger.cron)
     elif trigger.cron and len(trigger.cron.split()) != 5:
         yield Problem(
             f"{place}.cron",

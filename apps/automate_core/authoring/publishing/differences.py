@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
 
+from automate_core.authoring.drafts.step_location import distinct_name, place_name
 from automate_core.authoring.drafts.values import TRIGGER_LABELS
 from automate_core.authoring.field_labels import field_label
-from automate_core.definition.document import OTHERWISE, TIMEOUT, ActionStep, Definition, Step, Trigger
+from automate_core.definition.document import ActionStep, Definition, Step, Trigger
 from automate_core.definition.slots import StepIndex, StepPosition, slots, walk
+from automate_core.definition.step_names import marked_name
 from automate_plugins import ntext, text
 from automate_plugins.texts import Text, joined, marked, verbatim
 
@@ -25,14 +28,6 @@ type Table = Literal["step", "trigger", "workflow"]
 type Values = Mapping[str, Any]
 _NAMED = ("arms", "outcomes", "form")
 _SPREAD = ("inputs", "vars", "search_terms", "retry", "concurrency", "retention", "agents", "on_error")
-_SLOT_LABELS = {
-    "steps": text("Steps"),
-    OTHERWISE: text("Otherwise"),
-    TIMEOUT: text("Timeout"),
-    "on_error": text("On error"),
-    "always": text("Always"),
-}
-
 
 _NAMED_LABELS = {
     "route": (text("route %(name)s"), text("order of routes")),
@@ -141,6 +136,7 @@ def _steps(before: Definition, after: Definition) -> Iterator[Difference]:
             words = text("removed from %(place)s", place=place) if place else text("removed")
             yield _step_difference("removed", was, joined([words, _with_inner(was)]))
     shifted = _reordered_keys(old, new)
+    labels = Counter(_label(now.step) for now in new.values())
     for key, now in new.items():
         present = old.get(key)
         if present is None:
@@ -154,7 +150,8 @@ def _steps(before: Definition, after: Definition) -> Iterator[Difference]:
             yield _step_difference("moved", now, text("moved from %(old)s to %(new)s", **places))
         elif key in shifted:
             yield _step_difference("moved", now, text("moved within %(place)s", place=_where(now) or _TOP))
-        yield from changed_fields("step", key, _name(now.step), _step_fields(present.step), _step_fields(now.step))
+        name = distinct_name(_label(now.step), _where(now) if labels[_label(now.step)] > 1 else "")
+        yield from changed_fields("step", key, name, _step_fields(present.step), _step_fields(now.step))
 
 
 def _label(step: Step) -> str:
@@ -162,7 +159,7 @@ def _label(step: Step) -> str:
 
 
 def _name(step: Step) -> str:
-    return verbatim(_label(step))
+    return marked_name(_label(step))
 
 
 def _list_of(position: StepPosition) -> tuple[str, str]:
@@ -176,12 +173,6 @@ def _where(position: StepPosition) -> str:
         return ""
     slot = position.slot
     return place_name(slot.key, slot.name, _label(position.parent))
-
-
-def place_name(slot: str, name: str, step: str) -> str:
-    """A list of steps, in words: `slot` is its key and `name` its own name, `step` the label of the step around it."""
-    label = name or marked(_SLOT_LABELS.get(slot, "")) or slot.replace("_", " ").capitalize()
-    return text("%(slot)s of %(step)s", slot=label, step=step)
 
 
 def _reordered_keys(old: Mapping[str, StepPosition], new: Mapping[str, StepPosition]) -> set[str]:
