@@ -41,6 +41,7 @@ YAML_TYPE = "application/yaml"
 
 class DraftProblem(Schema):
     path: str = Field(description="Place in the document, such as steps[1].inputs.url.")
+    pointer: str = Field(description="The same as a JSON pointer, such as /steps/1/inputs/url.")
     message: str
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ _SECRET_NAME = re.compile(r"token|secret|passw|api[_-]?key|private_?key|^authori
 @dataclass(frozen=True, kw_only=True)
 class DraftProblem:
     """Problem of a draft. `step` or `trigger` is a key, both empty for the workflow; `field` is as in its document.
+    `path` is its place in the whole document, empty for a problem of no place.
 
     An error prevents publishing, a warning does not. `missing` marks a field that is not filled in yet, which is shown
     differently while the person is still editing.
@@ -40,6 +42,7 @@ class DraftProblem:
     trigger: str = ""
     field: str = ""
     missing: bool = False
+    path: str = dataclasses.field(default="", compare=False)
 
 
 def find_problems(parsed: ParsedDraft, workflow: Workflow, publisher: Person | None = None) -> list[DraftProblem]:
@@ -128,7 +131,7 @@ def _about_action(step: ActionStep, place: str) -> Iterator[Problem]:
 
 def _placed(level: Literal["error", "warning"], problem: Problem, parsed: ParsedDraft) -> DraftProblem:
     """A problem at its step and field instead of its place in the document."""
-    found = DraftProblem(level=level, reason=problem.reason, missing=problem.missing)
+    found = DraftProblem(level=level, reason=problem.reason, missing=problem.missing, path=problem.path)
     place, field = problem.path, ""
     while place:
         if place in parsed.places:

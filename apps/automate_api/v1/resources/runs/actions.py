@@ -92,9 +92,6 @@ def rerun_run(request: TokenRequest, run_id: uuid.UUID, body: RerunRun) -> dict[
             again=body.again,
             unknown=body.unknown,
         )
-    except control.UnknownOutcomeError as error:
-        hint = _("Send true to re-run it all the same.")
-        raise ProblemError(409, translated(str(error)), [("unknown", hint)], code="unknown_outcome") from error
     except control.NoSuchStepError as error:
         message = translated(str(error))
         raise ProblemError(422, message, [("from_step", message)]) from error
