@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
@@ -133,6 +134,10 @@ def test_names_are_suggested_while_typing(flow, sign_in, owner, colleague, stran
 
     assert suggested(owner, "team") == {"Sales team"} and suggested(owner, "colle") == {"colleague"}
     assert suggested(owner, "strang") == set(), "of no team of the owner"
+    get_user_model().objects.filter(pk=colleague.pk).update(first_name="Carla", last_name="Colleague", email="cc@x.org")
+    for begun in ("Carla Colleague", "colleague carla", " carla  coll "):
+        assert suggested(owner, begun) == {"colleague"}, begun
+    assert suggested(admin, "carla cc@x.org") == {"colleague"} and suggested(owner, "carla cc@x.org") == set()
     assert suggested(admin, "strang") == {"stranger"} and suggested(admin, "team") == {"Sales team", "Other team"}
 
 

@@ -58,7 +58,7 @@ def account_list(request: HttpRequest) -> HttpResponse:
     kept = list_query(request.GET, {})
     found = _with_tokens(service_accounts()).prefetch_related("user__groups")
     if search := kept.search:
-        found = found.filter(Q(**{f"user__{names.username_field()}__icontains": search}) | Q(purpose__icontains=search))
+        found = found.filter(names.names_contain(search, path="user__") | Q(purpose__icontains=search))
     total = found.count()
     page = build_list_page(kept, list(found[page_slice(kept, total)]), {"": total}, tabs={}, filters=[])
     return render_page(
