@@ -119,6 +119,7 @@ def test_a_preset_of_a_verb_that_one_lacks_is_refused(flow, sign_in, owner, coll
     client = sign_in(colleague)
     inputs = {each["value"]: each for each in Page(client.get(url(flow))).all(name="preset")}
     assert inputs.keys() == {"viewer", "user", "operator", "editor"} and "disabled" in inputs["editor"]
+    assert "You can only grant permissions that you have." in Page(client.get(url(flow))).text
     assert share(client, flow, "stranger", preset="editor").status_code == 403
     assert not can(stranger, "view", flow)
 

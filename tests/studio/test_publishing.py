@@ -221,6 +221,11 @@ def test_who_may_not_publish_is_told_why(made, editor, sign_in, colleague):
     door = Door(sign_in(colleague), made)
     page = Page(door.review())
     assert "needs the Publish permission" in page.text and "publish" not in page.ids
+    assert "Ask owner to publish it." in page.text and "Review Triage" in page.text
+    assign_perm("change_workflow", colleague, made)
+    for url in (door.url("builder"), reverse("admin:automate_core_workflow_change", args=[made.pk])):
+        offered = Page(door.client.get(url)).text
+        assert "Review and publish" not in offered and "Review" in offered, url
     assign_perm("publish_workflow", colleague, made)
     assert "The workflow runs as owner. Only owner or a superuser can publish it." in Page(door.review()).text
     assert door.client.post(door.url("review"), {"rev": 0, "version": 1}).status_code == 403

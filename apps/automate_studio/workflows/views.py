@@ -17,6 +17,7 @@ from automate_core.definition.published import published_definition
 from automate_core.definition.step_names import shown_name, step_name
 from automate_core.events import stops
 from automate_core.models import Workflow
+from automate_core.navigation.http import current_person
 from automate_core.operations.offboarding.missing_rights import find_missing_rights
 from automate_governance import audit
 from automate_governance.permissions import SITE, can, permitted
@@ -52,6 +53,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         audits=can(request.user, "audit", SITE),
         may_run=can(request.user, "run", workflow),
         may_pause=pausing.pausable(request.user, Workflow.objects.filter(pk=workflow.pk)).exists(),
+        may_publish=not workflows.refusal(workflow, current_person(request)),
         may_archive=can(request.user, "publish", workflow),
         may_share=can(request.user, "share", workflow),
     )

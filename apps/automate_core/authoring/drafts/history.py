@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import JSONField
+from django.db.models import JSONField, Q
 from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -100,7 +100,7 @@ def names_of_deleted_steps(workflow: Workflow) -> Callable[[str], str]:
             return ""
         deletion = {"table": "step", "key": key, "after": None}
         edits = workflow.commands.alias(parts=Cast("changes", JSONField()))  # the column keeps the order of names: json
-        found = edits.filter(parts__contains=[deletion]).order_by("-number").first()
+        found = edits.filter(Q(("parts__contains", [deletion]))).order_by("-number").first()
         for change in changes_of(found) if found else ():
             if (change.table, change.key, change.after) == ("step", key, None) and change.before:
                 return shown_name(change.before["name"] or title_of_key(key))
