@@ -129,6 +129,14 @@ def test_the_review_tells_steps_of_one_name_apart(workflow, sign_in, owner, drai
     assert "Stop (Ablehnen von Ask the boss)" in Page(door.review()).text
 
 
+def test_the_review_names_fields_as_the_forms_do(door, editor):
+    editor.do("edit", key="tell", set={"inputs.message": "Hello", "on_error": {"value": 1}, "retry": {"attempts": 3}})
+    shown = tidy(door.review().content.decode())
+    fields = re.findall(r"<dt>(.*?)</dt>", shown)
+    assert fields[:3] == ["Message", "Maximum attempts (retries)", "Value (on error)"]
+    assert "changed: Message, " in changes(door.review())[0][2]
+
+
 def test_side_by_side_shows_the_lines_that_differ(door, editor):
     editor.do("rename", key="look", name="Look well")
     content = door.review().content.decode()

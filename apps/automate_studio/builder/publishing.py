@@ -162,7 +162,7 @@ def _difference_rows(found: Iterable[Difference]) -> list[DifferenceRow]:
             each,
             [
                 (
-                    translated(field.name),
+                    translated(field.label or field.name),
                     _value_text(field, field.was, field.before),
                     _value_text(field, field.now, field.after),
                 )
