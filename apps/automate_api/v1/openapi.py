@@ -79,6 +79,7 @@ _TAGS = {
     "Templates": "Workflows to start from.",
     "Connections": "Connections to other systems.",
     "Webhooks": "Webhook endpoints.",
+    "Sharing": "Grants on single objects.",
     "Secrets": "Stored secrets. No operation reads their values.",
     "Runs": "Runs with their steps, logs and files.",
     "Failures": "Failures by their cause.",
@@ -88,6 +89,7 @@ _TAGS = {
     "Audit": "The audit trail.",
     "Erasures": "Erasure of personal data.",
     "Tokens": "Tokens of the token's owner.",
+    "Server": "Version and health.",
 }
 
 

@@ -52,6 +52,7 @@ from automate_core.webhooks.schemes.registry import SchemeError
 from automate_governance.permissions import NotPermittedError, missing_scope, refused_scope, scope_message
 from automate_governance.reference_registry import InUseError
 from automate_governance.secrets.keyring import KeyUnavailableError
+from automate_governance.sharing import SharingError
 from automate_governance.texts import translated
 
 log = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ _CORE_ERRORS: dict[type[Exception], tuple[int, str]] = {
     ControlError: (409, "wrong_run_state"),
     NotOpenError: (409, "already_decided"),
     HandOverError: (422, "not_delegable"),
+    SharingError: (422, ""),
     EventTypeError: (422, "unknown_event_type"),
     SearchError: (422, ""),
     InvalidTextsError: (422, ""),
@@ -259,7 +261,7 @@ def _core_problem(error: Exception) -> HttpResponse | None:
             reruns = [("again", _("Send true to re-run it all the same."), "required", {"run": str(error.rerun)})]
             return problem(409, translated(str(error)), reruns, code="already_rerun")
         case ValidationError():
-            return problem(422, _("The request is not valid."), _model_errors(error))
+            return _refused_fields(_("The request is not valid."), _model_errors(error))
         case OutcomeError():
             message = translated(str(error))
             return problem(422, message, [("outcome", message, "not_a_choice")], code="unknown_outcome")

@@ -78,7 +78,6 @@ class DatabaseConnector(ConnectorAdapter):
 
     dialect: Dialect
     default_port: int
-    takes_sign_in = False
     actions = (
         Action(
             name="query",
