@@ -206,8 +206,11 @@ class ConnectionForm(SecretUsingForm):
         super().add_error(next(known, None), error)
 
 
-def build_connection_form(adapter: ConnectorAdapter | None) -> type[ConnectionForm]:
-    """Return the form of a connector's connections: a field for each setting, and the sign-in."""
+def build_connection_form(adapter: ConnectorAdapter | None, *, signs_in: bool = False) -> type[ConnectionForm]:
+    """Return the form of a connector's connections: a field for each setting, and the sign-in.
+
+    `signs_in` keeps the sign-in of a connection that has one, though its connector offers none.
+    """
     fields: dict[str, Any] = {"adapter": adapter}
     if adapter is None or not adapter.config_fields:
         area = forms.Textarea(attrs={"rows": 4})
@@ -215,7 +218,8 @@ def build_connection_form(adapter: ConnectorAdapter | None) -> type[ConnectionFo
         fields["config"] = JsonField(FieldKind.MAPPING, required=False, widget=area, help_text=help_text)
     else:
         fields |= {f"{SETTING_PREFIX}{spec.name}": build_form_field(spec, PLAIN) for spec in adapter.config_fields}
-    if adapter is not None and any(spec.kind is FieldKind.SECRET for spec in adapter.config_fields):
+    has_secret = adapter is not None and any(spec.kind is FieldKind.SECRET for spec in adapter.config_fields)
+    if adapter is not None and has_secret and (adapter.takes_sign_in or signs_in):
         spec = next(spec for spec in adapter.config_fields if spec.name == token_name(adapter))
         fields |= sign_in_fields(spec.label or spec.name, adapter)
     return type("ConnectionForm", (ConnectionForm,), fields)
@@ -234,7 +238,7 @@ class ConnectionAdmin(GovernedAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """Return the form of the connection's connector; for a new one, of the connector in the request."""
         code = obj.connector if obj else _chosen_connector(request)
-        kwargs["form"] = build_connection_form(find_adapter(code))
+        kwargs["form"] = build_connection_form(find_adapter(code), signs_in=bool(obj and obj.oauth))
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -129,6 +129,14 @@ def test_the_review_tells_steps_of_one_name_apart(workflow, sign_in, owner, drai
     assert "Stop (Ablehnen von Ask the boss)" in Page(door.review()).text
 
 
+def test_the_review_names_fields_as_the_forms_do(door, editor):
+    editor.do("edit", key="tell", set={"inputs.message": "Hello", "on_error": {"value": 1}, "retry": {"attempts": 3}})
+    shown = tidy(door.review().content.decode())
+    fields = re.findall(r"<dt>(.*?)</dt>", shown)
+    assert fields[:3] == ["Message", "Maximum attempts (retries)", "Value (on error)"]
+    assert "changed: Message, " in changes(door.review())[0][2]
+
+
 def test_side_by_side_shows_the_lines_that_differ(door, editor):
     editor.do("rename", key="look", name="Look well")
     content = door.review().content.decode()
@@ -221,6 +229,11 @@ def test_who_may_not_publish_is_told_why(made, editor, sign_in, colleague):
     door = Door(sign_in(colleague), made)
     page = Page(door.review())
     assert "needs the Publish permission" in page.text and "publish" not in page.ids
+    assert "Ask owner to publish it." in page.text and "Review Triage" in page.text
+    assign_perm("change_workflow", colleague, made)
+    for url in (door.url("builder"), reverse("admin:automate_core_workflow_change", args=[made.pk])):
+        offered = Page(door.client.get(url)).text
+        assert "Review and publish" not in offered and "Review" in offered, url
     assign_perm("publish_workflow", colleague, made)
     assert "The workflow runs as owner. Only owner or a superuser can publish it." in Page(door.review()).text
     assert door.client.post(door.url("review"), {"rev": 0, "version": 1}).status_code == 403

@@ -44,6 +44,12 @@ def step_name_in(version_id: int, path: str) -> str:
     return step_name(_definition(version_id), path)
 
 
+def names_in(version_id: int) -> dict[str, str]:
+    """The names of all steps of a published version, by key."""
+    definition = _definition(version_id)
+    return {step.key: step.name or title_of_key(step.key) for _, step in walk(definition.steps if definition else [])}
+
+
 @functools.lru_cache(maxsize=256)
 def _definition(version_id: int) -> Definition | None:
     """None when it can no longer be read."""

@@ -11,6 +11,7 @@ from typing import Literal
 from automate_connectors.adapters.base import ActionVersionError
 from automate_connectors.registry import find_action
 from automate_core.authoring import usability
+from automate_core.authoring.drafts.history import names_of_deleted_steps
 from automate_core.authoring.drafts.parsing import ParsedDraft
 from automate_core.authoring.lint_rules import lint
 from automate_core.authoring.lint_rules.item_fields import find_unknown_fields
@@ -52,7 +53,10 @@ def find_problems(parsed: ParsedDraft, workflow: Workflow, publisher: Person | N
     """
     people = sorted({workflow.run_as, publisher or workflow.run_as}, key=sign_in_name)
     definition = parsed.definition
-    errors = [*validation.find_problems(definition), *usability.unusable(definition, people)]
+    errors = [
+        *validation.find_problems(definition, names_of_deleted_steps(workflow)),
+        *usability.unusable(definition, people),
+    ]
     found = [_placed("error", problem, parsed) for problem in parsed.with_faults(errors)]
     warnings = [*_warnings(definition), *find_unknown_fields(definition, workflow)]
     found += [_placed("warning", problem, parsed) for problem in warnings]

@@ -17,7 +17,7 @@ import msgspec
 
 from automate_core.authoring.drafts.step_location import distinct_name, place_name
 from automate_core.authoring.drafts.values import TRIGGER_LABELS
-from automate_core.authoring.field_labels import field_label
+from automate_core.authoring.field_labels import field_label, input_label, part_label
 from automate_core.definition.document import ActionStep, Definition, Step, Trigger
 from automate_core.definition.slots import StepIndex, StepPosition, slots, walk
 from automate_core.definition.step_names import marked_name
@@ -50,7 +50,7 @@ class _Condition:
 class FieldChange:
     """One field. `was` and `now` are its values as texts, None where it was not, or is no longer, given.
 
-    The values of a condition are JSON. `before` and `after` are the values themselves.
+    The values of a condition are JSON. `before` and `after` are the values themselves. `label` is what people call it.
     """
 
     name: str
@@ -59,6 +59,7 @@ class FieldChange:
     before: Any = None
     after: Any = None
     is_condition: bool = False
+    label: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +152,10 @@ def _steps(before: Definition, after: Definition) -> Iterator[Difference]:
         elif key in shifted:
             yield _step_difference("moved", now, text("moved within %(place)s", place=_where(now) or _TOP))
         name = distinct_name(_label(now.step), _where(now) if labels[_label(now.step)] > 1 else "")
-        yield from changed_fields("step", key, name, _step_fields(present.step), _step_fields(now.step))
+        fields = _step_fields(present.step), _step_fields(now.step)
+        yield from changed_fields(
+            "step", key, name, *fields, labels=_input_labels(present.step) | _input_labels(now.step)
+        )
 
 
 def _label(step: Step) -> str:
@@ -214,6 +218,13 @@ def _step_fields(step: Step) -> Values:
     return flat_fields(document)
 
 
+def _input_labels(step: Step) -> dict[str, str]:
+    """The labels of a step's inputs, by their names."""
+    action = step.action if isinstance(step, ActionStep) else ""
+    names = step.inputs if isinstance(step, ActionStep) else ()
+    return {name: input_label(action, name) for name in names}
+
+
 # --- fields -----------------------------------------------------------------------------------------------------------
 
 
@@ -234,7 +245,7 @@ def _spread_name(section: str, name: str) -> str:
     """`url` of the inputs, `currency (variables)` of the others."""
     if section == "inputs":
         return verbatim(name)
-    return text("%(name)s (%(section)s)", name=verbatim(name), section=field_label(section))
+    return text("%(name)s (%(section)s)", name=part_label(section, name), section=field_label(section))
 
 
 def _named_values(name: str, named_slots: list[dict[str, Any]], kind: str) -> Values:
@@ -255,13 +266,20 @@ def _named_values(name: str, named_slots: list[dict[str, Any]], kind: str) -> Va
     return found
 
 
-def changed_fields(table: Table, key: str, name: str, before: Values, after: Values) -> Iterator[Difference]:
-    """The difference of one row by fields, as `flat_fields` gives them; none where they are equal."""
+def changed_fields(
+    table: Table, key: str, name: str, before: Values, after: Values, *, labels: Mapping[str, str] | None = None
+) -> Iterator[Difference]:
+    """The difference of one row by fields, as `flat_fields` gives them; none where they are equal.
+
+    `labels` are those of fields whose name in the document is no label.
+    """
+    labels = labels or {}
     names = [each for each in {**before, **after} if _text(before, each) != _text(after, each)]
     if names:
         fields = tuple(
             FieldChange(
                 name=each,
+                label=labels.get(each, each),
                 was=_text(before, each),
                 now=_text(after, each),
                 before=_raw(before.get(each)),
@@ -270,7 +288,7 @@ def changed_fields(table: Table, key: str, name: str, before: Values, after: Val
             )
             for each in names
         )
-        words = text("changed: %(fields)s", fields=joined(names, ", "))
+        words = text("changed: %(fields)s", fields=joined([field.label for field in fields], ", "))
         yield Difference(kind="changed", table=table, key=key, name=name, words=words, fields=fields)
 
 

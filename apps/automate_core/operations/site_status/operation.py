@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
+from django.contrib.auth import get_user_model
 from django.core.checks import WARNING, run_checks
 from django.utils import timezone
 
@@ -16,6 +17,7 @@ from automate_core.operations import disks, health
 from automate_core.operations.notifications import texts
 from automate_core.operations.notifications.channels.mail import can_mail
 from automate_core.operations.offboarding.lost_approvals import find_lost_approvals
+from automate_core.operations.offboarding.missing_rights import find_missing_rights
 from automate_core.operations.plugin_list import KINDS
 from automate_core.operations.site_status.registry import MOST, Finding, Severity, StatusItem
 from automate_core.queries.approval_tasks import undecidable_approvals
@@ -48,6 +50,17 @@ def find_stopped_workflows() -> Iterator[Finding]:
     for stop in stopped[:MOST]:
         named = text("Workflow %(name)s:", name=stop.workflow.name)
         yield Finding.error(joined([named, *stop.sentences]), "admin:automate_core_workflow_change", stop.workflow.pk)
+
+
+def find_missing_rights_of_run_as_users() -> Iterator[Finding]:
+    """Published workflows whose run-as users lack permissions that their steps need."""
+    model = get_user_model()._meta
+    for found in find_missing_rights(Workflow.objects.all())[:MOST]:
+        message = joined([text("Workflow %(name)s:", name=found.workflow.name), *found.sentences])
+        if (shared := found.shared_object) is not None:
+            yield Finding.error(message, "studio:share", shared._meta.model_name, shared.pk)
+        else:
+            yield Finding.error(message, f"admin:{model.app_label}_{model.model_name}_change", found.person.pk)
 
 
 def find_approvals_without_approvers() -> Iterator[Finding]:
@@ -191,6 +204,13 @@ ITEMS = (
         title=text("Stopped workflows"),
         ok=text("No published workflow is stopped."),
         find=find_stopped_workflows,
+        on_overview=False,
+    ),
+    StatusItem(
+        code="run_as",
+        title=text("Permissions of run-as users"),
+        ok=text("Run-as users have the permissions that their workflows need."),
+        find=find_missing_rights_of_run_as_users,
         on_overview=False,
     ),
     StatusItem(
