@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from automate_connectors.registry import find_action
 from automate_plugins import text
-from automate_plugins.texts import marked
+from automate_plugins.texts import marked, verbatim
 
 _LABELS = {
     "access": text("access"),
@@ -79,6 +80,40 @@ _LABELS = {
     "wait": text("wait for the end"),
     "workflow": text("workflow"),
 }
+
+
+#: Fields of the sections that a difference shows one by one, as the builder's forms name them.
+_PART_LABELS = {
+    ("retry", "attempts"): text("Maximum attempts"),
+    ("retry", "base"): text("First wait (seconds)"),
+    ("retry", "factor"): text("Backoff factor"),
+    ("retry", "cap"): text("Longest wait (seconds)"),
+    ("on_error", "value"): text("Value"),
+    ("concurrency", "limit"): text("Maximum"),
+    ("concurrency", "key"): text("Group by"),
+    ("concurrency", "policy"): text("When the limit is reached"),
+    ("retention", "succeeded"): text("Succeeded"),
+    ("retention", "failed"): text("Failed"),
+    ("retention", "cancelled"): text("Cancelled"),
+    ("retention", "tests"): text("Test runs"),
+    ("agents", "enabled"): text("Available to agents"),
+    ("agents", "description"): text("Description"),
+    ("agents", "output"): text("Output"),
+}
+
+
+def part_label(section: str, name: str) -> str:
+    """Marked label of a field in a section such as `retry`; a name that people gave is its own label."""
+    return marked(_PART_LABELS[section, name]) if (section, name) in _PART_LABELS else verbatim(name)
+
+
+def input_label(action: str, name: str) -> str:
+    """Marked label of an input of an action; one that it does not declare is named by its key."""
+    try:
+        specs = find_action(action)[1].fields or ()
+    except LookupError:
+        specs = ()
+    return next((marked(spec.label) for spec in specs if spec.name == name and spec.label), name.replace("_", " "))
 
 
 def field_label(name: str) -> str:

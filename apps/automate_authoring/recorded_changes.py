@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from automate_authoring.drafts.changes import Change
+from automate_authoring.drafts.step_location import node_place
 from automate_authoring.drafts.values import OWN_FIELDS, Draft, Settings, StepNode, TriggerNode
 from automate_authoring.publishing.differences import (
     WORKFLOW,
@@ -17,7 +18,6 @@ from automate_authoring.publishing.differences import (
     changed_fields,
     find_differences,
     flat_fields,
-    place_name,
 )
 from automate_connectors.registry import find_action
 from automate_core.definition.document import ActionStep, Definition, DefinitionError
@@ -77,16 +77,8 @@ def _place_change(before: Draft, after: Draft, old: Any, new: Any) -> FieldChang
     """The list that a step was moved out of, and the one that it is in now."""
     if not isinstance(old, StepNode) or not isinstance(new, StepNode) or old.place == new.place:
         return None
-    was, now = _place(before, old), _place(after, new)
+    was, now = node_place(before, old), node_place(after, new)
     return FieldChange(name=marked(text("place")), was=was, now=now, before=was, after=now)
-
-
-def _place(draft: Draft, node: StepNode) -> str:
-    holder = draft.steps.get(node.parent)
-    if holder is None:
-        return ""
-    names = {each["key"]: str(each.get("name") or "") for each in holder.named_slots}
-    return place_name(node.slot, names.get(node.slot, ""), holder.label)
 
 
 def _recorded(found: Iterable[Difference], actions: Mapping[str, str]) -> dict[str, Any]:

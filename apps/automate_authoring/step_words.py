@@ -145,26 +145,34 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
 #: Everyday words by the key of an entry, separated by commas. A translation has the words of its language instead; it
 #: may have more of them, or fewer. They count as the name, too, beside the English ones.
 EVERYDAY_WORDS: dict[str, str] = {
-    "branch": text("if, otherwise, in case, decision, condition"),
+    "branch": text("if, otherwise, in case, decision, condition, check, compare"),
+    "parallel": text("at the same time, side by side"),
     "for_each": text("loop, for each, one after the other, go through a list"),
     "repeat": text("loop, again and again, as long as, repetition"),
-    "wait": text("wait, reminder, remind, deadline, later"),
+    "wait": text("wait, reminder, remind, deadline, later, tomorrow"),
     "stop": text("stop, cancel, abort, quit"),
-    "approval": text("ask my boss, ask the manager, let someone decide, permission, sign"),
+    "approval": text(
+        "ask my boss, ask the manager, let someone decide, permission, sign, query, accept, reject, have checked"
+    ),
     "reply": text("answer the caller, send back"),
     "try": text("error, go wrong, ignore errors"),
-    "trigger:schedule": text("reminder, every day, every week, on time, regularly"),
+    "trigger:schedule": text("reminder, every day, every week, every Monday, on weekdays, on time, regularly"),
     "trigger:form": text("questionnaire, application, fill in"),
     "trigger:webhook": text("arrives, comes in, receive"),
     "trigger:mail": text("mailbox, mail comes in, mail arrives"),
-    "data.aggregate": text("sum, add up, total, calculate, evaluate"),
-    "data.set": text("calculate, compute, set a value, formula"),
+    "data.aggregate": text("sum, add up, total, calculate, evaluate, count"),
+    "data.set": text("calculate, compute, convert, set a value, formula"),
     "data.filter": text("select, keep only, sort out"),
     "data.parse_csv": text("table, list from a text"),
     "data.read_csv_file": text("table, read a table, spreadsheet, import"),
     "data.read_excel": text("table, read a table, spreadsheet, import"),
     "data.write_excel": text("table, write a table, spreadsheet, export"),
-    "email.send": text("mail, notify, inform, write to someone, reminder"),
+    "models.create": text("create a customer, register a customer, new record"),
+    "models.find": text("find customers, find records, look up"),
+    "models.delete": text("delete a record"),
+    "llm.chat": text("translate, write a text, answer a question"),
+    "llm.summarise": text("summarise, sum up a text, shorten"),
+    "email.send": text("mail, mail to the customer, send, notify, inform, write to someone, reminder, remind"),
 }
 _STOP_WORDS = """
 a an and are as at be by can do for from have how i in into is it its let me my need of on or our please so some that

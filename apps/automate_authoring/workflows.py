@@ -28,7 +28,7 @@ from automate_core.definition.document import (
 from automate_core.definition.parsing import parse, to_document
 from automate_core.models import Workflow, WorkflowVersion
 from automate_core.runs.activation import activate_version
-from automate_governance import audit
+from automate_governance import audit, sharing
 from automate_governance.people.locale import person_zone
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, can
@@ -269,6 +269,15 @@ def refusal(workflow: Workflow, author: Person, run_as: Person | None = None) ->
             run_as=sign_in_name(acting),
         )
     return ""
+
+
+def known_publishers(workflow: Workflow, by: Person) -> list[Person]:
+    """The owner and the people whom `by` may know, as far as they may publish the draft; at most three."""
+    known = {workflow.owner_id, *sharing.known_people(by, workflow).values_list("pk", flat=True)}
+    people = (each.person for each in sharing.list_access(workflow) if each.person.pk in known)
+    return list(
+        itertools.islice((person for person in people if person.pk != by.pk and not refusal(workflow, person)), 3)
+    )
 
 
 def _lacks_change(person: Person, slug: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import IntegrityError, models, transaction
+from django.db import models, transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_connectors.connection_test import read_passed_test
+from automate_connectors.connections.edits import free_secret_name, save_connection
 from automate_connectors.forms import PLAIN, JsonField, LinesField, SecretField, build_form_field
 from automate_connectors.models import Connection, token_name
 from automate_connectors.number_fields import IntegerField
@@ -28,10 +28,8 @@ from automate_connectors.oauth.form_fields import (
     read_parameters,
     sign_in_fields,
 )
-from automate_connectors.oauth.grant_binding import issuer_hash, terms_hash
 from automate_connectors.oauth.setup import parameter_field
 from automate_connectors.registry import find_adapter
-from automate_governance import audit
 from automate_governance.admin import GovernedAdmin, SecretUsingForm
 from automate_governance.admin_site import admin_site
 from automate_governance.models import StoredSecret
@@ -39,7 +37,7 @@ from automate_governance.permissions import Person, can
 from automate_governance.texts import translated
 from automate_plugins import text
 from automate_plugins.fields import FieldKind
-from automate_plugins.texts import marked, relabelled
+from automate_plugins.texts import relabelled
 
 SETTING_PREFIX = "config_"  #: of the names of fields of a connector's settings
 SIGN_IN = text("Sign-in with OAuth 2")  #: the section of a form where people let a provider grant access
@@ -182,10 +180,8 @@ class ConnectionForm(SecretUsingForm):
                 name, gettext("You need the Add secrets permission to store a secret. Choose a stored secret.")
             )
             return None
-        base = f"{self.cleaned_data.get('slug') or self.instance.slug or 'connection'}-{what.replace('_', '-')}"[:90]
-        taken = set(StoredSecret.objects.filter(name__startswith=base).values_list("name", flat=True))
-        taken |= {reference.partition(":")[2] for reference in self.new_secrets}
-        free = next(n for n in (base, *(f"{base}-{number}" for number in range(2, 10_000))) if n not in taken)
+        slug = self.cleaned_data.get("slug") or self.instance.slug
+        free = free_secret_name(slug, what, {reference.partition(":")[2] for reference in self.new_secrets})
         self.new_secrets[f"database:{free}"] = value
         return f"database:{free}"
 
@@ -209,33 +205,12 @@ class ConnectionForm(SecretUsingForm):
         known = (name for name in (field, f"{SETTING_PREFIX}{field}") if name in self.fields)
         super().add_error(next(known, None), error)
 
-    def save_secrets(self) -> list[StoredSecret]:
-        """Store the new secrets, owned by the person. Call it in the transaction that saves the connection."""
-        stored = []
-        for reference, value in self.new_secrets.items():
-            name = reference.partition(":")[2]
-            try:
-                stored.append(self._store(name, value))
-            except IntegrityError:  # somebody took the name since it was found free
-                other = f"{name[:90]}-{secrets.token_hex(4)}"
-                stored.append(self._store(other, value))
-                self._rename(reference, f"database:{other}")
-        return stored
 
-    def _store(self, name: str, value: str) -> StoredSecret:
-        secret = StoredSecret(name=name, owner=self.person)
-        secret.put(value)
-        with transaction.atomic():
-            secret.save()
-        return secret
+def build_connection_form(adapter: ConnectorAdapter | None, *, signs_in: bool = False) -> type[ConnectionForm]:
+    """Return the form of a connector's connections: a field for each setting, and the sign-in.
 
-    def _rename(self, reference: str, other: str) -> None:
-        for document in (self.instance.config, self.instance.oauth):
-            document.update({name: other for name, value in document.items() if value == reference})
-
-
-def build_connection_form(adapter: ConnectorAdapter | None) -> type[ConnectionForm]:
-    """Return the form of a connector's connections: a field for each setting, and the sign-in."""
+    `signs_in` keeps the sign-in of a connection that has one, though its connector offers none.
+    """
     fields: dict[str, Any] = {"adapter": adapter}
     if adapter is None or not adapter.config_fields:
         area = forms.Textarea(attrs={"rows": 4})
@@ -243,7 +218,8 @@ def build_connection_form(adapter: ConnectorAdapter | None) -> type[ConnectionFo
         fields["config"] = JsonField(FieldKind.MAPPING, required=False, widget=area, help_text=help_text)
     else:
         fields |= {f"{SETTING_PREFIX}{spec.name}": build_form_field(spec, PLAIN) for spec in adapter.config_fields}
-    if adapter is not None and any(spec.kind is FieldKind.SECRET for spec in adapter.config_fields):
+    has_secret = adapter is not None and any(spec.kind is FieldKind.SECRET for spec in adapter.config_fields)
+    if adapter is not None and has_secret and (adapter.takes_sign_in or signs_in):
         spec = next(spec for spec in adapter.config_fields if spec.name == token_name(adapter))
         fields |= sign_in_fields(spec.label or spec.name, adapter)
     return type("ConnectionForm", (ConnectionForm,), fields)
@@ -262,7 +238,7 @@ class ConnectionAdmin(GovernedAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """Return the form of the connection's connector; for a new one, of the connector in the request."""
         code = obj.connector if obj else _chosen_connector(request)
-        kwargs["form"] = build_connection_form(find_adapter(code))
+        kwargs["form"] = build_connection_form(find_adapter(code), signs_in=bool(obj and obj.oauth))
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -295,28 +271,10 @@ class ConnectionAdmin(GovernedAdmin):
         The form holds the lock on its tokens since it was validated.
         """
         with transaction.atomic():
-            before = Connection.objects.get(pk=obj.pk) if change else obj
             passed = read_passed_test(request, obj, form.new_secrets)
-            for secret in form.save_secrets():
-                audit.record(request.user, "secret.created", secret, changes={"for": obj.slug})
-            super().save_model(request, obj, form, change)
-            if change and terms_hash(before) != terms_hash(obj):
-                self._moved(before, obj, request.user)  # type: ignore[arg-type] # the admin lets nobody else in
+            save_connection(obj, form.new_secrets, by=cast(Person, request.user))
             if passed is not None:
                 health.record_test(obj, "", passed)
-
-    def _moved(self, before: Connection, after: Connection, by: Person) -> None:
-        """Handle changed terms: end the sign-in where it no longer holds, and reset the health."""
-        ended = tokens.end_sign_in_if_moved(before, after, by)
-        setup = after.sign_in
-        if setup is None or not setup.needs_person:
-            health.reset_health(after)
-        elif ended or issuer_hash(before) != issuer_hash(after):
-            health.require_reconnect(after, text("The settings were changed. Reconnect the connection."))
-        if ended:
-            audit.record(
-                by, "connection.signed_out", after, changes={"because": marked(text("its settings were changed"))}
-            )
 
 
 def _chosen_connector(request: HttpRequest) -> str:

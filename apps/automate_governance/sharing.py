@@ -273,20 +273,9 @@ def suggest_grantees(by: Person, obj: Governed | None, begun: str = "") -> list[
 
 def suggest_people(by: Person, obj: Governed | None, begun: str = "") -> list[tuple[str, str]]:
     """Return (name, full name) of known people for what was `begun`, at most MAX_SUGGESTED."""
-    persons = known_people(by, obj).filter(_is_named(begun, by))[:MAX_SUGGESTED]
+    is_named = people.names_contain(begun, with_email=people.may_view_all(by))
+    persons = known_people(by, obj).filter(is_named)[:MAX_SUGGESTED]
     return [(sign_in_name(each), people.display_name(each)) for each in persons]
-
-
-def _is_named(begun: str, by: Person) -> Q:
-    """The condition for people whose user name or name contains a text, or whose email address if `by` may see it."""
-    users = get_user_model()
-    names = {users.USERNAME_FIELD, "first_name", "last_name"}
-    names |= {users.get_email_field_name()} if people.may_view_all(by) else set()
-    names &= {field.name for field in users._meta.get_fields()}
-    found = Q()
-    for name in sorted(names):
-        found |= Q(**{f"{name}__icontains": begun})
-    return found
 
 
 class _Grants:

@@ -76,6 +76,7 @@ class LLMConnector(ConnectorAdapter):
     description = text("Ask a language model, extract data, classify and summarise")
     icon = "auto_awesome"
     hue = 290
+    takes_sign_in = False
     actions = (
         Action(
             name="chat",

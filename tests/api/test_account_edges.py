@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.db import connection
+from django.db.models import Q
 
 from automate_api.models import ServiceAccount
 from automate_api.tokens import service_accounts
@@ -54,15 +56,36 @@ def test_an_administrator_manages_accounts_alone_and_none_that_is_more_than_they
     assert service_accounts.manageable_accounts(keeper, [account]) == set()
     account.is_superuser = False
     account.save()
+    held = Permission.objects.filter(Q(user=keeper) | Q(group__user=keeper)).distinct()
+    account.user_permissions.set(held)
+    assert service_accounts.manageable_accounts(keeper, [account]) == {account.pk}, "as much as they are"
     account.user_permissions.add(Permission.objects.get(codename="audit_site"))
     assert service_accounts.manageable_accounts(keeper, [account]) == set()
 
 
-@pytest.mark.parametrize("name", ["", " ", "a\0b", "a b", "x" * 151])
-def test_a_name_is_a_user_name(name):
-    with pytest.raises(service_accounts.AccountError):
+def test_a_group_of_all_that_an_administrator_has_is_granted_and_one_of_more_is_not(keeper):
+    team = Group.objects.create(name="team")
+    team.permissions.set(Permission.objects.filter(Q(user=keeper) | Q(group__user=keeper)).distinct())
+    assert team in service_accounts.grantable_groups(keeper)
+    team.permissions.add(Permission.objects.get(codename="audit_site"))
+    assert team not in service_accounts.grantable_groups(keeper)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"), [*((name, "^Enter a name") for name in ("", " ", "a\0b")), ("a b", "valid"), ("x" * 151, "150")]
+)
+def test_a_name_is_a_user_name(name, answer):
+    with pytest.raises(service_accounts.AccountError, match=answer):
         service_accounts.create_account(name, by=None)
     assert service_accounts.create_account(" ci ", by=None).username == "ci"
+
+
+def test_a_site_whose_users_need_more_than_a_name_creates_accounts_by_itself():
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE auth_user ADD CONSTRAINT has_email CHECK (email <> '') NOT VALID")
+    with pytest.raises(service_accounts.AccountError, match="need more fields than a username"):
+        service_accounts.create_account("ci", by=None)
+    assert not ServiceAccount.objects.exists()
 
 
 def test_a_purpose_has_200_characters():
@@ -88,6 +111,10 @@ def test_an_account_is_in_exactly_the_groups_that_were_chosen(keeper, account):
     for chosen in ([two, kept], [two, kept], [kept], []):
         service_accounts.change_groups(account, chosen, by=keeper)
         assert set(account.groups.all()) == set(chosen)
+    every = service_accounts.grantable_groups(keeper)
+    service_accounts.change_groups(account, every, by=keeper)
+    assert set(account.groups.all()) == set(every)
+    service_accounts.change_groups(account, [], by=keeper)
     beyond = Group.objects.create(name="beyond")
     beyond.permissions.add(Permission.objects.get(codename="audit_site"))
     with pytest.raises(NotPermittedError, match="only grant permissions that you have"):

@@ -9,7 +9,7 @@ from django.db.models.expressions import RawSQL
 from automate_core import database
 from automate_core.models import Event
 from automate_operations.queries import event_search, statement_timeout
-from tests.support.api_operations import MANUAL
+from tests.support.api_operations import MANUAL, OPERATIONS, World
 
 pytestmark = pytest.mark.django_db
 
@@ -135,8 +135,51 @@ def test_a_state_that_forbids_it_is_a_conflict(client, workflow):
 def test_texts_come_in_the_language_of_the_request(client):
     english = _problem(client.get("nothing"), 404)["detail"]
     german = _problem(client.get("nothing", Accept_Language="de"), 404)["detail"]
-    assert english == "Not found."
+    assert english == "The API has no path '/api/v1/nothing'."
     assert german not in {"", english}
+
+
+NAMES = {
+    "slug": "no-such",
+    "connection_slug": "no-such",
+    "webhook_slug": "no-such",
+    "paused_slug": "no-such",
+    "archived_slug": "no-such",
+    "template_slug": "no-such",
+    "secret_name": "no-such",
+    "file_reference": "no-such",
+    "number": "4711",
+    "group_id": "4711",
+    "entry_id": "4711",
+    "token_id": "4711",
+    "narrow_token_id": "4711",
+}
+
+
+@pytest.mark.parametrize("name", [name for name, row in OPERATIONS.items() if "{" in row.path])
+def test_a_missing_object_is_named(api, admin, workflow, name):
+    row, client = OPERATIONS[name], api(admin)
+    places = [part.split("}")[0] for part in row.path.split("{")[1:]]
+    known = {place: getattr(_world(admin, workflow, client), place) for place in places[:-1]}
+    last = NAMES.get(places[-1], "0199c0de-0000-7000-8000-00000000c0de")
+    path = row.path.format(**known, **{places[-1]: last})
+    body = row.body if isinstance(row.body, dict) else {}
+    answer = getattr(client, row.method.lower())(path, *([] if row.method in {"GET", "DELETE"} else [body]))
+    found = _problem(answer, 404)
+    assert found["code"] == "not_found"
+    assert last in found["detail"], found["detail"]
+
+
+def _world(owner, workflow, client):
+    return World(owner, owner, workflow, client.token)
+
+
+def test_all_missing_objects_of_a_bulk_action_are_named(client):
+    ids = [f"0199c0de-0000-7000-8000-00000000000{digit}" for digit in range(3)]
+    found = _problem(client.post("bulk-actions", {"action": "cancel", "runs": ids}), 404)
+    assert found["detail"] == f"There is no run {', '.join(ids)} that you can view."
+    found = _problem(client.post("bulk-actions", {"action": "cancel", "filters": {"workflow": ["greet"]}}), 404)
+    assert found["detail"] == "No run that you can view matches the filters."
 
 
 def test_an_unexpected_error_says_nothing_of_itself(client, monkeypatch, caplog):

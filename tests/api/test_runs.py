@@ -209,6 +209,8 @@ def test_a_failed_run_is_run_again(api, owner, workflow, deliver, drain):
     assert made.runs.count() == 2
     refused = client.post(f"runs/{run.pk}/rerun", {})
     assert (refused.status_code, refused.json()["code"]) == (409, "already_rerun")
+    [error] = refused.json()["errors"]
+    assert (error["field"], error["code"], error["run"]) == ("again", "required", made_run.json()["id"])
     assert client.post(f"runs/{made_run.json()['id']}/rerun").status_code == 409, "it has not ended"
     drain()
     edited = client.post(f"runs/{run.pk}/rerun", {"from_step": "start", "payload": {"number": 8}, "again": True}).json()

@@ -254,14 +254,14 @@ def test_scopes_are_checked_each_once():
 def test_the_scopes_of_the_site_are_those_of_its_permissions():
     found = scopes.all_scopes()
     assert list(found) == sorted(set(found)) and set(scopes.EXTRA_SCOPES) < set(found)
-    assert {"workflow:publish", "workflow:add", "site:administer", "storedsecret:use"} < set(found)
+    assert {"workflow:publish", "workflow:add", "site:operate", "storedsecret:use"} < set(found)
     assert not any("_any" in scope or scope.endswith("_workflow") for scope in found)
 
 
 def test_a_person_holds_the_scopes_of_their_roles(owner, admin):
     held = held_scopes.held_scopes(owner)
     assert {"workflow:view", "workflow:add", "token:add"} <= set(held)
-    assert "site:administer" not in held and "user:view" not in held
+    assert "site:operate" not in held and "user:view" not in held
     assert set(held_scopes.held_scopes(admin)) == set(scopes.all_scopes())
     owner.groups.clear()
     owner = type(owner).objects.get(pk=owner.pk)

@@ -97,6 +97,24 @@ def test_a_publish_names_every_problem_and_a_stale_revision(api, owner):
     assert not elsewhere["is_valid"] and elsewhere["problems"]
 
 
+def test_the_place_of_a_problem_is_the_same_everywhere(api, owner):
+    client = api(owner, *WRITE, "connection:use", "workflow:view_payload")
+    call = {"key": "call", "action": "http.request", "connection": "nowhere", "inputs": {"url": "/x"}}
+    gate = {
+        "key": "gate",
+        "kind": "branch",
+        "arms": [{"key": "always", "name": "Always", "when": True, "steps": [call]}],
+    }
+    make(client, DOCUMENT | {"steps": [{"key": "begin", "action": "data.set"}, gate]})
+    path, pointer = "steps[1].arms[0].steps[0].connection", "/steps/1/arms/0/steps/0/connection"
+    [validated] = client.post("workflows/greet/draft/validate").json()["problems"]
+    [tested] = client.post("workflows/greet/draft/test").json()["errors"]
+    [published] = client.post("workflows/greet/publish").json()["errors"]
+    [read] = client.get("workflows/greet/draft").json()["problems"]
+    assert (validated["path"], tested["field"], published["field"], read["path"]) == (path,) * 4
+    assert {each["pointer"] for each in (validated, tested, published, read)} == {pointer}
+
+
 def test_a_workflow_is_paused_resumed_archived_restored_and_deleted(api, owner):
     client = api(owner, *WRITE)
     make(client)

@@ -107,7 +107,7 @@ def test_a_redirect_is_not_followed(signed_in, sink):
         (400, {"detail": "The body is not valid JSON."}, 2, "The body is not valid JSON."),
         (401, {"detail": "Send a token."}, 3, "rejected the token. It is wrong, expired or revoked."),
         (403, {"detail": "The token needs the scope run:view."}, 3, "The token needs the scope run:view."),
-        (404, {"detail": "Not found."}, 1, "Error: Not found: run 7.\n"),
+        (404, {"detail": "There is no run 7 that you can view."}, 1, "Error: There is no run 7 that you can view.\n"),
         (409, {"title": "Conflict"}, 1, "Conflict"),
         (
             422,
@@ -128,11 +128,12 @@ def test_a_problem_is_one_line_and_an_exit_code(signed_in, sink, status, problem
 
 
 def test_programs_get_errors_as_json(signed_in, sink):
-    answers(sink, (404, {"detail": "Not found."}, {}))
+    missing = "There is no workflow 'a b' that you can view."
+    answers(sink, (404, {"detail": missing}, {}))
     ended = signed_in("workflows", "diff", "--json", "--", "missing")
     assert json.loads(ended.err) == {"error": "missing.yaml cannot be read: No such file or directory.", "exit_code": 2}
     ended = signed_in("--json", "workflows", "show", "a b")
-    assert (ended.out, json.loads(ended.err)) == ("", {"error": "Not found: workflow a b.", "exit_code": 1})
+    assert (ended.out, json.loads(ended.err)) == ("", {"error": missing, "exit_code": 1})
     assert json.loads(signed_in("runs", "show", "--json").err)["exit_code"] == 2
 
 

@@ -23,6 +23,54 @@ def test_one_chooses_the_connector_first(probe, sign_in, owner):
     assert page.all(href="?connector=probe") and page.all(href="?connector=http")
 
 
+def test_no_connection_is_offered_for_what_takes_none(sign_in, owner):
+    client = sign_in(owner)
+    assert not [
+        code
+        for code in ("data", "models", "rss")
+        if Page(client.get(reverse(CONNECTION_ADD))).all(href=f"?connector={code}")
+    ]
+    page = Page(client.get(reverse(CONNECTION_ADD), {"connector": "data"}))
+    assert page.all(href="?connector=http") and "id_slug" not in page.ids, "an old link leads to the choice"
+
+
+def test_a_sign_in_is_offered_where_its_token_is_of_use(sign_in, owner):
+    client = sign_in(owner)
+    forms = {
+        code: Page(client.get(reverse(CONNECTION_ADD), {"connector": code})).ids
+        for code in (
+            "http",
+            "imap",
+            "stripe",
+            "zendesk",
+            "google_sheets",
+            "llm",
+            "email",
+            "sql",
+            "mysql",
+            "s3",
+            "sftp",
+            "twilio",
+            "trello",
+        )
+    }
+    assert {code for code, ids in forms.items() if "id_oauth_provider" in ids} == {
+        "http",
+        "imap",
+        "stripe",
+        "zendesk",
+        "google_sheets",
+    }
+    assert all("id_slug" in ids for ids in forms.values())
+
+
+def test_a_sign_in_that_a_connection_has_stays_in_its_form(sign_in, owner):
+    setup = {"provider": "google", "grant": "authorization_code", "client_id": "abc", "client_secret": "env:SECRET"}
+    kept = Connection.objects.create(name="M", slug="m", connector="llm", oauth=setup, owner=owner)
+    page = Page(sign_in(owner).get(reverse("admin:automate_connectors_connection_change", args=[kept.pk])))
+    assert page.ids["id_oauth_client_id"]["value"] == "abc"
+
+
 def test_an_app_to_which_people_sign_in_begins_with_that(sign_in, owner):
     headings = re.compile(r"<(h2|summary)\b[^>]*>(Sign-in with OAuth 2|Settings)<")
     for connector, expected in (

@@ -11,9 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
-from automate_connectors import admin as connection_admin
 from automate_connectors import health
 from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.connections import edits
 from automate_connectors.models import Connection, OAuthToken, SignInAttempt
 from automate_connectors.oauth import exchange, tokens
 from automate_connectors.oauth.tokens import get_access_token
@@ -349,15 +349,15 @@ def test_two_new_secrets_of_one_name_are_two(sign_in, owner, probe, monkeypatch)
 
 
 def test_a_name_that_is_taken_meanwhile_is_left_alone(probe, sign_in, owner, stranger, monkeypatch):
-    store = connection_admin.ConnectionForm.save_secrets
+    store = edits._store_secrets
 
-    def late(form):
+    def late(*args):
         taken = StoredSecret(name="mine-token", owner=stranger)
         taken.put("of-somebody-else")
         taken.save()
-        return store(form)
+        return store(*args)
 
-    monkeypatch.setattr(connection_admin.ConnectionForm, "save_secrets", late)
+    monkeypatch.setattr(edits, "_store_secrets", late)
     answer = sign_in(owner).post(reverse(CONNECTION_ADD), connection_form())
     assert answer.status_code == 302, form_errors(answer)
     reference = Connection.objects.get().config["token"]

@@ -145,6 +145,15 @@ class TestAcmeConnector(ConnectorContractTest):
         type(self).adapter_cls = type(connectors.get("acme"))
 
 
+def test_its_entry_point_has_the_name_of_its_code(acme, monkeypatch):
+    adapter = connectors.get("acme")
+    suite = type("Suite", (ConnectorContractTest,), {"adapter_cls": type(adapter)})()
+    suite.test_contract_code(adapter)
+    monkeypatch.setattr(type(adapter), "code", "acmecrm")
+    with pytest.raises(AssertionError, match="the entry point 'acme' has another name than the code 'acmecrm'"):
+        suite.test_contract_code(adapter)
+
+
 class TestAcmeVault(SecretsBackendContractTest):
     @pytest.fixture(autouse=True)
     def _backend(self, acme):

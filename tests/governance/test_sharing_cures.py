@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
@@ -118,6 +119,7 @@ def test_a_preset_of_a_verb_that_one_lacks_is_refused(flow, sign_in, owner, coll
     client = sign_in(colleague)
     inputs = {each["value"]: each for each in Page(client.get(url(flow))).all(name="preset")}
     assert inputs.keys() == {"viewer", "user", "operator", "editor"} and "disabled" in inputs["editor"]
+    assert "You can only grant permissions that you have." in Page(client.get(url(flow))).text
     assert share(client, flow, "stranger", preset="editor").status_code == 403
     assert not can(stranger, "view", flow)
 
@@ -133,6 +135,10 @@ def test_names_are_suggested_while_typing(flow, sign_in, owner, colleague, stran
 
     assert suggested(owner, "team") == {"Sales team"} and suggested(owner, "colle") == {"colleague"}
     assert suggested(owner, "strang") == set(), "of no team of the owner"
+    get_user_model().objects.filter(pk=colleague.pk).update(first_name="Carla", last_name="Colleague", email="cc@x.org")
+    for begun in ("Carla Colleague", "colleague carla", " carla  coll "):
+        assert suggested(owner, begun) == {"colleague"}, begun
+    assert suggested(admin, "carla cc@x.org") == {"colleague"} and suggested(owner, "carla cc@x.org") == set()
     assert suggested(admin, "strang") == {"stranger"} and suggested(admin, "team") == {"Sales team", "Other team"}
 
 

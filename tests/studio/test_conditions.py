@@ -321,6 +321,43 @@ def test_the_newest_run_says_what_a_route_comes_to(builder, deliver, drain):
     assert "steps.look.output.title" in options
 
 
+IN_A_LOOP = """
+name: In a loop
+slug: in-a-loop
+triggers: [{endpoint: github, event: issues}]
+steps:
+  - kind: for_each
+    key: each
+    items: '{{ event.payload.lines }}'
+    steps:
+      - kind: branch
+        key: dear
+        arms: [{key: yes, name: Dear, when: {'>': [{var: item.price}, 100]}}]
+"""
+
+
+def test_a_condition_in_a_loop_offers_the_current_item(workflow, sign_in, owner, deliver):
+    builder = Builder(sign_in(owner), workflow(IN_A_LOOP))
+    options = [each["data-value"] for each in builder.panel("each/dear").all(role="option")]
+    assert "item" in options and "index" in options, "before the first event"
+    deliver({"lines": [{"price": 120, "about": {"name": "Chair"}}]}, event="issues")
+    page = builder.panel("each/dear")
+    options = [each["data-value"] for each in page.all(role="option")]
+    assert {"item", "index", "item.price", "item.about.name"} <= set(options)
+    assert "Current item: price" in page.text and "Price is more than 100 was 120" in page.text
+
+
+def test_a_deleted_step_is_named_where_something_still_refers_to_it(builder, owner):
+    builder.do("rename", key="look", name="Read the issue")
+    builder.do("delete", key="look")
+    page = builder.panel("route")
+    assert "Read the issue (deleted): title" in page.text, [t for t in page.tags if "steps.look" in str(t)]
+    said = "steps.look.output.title: the step Read the issue was deleted. Choose another value."
+    assert said in builder.open().text and said in Page(builder.client.get(builder.url("review"))).text
+    DraftCommand.objects.all().delete()
+    assert "the step Look was deleted" in builder.open().text, "as the published version knows it"
+
+
 def test_a_condition_on_an_untested_step_has_no_result(builder, deliver):
     deliver({"title": "bug", "labels": []})
     said = " ".join(builder.panel("route").text.split())

@@ -100,6 +100,43 @@ def test_the_review_says_what_changed_and_who_did_it(door, editor, made, colleag
     assert "Last The end" in said["last"]
 
 
+STOPS = """
+name: Stops
+slug: stops
+steps:
+  - {key: look, name: Look, action: data.set}
+  - kind: approval
+    key: ask
+    name: Ask the boss
+    assignees: [owner]
+    timeout: 1d
+    outcomes:
+      - {key: approved, name: Approve, steps: [{kind: stop, key: stop, name: Stop}]}
+      - {key: rejected, name: Reject, steps: [{kind: stop, key: stop_2, name: Stop}]}
+"""
+
+
+def test_the_review_tells_steps_of_one_name_apart(workflow, sign_in, owner, drain):
+    door = Door(sign_in(owner), workflow(STOPS))
+    door.client.post(door.url("builder_test"), {"step": "look", "mode": "dry", "scope": "step"})
+    drain()
+    said = Page(door.review()).text.split("Not tested: ")[1]
+    assert "Stop (Approve of Ask the boss), Stop (Reject of Ask the boss)" in said
+    editor = Editor(door.workflow, owner)
+    editor.do("edit", key="stop_2", set={"outcome": "failed", "message": "{{ steps.nowhere.output }}"})
+    assert "Stop (Reject of Ask the boss) changed: " in changes(door.review())[0][2]
+    door.client.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
+    assert "Stop (Ablehnen von Ask the boss)" in Page(door.review()).text
+
+
+def test_the_review_names_fields_as_the_forms_do(door, editor):
+    editor.do("edit", key="tell", set={"inputs.message": "Hello", "on_error": {"value": 1}, "retry": {"attempts": 3}})
+    shown = tidy(door.review().content.decode())
+    fields = re.findall(r"<dt>(.*?)</dt>", shown)
+    assert fields[:3] == ["Message", "Maximum attempts (retries)", "Value (on error)"]
+    assert "changed: Message, " in changes(door.review())[0][2]
+
+
 def test_side_by_side_shows_the_lines_that_differ(door, editor):
     editor.do("rename", key="look", name="Look well")
     content = door.review().content.decode()
@@ -192,6 +229,11 @@ def test_who_may_not_publish_is_told_why(made, editor, sign_in, colleague):
     door = Door(sign_in(colleague), made)
     page = Page(door.review())
     assert "needs the Publish permission" in page.text and "publish" not in page.ids
+    assert "Ask owner to publish it." in page.text and "Review Triage" in page.text
+    assign_perm("change_workflow", colleague, made)
+    for url in (door.url("builder"), reverse("admin:automate_core_workflow_change", args=[made.pk])):
+        offered = Page(door.client.get(url)).text
+        assert "Review and publish" not in offered and "Review" in offered, url
     assign_perm("publish_workflow", colleague, made)
     assert "The workflow runs as owner. Only owner or a superuser can publish it." in Page(door.review()).text
     assert door.client.post(door.url("review"), {"rev": 0, "version": 1}).status_code == 403

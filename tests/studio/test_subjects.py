@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_core.models import Event, ExecutionRun, SearchTerm
-from tests.support.pages import Page
+from tests.support.pages import Page, tidy
 from tests.support.workflows import DECLARED_SUBJECT, GUESSED_SUBJECT
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,6 +51,14 @@ def test_lists_and_headers_show_the_subject_to_those_who_may_view_payloads(order
         assert page.status == 200 and not _shown(page) and "INV-20" not in page.text, url
     samples = Page(sign_in(owner).get(reverse("studio:builder_sample", args=[orders.pk])))
     assert "INV-204 · Müller & Söhne" in samples.text and "Succeeded, INV-204 · Müller" in samples.text
+
+
+def test_latest_runs_have_a_column_with_the_subject(orders, sign_in, owner):
+    shown = sign_in(owner).get(reverse("admin:automate_core_workflow_change", args=[orders.pk])).content.decode()
+    table = tidy(shown.partition('id="latest-runs"')[2].partition("</table>")[0])
+    heads = re.findall(r"<th[^>]*>(.*?)</th>", table)
+    for row in table.split("<tr id=")[1:]:
+        assert "INV-20" in re.findall(r"<td.*?</td>", row)[heads.index("Subject")]
 
 
 @pytest.mark.matrix

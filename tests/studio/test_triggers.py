@@ -53,6 +53,14 @@ def command_of(html):
     return unescape(re.search(r'aria-label="curl command">(.*?)</pre>', html, re.DOTALL)[1])
 
 
+def test_fresh_triggers_ask_instead_of_complaining(builder):
+    for kind in ("webhook", "schedule", "model", "manual", "event", "run", "poll", "service", "form"):
+        assert builder.do("add_trigger", kind=kind).status_code == 200
+        page = builder.panel("~trigger")
+        assert not page.all(role="alert") and not page.all(data_st="failed"), kind
+    assert not builder.open("~trigger").all(data_level="error")
+
+
 # --- webhooks ---------------------------------------------------------------------------------------------------------
 
 GIVEN = {"shopify", "slack", "stripe", "twilio"}  # senders that make the secret themselves

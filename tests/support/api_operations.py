@@ -275,6 +275,20 @@ def _new(path: str, body: Any, *scopes: str, viewer: int | None = None) -> Opera
     )
 
 
+def _sharing(name: str, path: str, kind: str) -> dict[str, Operation]:
+    """The operations about the grants on an object."""
+
+    def row(method: str, end: str, body: Any = None) -> Operation:
+        scopes = (f"{kind}:view", f"{kind}:share")
+        return Operation(method=method, path=f"{path}/{end}", body=body, scopes=scopes, colleague=403, viewer=403)
+
+    return {
+        f"list_{name}_grants": row("GET", "grants"),
+        f"share_{name}": row("POST", "share", {"to": "colleague", "verbs": ["view"]}),
+        f"unshare_{name}": row("POST", "unshare", {"name": "colleague"}),
+    }
+
+
 #: Secrets are there for those who may use them, and for auditors, whom a token with `site:audit` alone is enough for.
 _SECRET_SCOPES = ("storedsecret:use", "site:audit")
 
@@ -385,6 +399,39 @@ OPERATIONS: dict[str, Operation] = {
         colleague=403,
         viewer=403,
     ),
+    "create_connection": _new(
+        "connections",
+        {"slug": "made", "name": "Made", "connector": "http"},
+        "connection:view",
+        "connection:add",
+        viewer=403,
+    ),
+    "change_connection": Operation(
+        method="PATCH",
+        path="connections/{connection_slug}",
+        body={"name": "Renamed"},
+        scopes=("connection:view", "connection:change"),
+        colleague=403,
+        viewer=403,
+    ),
+    "delete_connection": Operation(
+        method="DELETE",
+        path="connections/{connection_slug}",
+        scopes=("connection:view", "connection:delete"),
+        ok=204,
+        colleague=403,
+        viewer=403,
+    ),
+    # sharing
+    **_sharing("workflow", "workflows/{slug}", "workflow"),
+    **_sharing("connection", "connections/{connection_slug}", "connection"),
+    **_sharing("webhook", "webhooks/{webhook_slug}", "webhookendpoint"),
+    # triggers and the server
+    "list_triggers": _list("triggers", "workflow:view"),
+    "read_server": Operation(
+        method="GET", path="server", scopes=("workflow:view",), stranger=200, removed=200, unscoped=200
+    ),
+    "read_server_health": _site("GET", "server/health", "site:operate"),
     # webhooks
     "list_webhooks": _list("webhooks", "webhookendpoint:view"),
     "read_webhook": Operation(method="GET", path="webhooks/{webhook_slug}", scopes=("webhookendpoint:view",)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from automate_api.cli.errors import BadInputError, NotAllowedError
 
@@ -52,10 +52,3 @@ def check_encrypted(server: str, *, insecure: bool) -> None:
 def path_of(*parts: str) -> str:
     """The path of a resource below the API's prefix."""
     return "/" + "/".join(quote(part, safe="") for part in parts)
-
-
-def object_of(path: str) -> str:
-    """The object that a path of `path_of` names, such as `workflow new-customer`; empty for a list."""
-    kind, _, rest = path.strip("/").partition("/")
-    name = unquote(rest.partition("/")[0])
-    return f"{kind.removesuffix('s')} {name}" if name else ""

@@ -16,7 +16,7 @@ from requests.auth import AuthBase
 
 from automate_api.cli.credentials import Token
 from automate_api.cli.errors import RejectedError, UnreachableError
-from automate_api.cli.servers import PREFIX, check_encrypted, is_local, is_plain, object_of
+from automate_api.cli.servers import PREFIX, check_encrypted, is_local, is_plain
 
 ATTEMPTS = 4
 CONNECT_SECONDS, READ_SECONDS = 5.0, 60.0
@@ -117,10 +117,7 @@ class Transport:
         if answer.status_code == 401:
             raise RejectedError(401, f"{self.server} rejected the token. It is wrong, expired or revoked.")
         if answer.status_code >= 400:
-            problem = _problem(answer)
-            if answer.status_code == 404 and (sought := object_of(path)):
-                problem = f"{problem.rstrip('.')}: {sought}."
-            raise RejectedError(answer.status_code, problem)
+            raise RejectedError(answer.status_code, _problem(answer))
         return answer
 
 

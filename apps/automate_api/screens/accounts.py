@@ -34,6 +34,7 @@ from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import SITE, NotPermittedError, Person, can
 from automate_governance.texts import translated
 from automate_operations.offboarding.holdings import open_runs, workflows_to_stop
+from automate_operations.offboarding.lost_rights import LostRights, find_lost_rights
 from automate_ui.navigation.admin_pages import question_response, render_page
 from automate_ui.navigation.http import HttpResponseSeeOther, current_person
 from automate_ui.navigation.lists import build_list_page, list_query, page_slice
@@ -57,7 +58,7 @@ def account_list(request: HttpRequest) -> HttpResponse:
     kept = list_query(request.GET, {})
     found = _with_tokens(service_accounts()).prefetch_related("user__groups")
     if search := kept.search:
-        found = found.filter(Q(**{f"user__{names.username_field()}__icontains": search}) | Q(purpose__icontains=search))
+        found = found.filter(names.names_contain(search, path="user__") | Q(purpose__icontains=search))
     total = found.count()
     page = build_list_page(kept, list(found[page_slice(kept, total)]), {"": total}, tabs={}, filters=[])
     return render_page(
@@ -94,13 +95,18 @@ def account_new(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def account_page(request: HttpRequest, pk: str) -> HttpResponse:
-    """A service account: its groups, which a POST changes, and its tokens."""
+    """A service account: its groups, which a POST changes, and its tokens. What would stop workflows is confirmed."""
     by = _administrator(request) if request.method == "POST" else _reader(request)
     account, user = _get_account(pk)
     may_change, groups = may_manage(by, user), grantable_groups(by)
     if request.method == "POST":
+        chosen = _chosen_groups(request, groups)
         try:
-            change_groups(user, _chosen_groups(request, groups), by=by)
+            if "_permissions" not in request.POST:
+                lost = find_lost_rights([user], lambda: change_groups(user, chosen, by=by))
+                if lost:
+                    return _ask_loss(request, user, lost)
+            change_groups(user, chosen, by=by)
         except NotPermittedError as error:
             raise PermissionDenied from error
         messages.success(request, _("Groups saved."))
@@ -117,6 +123,19 @@ def account_page(request: HttpRequest, pk: str) -> HttpResponse:
         fixed_groups=[group for key, group in present.items() if not may_change or key not in known],
         may_change=may_change,
         found=token_page(ApiToken.objects.filter(owner=user), by, request.GET, timezone.now()),
+    )
+
+
+def _ask_loss(request: HttpRequest, user: Person, lost: LostRights) -> HttpResponse:
+    fields = [(key, value) for key, values in request.POST.lists() for value in values]
+    return render_page(
+        request,
+        "automate_studio/people/lost_rights.html",
+        _("Take permissions from %(name)s?") % {"name": sign_in_name(user)},
+        fields=[field for field in fields if field[0] != "csrfmiddlewaretoken"],
+        button=_("Save anyway"),
+        back=request.path,
+        **lost.page_context(),
     )
 
 

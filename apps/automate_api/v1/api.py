@@ -27,8 +27,11 @@ from automate_api.v1.resources import (
     events,
     failures,
     secrets,
+    server,
+    sharing,
     templates,
     tokens,
+    triggers,
     usage,
     versions,
     webhooks,
@@ -73,8 +76,10 @@ def build_api() -> AutomateAPI:
     api.add_router("", draft_tests.router, tags=["Workflows"])
     api.add_router("", versions.router, tags=["Workflows"])
     api.add_router("", templates.router, tags=["Templates"])
+    api.add_router("", triggers.router, tags=["Workflows"])
     api.add_router("", connections.router, tags=["Connections"])
     api.add_router("", webhooks.router, tags=["Webhooks"])
+    api.add_router("", sharing.router, tags=["Sharing"])
     api.add_router("", secrets.router, tags=["Secrets"])
     for router in (runs.router, run_steps.router, run_files.router, run_actions.router, run_stream.router, bulk.router):
         api.add_router("", router, tags=["Runs"])
@@ -86,6 +91,7 @@ def build_api() -> AutomateAPI:
     api.add_router("", audit.router, tags=["Audit"])
     api.add_router("", erasures.router, tags=["Erasures"])
     api.add_router("", tokens.router, tags=["Tokens"])
+    api.add_router("", server.router, tags=["Server"])
     return api
 
 

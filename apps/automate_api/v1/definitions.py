@@ -10,7 +10,7 @@ from ninja import Field, Schema
 from pydantic import ConfigDict
 
 from automate_api.v1.bodies import RequestSchema, either
-from automate_api.v1.problems import ProblemError, problem_text
+from automate_api.v1.problems import ProblemError, json_pointer, problem_text
 from automate_authoring.drafts.problems import DraftProblem
 from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import Definition, DefinitionError, Problem
@@ -70,4 +70,4 @@ def describe_warnings(warnings: Iterable[DraftProblem]) -> list[dict[str, str]]:
 
 def describe_problems(problems: Iterable[Problem]) -> list[dict[str, str]]:
     """Problems of a definition, as `DraftProblem` shows them."""
-    return [{"path": each.path, "message": problem_text(each)} for each in problems]
+    return [{"path": each.path, "pointer": json_pointer(each.path), "message": problem_text(each)} for each in problems]

@@ -41,6 +41,7 @@ NARROWER = frozenset(
         "key_unavailable",
         "missing_actions",
         "missing_scope",
+        "no_such_path",
         "no_waiting_step",
         "not_delegable",
         "not_startable",

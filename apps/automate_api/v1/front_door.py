@@ -85,7 +85,7 @@ def _admit(request: HttpRequest) -> ApiToken | HttpResponseBase:
 
 def _authenticate(request: HttpRequest) -> ApiToken | HttpResponseBase:
     if "\0" in request.path:
-        return problems.not_found()
+        return problems.no_such_path(request)
     kind, _, text = request.headers.get("Authorization", "").strip().partition(" ")
     token = use.authenticate(text.strip()) if kind.lower() == "bearer" else None
     if token is None:

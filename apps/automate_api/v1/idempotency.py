@@ -27,7 +27,8 @@ from automate_api.models import IdempotentAnswer
 from automate_api.pruning import KEPT
 from automate_api.v1 import problems
 from automate_api.v1.front_door import TokenRequest
-from automate_core.models import Workflow
+from automate_api.v1.not_found import NotFoundError, not_found
+from automate_core.models import ExecutionRun, Workflow
 from automate_governance.permissions import permitted
 from automate_governance.sharing import verbs_of
 
@@ -161,8 +162,8 @@ def _replay(row: IdempotentAnswer, request: TokenRequest) -> HttpResponse:
         return problems.problem(422, detail, code="idempotency_key_reused")
     if row.status is None:
         return _in_flight()
-    if not _may_know(request):
-        return problems.not_found()
+    if hidden := _hidden(request):
+        return problems.problem_of(request, hidden)
     if not row.body and row.status != 204:
         detail = _("This request was answered with a secret, which is shown once.")
         return problems.problem(409, detail, code="secret_shown_once")
@@ -173,16 +174,17 @@ def _replay(row: IdempotentAnswer, request: TokenRequest) -> HttpResponse:
     return response
 
 
-def _may_know(request: TokenRequest) -> bool:
-    """Whether the owner has any permission on the workflow of the path, or of its run, still."""
+def _hidden(request: TokenRequest) -> NotFoundError | None:
+    """The error for the workflow of the path, or for its run, once the owner has no permission on it any more."""
     named = request.resolver_match.kwargs if request.resolver_match else {}
     if "run_id" in named:
-        found = Workflow.objects.filter(runs=named["run_id"])
+        found, error = Workflow.objects.filter(runs=named["run_id"]), not_found(ExecutionRun, named["run_id"])
     elif "slug" in named and request.resolver_match and "workflows/" in request.resolver_match.route:
-        found = Workflow.objects.filter(slug=named["slug"])
+        found, error = Workflow.objects.filter(slug=named["slug"]), not_found(Workflow, named["slug"])
     else:
-        return True
-    return not found.exists() or any(permitted(request.user, verb, found).exists() for verb in verbs_of(Workflow))
+        return None
+    is_known = any(permitted(request.user, verb, found).exists() for verb in verbs_of(Workflow))
+    return error if not is_known and found.exists() else None
 
 
 def _in_flight() -> HttpResponse:

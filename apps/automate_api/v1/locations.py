@@ -24,6 +24,7 @@ _ERASURE = ("read_erasure", "erasure_id", "id")
 LOCATIONS: dict[str, tuple[str, str, str]] = {
     "copy_workflow": _WORKFLOW,
     "create_bulk_action": _BULK,
+    "create_connection": ("read_connection", "slug", "slug"),
     "create_erasure": _ERASURE,
     "create_secret": ("read_secret", "name", "name"),
     "create_webhook": ("read_webhook", "slug", "slug"),

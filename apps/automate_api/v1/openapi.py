@@ -42,6 +42,9 @@ _PROBLEM = {
                     "field": {"type": "string"},
                     "message": {"type": "string"},
                     "code": {"type": "string", "description": f"One of {', '.join(sorted(FIELD_CODES))}."},
+                    "pointer": {"type": "string", "description": "JSON pointer into the definition, for its errors."},
+                    "run": {"type": "string", "description": "With already_rerun and unknown_outcome: ID of the run."},
+                    "step": {"type": "string", "description": "With unknown_outcome: path of the step in this run."},
                 },
             },
         },
@@ -76,6 +79,7 @@ _TAGS = {
     "Templates": "Workflows to start from.",
     "Connections": "Connections to other systems.",
     "Webhooks": "Webhook endpoints.",
+    "Sharing": "Grants on single objects.",
     "Secrets": "Stored secrets. No operation reads their values.",
     "Runs": "Runs with their steps, logs and files.",
     "Failures": "Failures by their cause.",
@@ -85,6 +89,7 @@ _TAGS = {
     "Audit": "The audit trail.",
     "Erasures": "Erasure of personal data.",
     "Tokens": "Tokens of the token's owner.",
+    "Server": "Version and health.",
 }
 
 

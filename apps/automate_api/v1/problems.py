@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from django.core.exceptions import (
@@ -46,6 +48,7 @@ from automate_core.webhooks.schemes.registry import SchemeError
 from automate_governance.permissions import NotPermittedError, missing_scope, refused_scope, scope_message
 from automate_governance.reference_registry import InUseError
 from automate_governance.secrets.keyring import KeyUnavailableError
+from automate_governance.sharing import SharingError
 from automate_governance.texts import translated
 from automate_operations.erasure.erasing import ErasureError
 from automate_operations.erasure.texts import InvalidTextsError
@@ -55,8 +58,12 @@ from automate_operations.queries.statement_timeout import QueryTimeoutError
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+_MOST_PATH = 200  #: characters of a path that are repeated
 
-type FieldErrors = Iterable[tuple[str, str] | tuple[str, str, str]]  # field, sentence, and code if not "invalid"
+#: Field and sentence, then the code if it is not "invalid", and further members.
+type FieldErrors = Iterable[tuple[str, str] | tuple[str, str, str] | tuple[str, str, str, dict[str, str]]]
+#: Codes of problems whose fields are places in a definition.
+_OF_DEFINITION = frozenset({"draft_incomplete", "invalid_definition"})
 
 
 class ProblemError(Exception):
@@ -77,11 +84,10 @@ _CORE_ERRORS: dict[type[Exception], tuple[int, str]] = {
     ConflictError: (409, "draft_changed"),
     TokenError: (422, ""),
     UnknownScopeError: (422, "unknown_scope"),
-    UnknownOutcomeError: (409, "unknown_outcome"),
-    AlreadyRerunError: (409, "already_rerun"),
     ControlError: (409, "wrong_run_state"),
     NotOpenError: (409, "already_decided"),
     HandOverError: (422, "not_delegable"),
+    SharingError: (422, ""),
     EventTypeError: (422, "unknown_event_type"),
     SearchError: (422, ""),
     InvalidTextsError: (422, ""),
@@ -108,8 +114,10 @@ def problem(status: int, detail: str, errors: FieldErrors = (), *, code: str = "
         "code": code or code_of_status(status),
         "detail": detail,
         "errors": [
-            {"field": field, "message": message, "code": narrower[0] if narrower else "invalid"}
-            for field, message, *narrower in errors
+            {"field": field, "message": message, "code": "invalid"}
+            | ({"pointer": json_pointer(field)} if code in _OF_DEFINITION else {})
+            | _members(*more)
+            for field, message, *more in errors
         ],
         **members,
     }
@@ -117,6 +125,16 @@ def problem(status: int, detail: str, errors: FieldErrors = (), *, code: str = "
         document["request_id"] = found
     body = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
     return HttpResponse(body, status=status, content_type=CONTENT_TYPE)
+
+
+def _members(code: str = "invalid", members: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    return {"code": code, **members}
+
+
+def json_pointer(path: str) -> str:
+    """The JSON pointer (RFC 6901) of a place in a definition: `/steps/1/inputs/url` of `steps[1].inputs.url`."""
+    parts = re.findall(r"[^.\[\]]+", path)
+    return "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in parts)
 
 
 def problem_of(request: HttpRequest, error: Exception) -> HttpResponse:
@@ -152,16 +170,21 @@ def unauthorized() -> HttpResponse:
     return response
 
 
-def not_found() -> HttpResponse:
+def _not_found(error: Http404) -> HttpResponse:
     """The answer for what does not exist, and for what one may not know.
 
     It names the scope that the token lacks to look for it, which tells nothing of what there is.
     """
+    detail = translated(str(error))
     if scope := missing_scope():
-        return problem(
-            404, f"{_('Not found.')} {translated(scope_message(scope))}", code="missing_scope", missing_scope=scope
-        )
-    return problem(404, _("Not found."))
+        return problem(404, f"{detail} {translated(scope_message(scope))}", code="missing_scope", missing_scope=scope)
+    return problem(404, detail)
+
+
+def no_such_path(request: HttpRequest) -> HttpResponse:
+    """The answer for a path that no operation has."""
+    shown = repr(request.path[:_MOST_PATH])
+    return problem(404, _("The API has no path %(path)s.") % {"path": shown}, code="no_such_path")
 
 
 def allowed_methods(response: HttpResponse) -> str:
@@ -201,7 +224,7 @@ def _request_problem(error: Exception) -> HttpResponse | None:
         case ninja_errors.HttpError():
             return problem(error.status_code, str(error))
         case Http404():
-            return not_found()
+            return _not_found(error)
         case NotPermittedError() | PermissionDenied():
             return _not_permitted(error)
     for kind, (status, detail) in _READ_ERRORS.items():
@@ -230,8 +253,15 @@ def _core_problem(error: Exception) -> HttpResponse | None:
         case DefinitionError():
             errors = [(each.path, problem_text(each)) for each in error.problems]
             return _refused_fields(_("The definition is not valid."), errors, code="invalid_definition")
+        case UnknownOutcomeError():
+            hint, run = _("Send true to re-run it all the same."), {"run": str(error.run)}
+            steps = [("unknown", hint, "required", run | {"step": path}) for path in error.paths]
+            return problem(409, translated(str(error)), steps, code="unknown_outcome")
+        case AlreadyRerunError():
+            reruns = [("again", _("Send true to re-run it all the same."), "required", {"run": str(error.rerun)})]
+            return problem(409, translated(str(error)), reruns, code="already_rerun")
         case ValidationError():
-            return problem(422, _("The request is not valid."), _model_errors(error))
+            return _refused_fields(_("The request is not valid."), _model_errors(error))
         case OutcomeError():
             message = translated(str(error))
             return problem(422, message, [("outcome", message, "not_a_choice")], code="unknown_outcome")

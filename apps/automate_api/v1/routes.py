@@ -28,7 +28,7 @@ def _operations() -> list[URLPattern]:
 def no_such_path(request: HttpRequest) -> HttpResponse:
     """A problem document, not the site's page."""
     with request_ids.request_id(request) as request_id:
-        response = problems.not_found()
+        response = problems.no_such_path(request)
     response.headers[REQUEST_ID] = request_id
     return response
 

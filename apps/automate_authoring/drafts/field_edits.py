@@ -25,14 +25,13 @@ from automate_authoring.drafts.values import (
     StepNode,
     TriggerNode,
 )
-from automate_authoring.field_labels import field_label
-from automate_connectors.registry import find_action
+from automate_authoring.field_labels import field_label, input_label
 from automate_core.definition.document import OTHERWISE, TIMEOUT, DefinitionError, Name
 from automate_core.definition.parsing import convert
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_governance.permissions import scope_refusal
 from automate_plugins import text
-from automate_plugins.texts import joined, marked
+from automate_plugins.texts import joined
 
 _SETTING_TYPES: dict[str, Any] = {
     "name": Name,
@@ -87,11 +86,7 @@ def _field_label(node: StepNode, name: str) -> str:
     bare = name.removeprefix("inputs.")
     if bare == name or node.kind != "action":
         return field_label(name)
-    try:
-        specs = find_action(node.action)[1].fields or ()
-    except LookupError:
-        specs = ()
-    return next((marked(spec.label) for spec in specs if spec.name == bare and spec.label), bare.replace("_", " "))
+    return input_label(node.action, bare)
 
 
 def _listed(labels: list[str]) -> str:

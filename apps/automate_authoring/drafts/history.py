@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import JSONField, Q
+from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from automate_authoring.drafts.changes import Change, merge_changes
 from automate_authoring.drafts.errors import OtherChange
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
+from automate_core.definition.step_names import names_in, shown_name, title_of_key
 from automate_core.models import DraftCommand, Workflow
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person
@@ -78,6 +83,31 @@ def record_edit(
         oldest = workflow.commands.order_by("-number").values_list("number", flat=True)[MAX_EDITS : MAX_EDITS + 1]
         workflow.commands.filter(number__lte=next(iter(oldest), -1)).delete()
     return made, True
+
+
+def names_of_deleted_steps(workflow: Workflow) -> Callable[[str], str]:
+    """A function that returns the name of a deleted step by its key, as people read it, or "" for an unknown key.
+
+    It asks the kept edits and the published version, with one query for each key, and a second one at most.
+    """
+    present: set[str] = set()
+
+    @functools.cache
+    def name_of(key: str) -> str:
+        if not present:
+            present.update(["", *workflow.steps.values_list("key", flat=True)])
+        if key in present:
+            return ""
+        deletion = {"table": "step", "key": key, "after": None}
+        edits = workflow.commands.alias(parts=Cast("changes", JSONField()))  # the column keeps the order of names: json
+        found = edits.filter(Q(("parts__contains", [deletion]))).order_by("-number").first()
+        for change in changes_of(found) if found else ():
+            if (change.table, change.key, change.after) == ("step", key, None) and change.before:
+                return shown_name(change.before["name"] or title_of_key(key))
+        published = names_in(workflow.published_id) if workflow.published_id else {}
+        return shown_name(published.get(key, ""))
+
+    return name_of
 
 
 _SLOT_KINDS = {"add_arm", "remove_arm", "move_arm"}

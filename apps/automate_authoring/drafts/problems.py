@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from automate_authoring import usability
+from automate_authoring.drafts.history import names_of_deleted_steps
 from automate_authoring.drafts.parsing import ParsedDraft
 from automate_authoring.lint_rules import lint
 from automate_authoring.lint_rules.item_fields import find_unknown_fields
@@ -29,6 +31,7 @@ _SECRET_NAME = re.compile(r"token|secret|passw|api[_-]?key|private_?key|^authori
 @dataclass(frozen=True, kw_only=True)
 class DraftProblem:
     """Problem of a draft. `step` or `trigger` is a key, both empty for the workflow; `field` is as in its document.
+    `path` is its place in the whole document, empty for a problem of no place.
 
     An error prevents publishing, a warning does not. `missing` marks a field that is not filled in yet, which is shown
     differently while the person is still editing.
@@ -40,6 +43,7 @@ class DraftProblem:
     trigger: str = ""
     field: str = ""
     missing: bool = False
+    path: str = dataclasses.field(default="", compare=False)
 
 
 def find_problems(parsed: ParsedDraft, workflow: Workflow, publisher: Person | None = None) -> list[DraftProblem]:
@@ -49,7 +53,10 @@ def find_problems(parsed: ParsedDraft, workflow: Workflow, publisher: Person | N
     """
     people = sorted({workflow.run_as, publisher or workflow.run_as}, key=sign_in_name)
     definition = parsed.definition
-    errors = [*validation.find_problems(definition), *usability.unusable(definition, people)]
+    errors = [
+        *validation.find_problems(definition, names_of_deleted_steps(workflow)),
+        *usability.unusable(definition, people),
+    ]
     found = [_placed("error", problem, parsed) for problem in parsed.with_faults(errors)]
     warnings = [*_warnings(definition), *find_unknown_fields(definition, workflow)]
     found += [_placed("warning", problem, parsed) for problem in warnings]
@@ -128,7 +135,7 @@ def _about_action(step: ActionStep, place: str) -> Iterator[Problem]:
 
 def _placed(level: Literal["error", "warning"], problem: Problem, parsed: ParsedDraft) -> DraftProblem:
     """A problem at its step and field instead of its place in the document."""
-    found = DraftProblem(level=level, reason=problem.reason, missing=problem.missing)
+    found = DraftProblem(level=level, reason=problem.reason, missing=problem.missing, path=problem.path)
     place, field = problem.path, ""
     while place:
         if place in parsed.places:

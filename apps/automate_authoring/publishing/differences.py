@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
 
+from automate_authoring.drafts.step_location import distinct_name, place_name
 from automate_authoring.drafts.values import TRIGGER_LABELS
-from automate_authoring.field_labels import field_label
-from automate_core.definition.document import OTHERWISE, TIMEOUT, ActionStep, Definition, Step, Trigger
+from automate_authoring.field_labels import field_label, input_label, part_label
+from automate_core.definition.document import ActionStep, Definition, Step, Trigger
 from automate_core.definition.slots import StepIndex, StepPosition, slots, walk
+from automate_core.definition.step_names import marked_name
 from automate_plugins import ntext, text
 from automate_plugins.texts import Text, joined, marked, verbatim
 
@@ -25,14 +28,6 @@ type Table = Literal["step", "trigger", "workflow"]
 type Values = Mapping[str, Any]
 _NAMED = ("arms", "outcomes", "form")
 _SPREAD = ("inputs", "vars", "search_terms", "retry", "concurrency", "retention", "agents", "on_error")
-_SLOT_LABELS = {
-    "steps": text("Steps"),
-    OTHERWISE: text("Otherwise"),
-    TIMEOUT: text("Timeout"),
-    "on_error": text("On error"),
-    "always": text("Always"),
-}
-
 
 _NAMED_LABELS = {
     "route": (text("route %(name)s"), text("order of routes")),
@@ -55,7 +50,7 @@ class _Condition:
 class FieldChange:
     """One field. `was` and `now` are its values as texts, None where it was not, or is no longer, given.
 
-    The values of a condition are JSON. `before` and `after` are the values themselves.
+    The values of a condition are JSON. `before` and `after` are the values themselves. `label` is what people call it.
     """
 
     name: str
@@ -64,6 +59,7 @@ class FieldChange:
     before: Any = None
     after: Any = None
     is_condition: bool = False
+    label: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +137,7 @@ def _steps(before: Definition, after: Definition) -> Iterator[Difference]:
             words = text("removed from %(place)s", place=place) if place else text("removed")
             yield _step_difference("removed", was, joined([words, _with_inner(was)]))
     shifted = _reordered_keys(old, new)
+    labels = Counter(_label(now.step) for now in new.values())
     for key, now in new.items():
         present = old.get(key)
         if present is None:
@@ -154,7 +151,11 @@ def _steps(before: Definition, after: Definition) -> Iterator[Difference]:
             yield _step_difference("moved", now, text("moved from %(old)s to %(new)s", **places))
         elif key in shifted:
             yield _step_difference("moved", now, text("moved within %(place)s", place=_where(now) or _TOP))
-        yield from changed_fields("step", key, _name(now.step), _step_fields(present.step), _step_fields(now.step))
+        name = distinct_name(_label(now.step), _where(now) if labels[_label(now.step)] > 1 else "")
+        fields = _step_fields(present.step), _step_fields(now.step)
+        yield from changed_fields(
+            "step", key, name, *fields, labels=_input_labels(present.step) | _input_labels(now.step)
+        )
 
 
 def _label(step: Step) -> str:
@@ -162,7 +163,7 @@ def _label(step: Step) -> str:
 
 
 def _name(step: Step) -> str:
-    return verbatim(_label(step))
+    return marked_name(_label(step))
 
 
 def _list_of(position: StepPosition) -> tuple[str, str]:
@@ -176,12 +177,6 @@ def _where(position: StepPosition) -> str:
         return ""
     slot = position.slot
     return place_name(slot.key, slot.name, _label(position.parent))
-
-
-def place_name(slot: str, name: str, step: str) -> str:
-    """A list of steps, in words: `slot` is its key and `name` its own name, `step` the label of the step around it."""
-    label = name or marked(_SLOT_LABELS.get(slot, "")) or slot.replace("_", " ").capitalize()
-    return text("%(slot)s of %(step)s", slot=label, step=step)
 
 
 def _reordered_keys(old: Mapping[str, StepPosition], new: Mapping[str, StepPosition]) -> set[str]:
@@ -223,6 +218,13 @@ def _step_fields(step: Step) -> Values:
     return flat_fields(document)
 
 
+def _input_labels(step: Step) -> dict[str, str]:
+    """The labels of a step's inputs, by their names."""
+    action = step.action if isinstance(step, ActionStep) else ""
+    names = step.inputs if isinstance(step, ActionStep) else ()
+    return {name: input_label(action, name) for name in names}
+
+
 # --- fields -----------------------------------------------------------------------------------------------------------
 
 
@@ -243,7 +245,7 @@ def _spread_name(section: str, name: str) -> str:
     """`url` of the inputs, `currency (variables)` of the others."""
     if section == "inputs":
         return verbatim(name)
-    return text("%(name)s (%(section)s)", name=verbatim(name), section=field_label(section))
+    return text("%(name)s (%(section)s)", name=part_label(section, name), section=field_label(section))
 
 
 def _named_values(name: str, named_slots: list[dict[str, Any]], kind: str) -> Values:
@@ -264,13 +266,20 @@ def _named_values(name: str, named_slots: list[dict[str, Any]], kind: str) -> Va
     return found
 
 
-def changed_fields(table: Table, key: str, name: str, before: Values, after: Values) -> Iterator[Difference]:
-    """The difference of one row by fields, as `flat_fields` gives them; none where they are equal."""
+def changed_fields(
+    table: Table, key: str, name: str, before: Values, after: Values, *, labels: Mapping[str, str] | None = None
+) -> Iterator[Difference]:
+    """The difference of one row by fields, as `flat_fields` gives them; none where they are equal.
+
+    `labels` are those of fields whose name in the document is no label.
+    """
+    labels = labels or {}
     names = [each for each in {**before, **after} if _text(before, each) != _text(after, each)]
     if names:
         fields = tuple(
             FieldChange(
                 name=each,
+                label=labels.get(each, each),
                 was=_text(before, each),
                 now=_text(after, each),
                 before=_raw(before.get(each)),
@@ -279,7 +288,7 @@ def changed_fields(table: Table, key: str, name: str, before: Values, after: Val
             )
             for each in names
         )
-        words = text("changed: %(fields)s", fields=joined(names, ", "))
+        words = text("changed: %(fields)s", fields=joined([field.label for field in fields], ", "))
         yield Difference(kind="changed", table=table, key=key, name=name, words=words, fields=fields)
 
 

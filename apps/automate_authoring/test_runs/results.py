@@ -12,7 +12,7 @@ from django.db.models import F, Func, QuerySet, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.utils.translation import gettext as _
 
-from automate_authoring.drafts import parsing, rows
+from automate_authoring.drafts import parsing, rows, step_location
 from automate_authoring.drafts.values import Draft
 from automate_authoring.test_runs.samples import HELD_BACK, MAX_ROWS, is_held_back
 from automate_authoring.test_runs.start import KEPT
@@ -196,12 +196,9 @@ def untested_warning(workflow: Workflow, definition: Definition, draft: Draft) -
     """A warning for who publishes: steps that were never tested, or were changed since; empty when there are none."""
     known = latest_tests(workflow, definition)
     steps = [step for _, step in walk(definition.steps) if not step.disabled]
-    never = [draft.steps[step.key].label for step in steps if step.key not in known and step.key in draft.steps]
-    changed = [
-        draft.steps[step.key].label
-        for step in steps
-        if step.key in known and step.key in draft.steps and known[step.key].changed
-    ]
+    names = step_location.distinct_names(draft)
+    never = [names[step.key] for step in steps if step.key not in known and step.key in names]
+    changed = [names[step.key] for step in steps if step.key in known and step.key in names and known[step.key].changed]
     if steps and len(never) == len(steps):
         return _("This draft was never tested. Run a test before you publish.")
     warnings = [_("Not tested: %(names)s.") % {"names": _named(never)}] if never else []

@@ -186,7 +186,8 @@ class ConnectorAdapter(ABC):
     `actions`, `polls`, `webhooks` and `config_fields` are optional data: an adapter without actions accepts any action
     with free-form params, one without config fields any configuration. `icon` is the name of a Material Symbol; `hue`
     (0 to 360) tints its tile. `oauth_provider` is the provider that the form of a new connection offers for the
-    sign-in, and `oauth_scopes` are those that a sign-in there requests if the connection names none.
+    sign-in, and `oauth_scopes` are those that a sign-in there requests if the connection names none. `takes_sign_in` is
+    False where the service accepts no access token in place of the secret: the form then offers no sign-in.
     """
 
     code: str
@@ -196,6 +197,7 @@ class ConnectorAdapter(ABC):
     hue: int = 250
     oauth_provider: str = ""
     oauth_scopes: str = ""
+    takes_sign_in: bool = True
     actions: tuple[Action, ...] = ()
     polls: tuple[Poll, ...] = ()
     webhooks: tuple[Webhook, ...] = ()

@@ -44,6 +44,7 @@ class EmailConnector(ConnectorAdapter):
     description = text("Send an email")
     icon = "mail"
     hue = 20
+    takes_sign_in = False
     config_fields = (
         FieldSpec(name="host", label=text("Mail server"), required=True, help=text("For example smtp.example.com")),
         FieldSpec(

@@ -24,6 +24,7 @@ from automate_connectors.context import Context
 from automate_connectors.declared import answers, specs, webhooks
 from automate_connectors.declared.document import (
     ActionPart,
+    Auth,
     AuthKind,
     Document,
     EffectKind,
@@ -224,6 +225,7 @@ def declare(document: Document, base: type[DeclaredConnector] = DeclaredConnecto
         "hue": document.hue,
         "oauth_provider": document.auth.provider if document.auth.type is AuthKind.OAUTH else "",
         "oauth_scopes": document.auth.scopes,
+        "takes_sign_in": _takes_sign_in(document.auth),
         "config_fields": specs.config_fields(document),
         "actions": (*base.own_actions, *(_action(part) for part in document.actions if not part.hidden)),
         "polls": (*base.own_polls, *(specs.poll(document, part) for part in document.polls)),
@@ -233,6 +235,11 @@ def declare(document: Document, base: type[DeclaredConnector] = DeclaredConnecto
     }
     name = "".join(word.capitalize() for word in re.split(r"[_-]", document.code))
     return type(f"{name}Connector", (base,), members)
+
+
+def _takes_sign_in(auth: Auth) -> bool:
+    """Return whether an access token can be sent as these credentials are, or in a way of its own."""
+    return auth.type in (AuthKind.BEARER, AuthKind.OAUTH) or bool(auth.provider) or auth.bearer
 
 
 def _rate_limit(document: Document) -> RateLimit | None:

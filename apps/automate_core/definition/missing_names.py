@@ -32,6 +32,9 @@ def describe_missing_name(path: Path, scope: NameScope) -> str:
             missing=missing,
             names=names,
         )
+    known = {"steps": scope.step_keys, "callbacks": scope.callbacks}.get(str(first))
+    if known is not None and second not in known and (deleted := scope.deleted_name(str(second))):
+        return text("%(path)s: the step %(step)s was deleted. Choose another value.", path=shown, step=deleted)
     if first == "callbacks" and second not in scope.callbacks:
         if not scope.callbacks:
             return text("%(path)s: no step waits for a callback or a form.", path=shown)

@@ -6,7 +6,7 @@ The one algorithm: validation accepts a name when it is in the scope, and the bu
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from automate_core.definition.document import (
@@ -49,6 +49,10 @@ class AvailableStep:
     condition: RunCondition | None = None
 
 
+def _no_name(_key: str) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class NameScope:
     """The names at one place: `steps` in reading order, enclosing `loops` outermost first, variables and callbacks."""
@@ -59,6 +63,7 @@ class NameScope:
     steps: tuple[AvailableStep, ...] = ()
     loops: tuple[ForEachStep | RepeatStep, ...] = ()
     depth: int = 1
+    deleted_name: Callable[[str], str] = _no_name  #: the name that a deleted step had, by key; empty if it is not known
 
     @functools.cached_property
     def step_keys(self) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -84,8 +84,11 @@ class _Here:
         return replace(self, scope=replace(self.scope, names=names))
 
 
-def find_problems(definition: Definition) -> list[Problem]:
-    """Every fault of `definition` that can be seen without the database, in reading order."""
+def find_problems(definition: Definition, deleted_name: Callable[[str], str] | None = None) -> list[Problem]:
+    """Every fault of `definition` that can be seen without the database, in reading order.
+
+    `deleted_name` gives the name that a deleted step of a draft had, by its key.
+    """
     steps = list(walk(definition.steps))
     if len(steps) > MAX_STEPS:
         return [
@@ -108,7 +111,8 @@ def find_problems(definition: Definition) -> list[Problem]:
                 ),
             )
         ]
-    here = _Here(definition.slug, root_scope(definition))
+    scope = root_scope(definition)
+    here = _Here(definition.slug, replace(scope, deleted_name=deleted_name) if deleted_name else scope)
     return [*_about_the_whole(definition, here), *_in_order(definition.steps, "steps", here)]
 
 
@@ -207,7 +211,8 @@ def _schedule(trigger: ScheduleTrigger, place: str) -> Iterator[Problem]:
     if trigger.timezone:
         yield from _zone(trigger.timezone, f"{place}.timezone")
     if bool(trigger.cron) == (trigger.every is not None):
-        yield Problem(place, text("Set either a cron expression (cron) or an interval (every)."))
+        reason = text("Set either a cron expression (cron) or an interval (every).")
+        yield Problem(place, reason, missing=not trigger.cron)
     elif trigger.cron and len(trigger.cron.split()) != 5:
         yield Problem(
             f"{place}.cron",

@@ -58,11 +58,18 @@ class NotEndedError(ControlError):
 
 
 class AlreadyRerunError(ControlError):
-    """A re-run of the run succeeded or has not ended: another one would repeat its effects."""
+    """A re-run of the run succeeded or has not ended: another one would repeat its effects. `rerun` is its ID.
+
+    Of a deleted re-run, `rerun` is the run that it repeated.
+    """
+
+    def __init__(self, message: str, rerun: uuid.UUID) -> None:
+        super().__init__(message)
+        self.rerun = rerun
 
 
 class UnknownOutcomeError(ControlError):
-    """Steps that the re-run would repeat may have taken effect. `paths` are these steps."""
+    """Steps that the re-run would repeat may have taken effect. `paths` are those of the run whose ID is `run`."""
 
     def __init__(self, run: ExecutionRun, paths: list[str]) -> None:
         super().__init__(
@@ -72,6 +79,7 @@ class UnknownOutcomeError(ControlError):
                 steps=", ".join(paths),
             )
         )
+        self.run = run.pk
         self.paths = paths
 
 
@@ -202,7 +210,7 @@ def _hold(run: ExecutionRun) -> None:
 def _refuse_repetition(run: ExecutionRun) -> None:
     rerun = reruns.find_reruns([run.pk]).get(run.pk)
     if rerun is not None and rerun.repeats_effects:
-        raise AlreadyRerunError(_repetition(run, rerun))
+        raise AlreadyRerunError(_repetition(run, rerun), rerun.run)
 
 
 def _version(run: ExecutionRun, version: Version) -> WorkflowVersion:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+
+MAX_WORDS = 10  #: of a search for people
 
 
 def username_field() -> str:
@@ -47,6 +51,20 @@ def active_people(names: Iterable[str]) -> QuerySet[Any]:
 def active_people_alike(name: str) -> list[Any]:
     """Return the active users of that username in any case; two at most."""
     return list(get_user_model()._default_manager.filter(**{f"{username_field()}__iexact": name}, is_active=True)[:2])
+
+
+def names_contain(search: str, *, path: str = "", with_email: bool = False) -> Q:
+    """Return the condition for people of whom each word of `search` is in the username or the name, in any order.
+
+    `path` leads from the rows to the person: `owner__`. `with_email` is for those who may see email addresses.
+    """
+    users = get_user_model()
+    wanted = {username_field(), "first_name", "last_name", *([users.get_email_field_name()] if with_email else [])}
+    fields = sorted(wanted & {field.name for field in users._meta.get_fields()})
+    found = Q()
+    for word in search.split()[:MAX_WORDS]:
+        found &= functools.reduce(operator.or_, (Q(**{f"{path}{field}__icontains": word}) for field in fields))
+    return found
 
 
 def display_name(person: Any) -> str:

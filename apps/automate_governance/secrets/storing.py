@@ -25,15 +25,18 @@ def visible_secrets(user: User) -> QuerySet[StoredSecret]:
 
 @sensitive_variables("value")
 @transaction.atomic
-def create_secret(name: str, value: str, *, by: Person) -> StoredSecret:
-    """Store a secret of `by`, without white space around it. Audited. Raises NotPermittedError, ValidationError."""
+def create_secret(name: str, value: str, *, by: Person, used_by: str = "") -> StoredSecret:
+    """Store a secret of `by`, without white space around it. `used_by` names what it is stored for. Audited.
+
+    Raises NotPermittedError, ValidationError.
+    """
     if not can(by, "add", StoredSecret):
         raise NotPermittedError(text("%(person)s needs the permission to add secrets.", person=sign_in_name(by)))
     secret = StoredSecret(name=name, owner=by)
     secret.full_clean(exclude=_SEALED)
     secret.put(_checked(value))
     secret.save(force_insert=True)
-    audit.record(by, "secret.created", secret, changes={"value": audit.CHANGED})
+    audit.record(by, "secret.created", secret, changes={"value": audit.CHANGED} | ({"for": used_by} if used_by else {}))
     return secret
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from automate_authoring.usability import unusable
-from automate_core.definition.document import DefinitionError
-from automate_core.definition.published import published_definition
 from automate_core.models import Wait, Workflow
-from automate_operations.offboarding import holdings
+from automate_governance.admin_site import reverse
+from automate_governance.texts import translated
 from automate_operations.offboarding.lost_approvals import find_lost_approvals
+from automate_operations.offboarding.missing_rights import MissingRights, find_missing_rights
 from automate_operations.queries.approval_tasks import undecidable_approvals
 
-type _Reasons = dict[int, dict[str, str]]  #: by workflow and place in its definition
+type _Missing = dict[Workflow, MissingRights]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,43 +32,49 @@ class LostRights:
     def __bool__(self) -> bool:
         return bool(self.reasons or self.approvals or self.open_approvals)
 
+    def page_context(self) -> dict[str, Any]:
+        """Variables of the page that asks, `people/lost_rights.html`, in the active language."""
+        return {
+            "workflows": [
+                (workflow.name, _workflow_url(workflow), [translated(reason) for reason in reasons])
+                for workflow, reasons in self.reasons
+            ],
+            "approvals": [(workflow.name, _workflow_url(workflow)) for workflow in self.approvals],
+            "open_approvals": self.open_approvals,
+        }
+
+
+def _workflow_url(workflow: Workflow) -> str:
+    return reverse("admin:automate_core_workflow_change", args=[workflow.pk])
+
 
 def find_lost_rights(people: Iterable[Any], change: Callable[[], object]) -> LostRights:
     """What would stop if `change` were made, which takes permissions from these people. It is rolled back."""
     keys = [person.pk for person in people]
     with transaction.atomic():
-        before, open_before, lost_before = _problems(keys), _undecidable(), set(_lost_approvals())
+        before, open_before, lost_before = _missing(keys), _undecidable(), set(_lost_approvals())
         change()
-        after, open_after, lost_after = _problems(keys), _undecidable(), _lost_approvals()
+        after, open_after, lost_after = _missing(keys), _undecidable(), _lost_approvals()
         transaction.set_rollback(True)
-    added = {
-        pk: [reason for place, reason in found.items() if place not in before.get(pk, {})]
-        for pk, found in after.items()
-    }
-    workflows = Workflow.objects.filter(pk__in=[pk for pk, reasons in added.items() if reasons]).order_by("name", "pk")
     return LostRights(
-        reasons=[(workflow, list(dict.fromkeys(added[workflow.pk]))) for workflow in workflows],
+        reasons=[
+            (workflow, [right.sentence(found.person) for right in added])
+            for workflow, found in after.items()
+            if (
+                added := [
+                    each for each in found.rights if workflow not in before or each not in before[workflow].rights
+                ]
+            )
+        ],
         approvals=[workflow for workflow in lost_after if workflow not in lost_before],
         open_approvals=max(open_after - open_before, 0),
     )
 
 
-def _problems(people: Iterable[Any]) -> _Reasons:
-    """What the published workflows of active people may not do, as publishing them would say."""
-    found: _Reasons = {}
-    for person in get_user_model()._default_manager.filter(pk__in=people, is_active=True):  # read again: no old caches
-        for workflow in holdings.workflows_to_stop(person).select_related("published"):
-            found[workflow.pk] = dict(_workflow_problems(workflow, person))
-    return found
-
-
-def _workflow_problems(workflow: Workflow, person: Any) -> Iterator[tuple[str, str]]:
-    try:
-        definition = published_definition(workflow)
-    except DefinitionError:
-        return
-    for problem in unusable(definition, [person]) if definition else ():
-        yield problem.path, problem.reason
+def _missing(people: list[Any]) -> _Missing:
+    """What the published workflows of these people may not do."""
+    found = find_missing_rights(Workflow.objects.filter(published__run_as__in=people), of_triggers=True)
+    return {each.workflow: each for each in found}
 
 
 def _lost_approvals() -> list[Workflow]:

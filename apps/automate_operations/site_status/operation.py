@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
+from django.contrib.auth import get_user_model
 from django.core.checks import WARNING, run_checks
 from django.utils import timezone
 
@@ -23,6 +24,7 @@ from automate_operations import disks
 from automate_operations.notifications import texts
 from automate_operations.notifications.channels.mail import can_mail
 from automate_operations.offboarding.lost_approvals import find_lost_approvals
+from automate_operations.offboarding.missing_rights import find_missing_rights
 from automate_operations.plugin_list import KINDS
 from automate_operations.queries.approval_tasks import undecidable_approvals
 from automate_operations.site_status.registry import MOST, Finding, Severity, StatusItem
@@ -49,6 +51,17 @@ def find_stopped_workflows() -> Iterator[Finding]:
     for stop in stopped[:MOST]:
         named = text("Workflow %(name)s:", name=stop.workflow.name)
         yield Finding.error(joined([named, *stop.sentences]), "admin:automate_core_workflow_change", stop.workflow.pk)
+
+
+def find_missing_rights_of_run_as_users() -> Iterator[Finding]:
+    """Published workflows whose run-as users lack permissions that their steps need."""
+    model = get_user_model()._meta
+    for found in find_missing_rights(Workflow.objects.all())[:MOST]:
+        message = joined([text("Workflow %(name)s:", name=found.workflow.name), *found.sentences])
+        if (shared := found.shared_object) is not None:
+            yield Finding.error(message, "studio:share", shared._meta.model_name, shared.pk)
+        else:
+            yield Finding.error(message, f"admin:{model.app_label}_{model.model_name}_change", found.person.pk)
 
 
 def find_approvals_without_approvers() -> Iterator[Finding]:
@@ -192,6 +205,13 @@ ITEMS = (
         title=text("Stopped workflows"),
         ok=text("No published workflow is stopped."),
         find=find_stopped_workflows,
+        on_overview=False,
+    ),
+    StatusItem(
+        code="run_as",
+        title=text("Permissions of run-as users"),
+        ok=text("Run-as users have the permissions that their workflows need."),
+        find=find_missing_rights_of_run_as_users,
         on_overview=False,
     ),
     StatusItem(

@@ -27,6 +27,7 @@ from automate_authoring.workflows import Seen
 from automate_core.definition.document import DefinitionError
 from automate_core.models import Workflow, WorkflowVersion
 from automate_governance.admin_site import reverse
+from automate_governance.people.names import display_name
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_governance.texts import escape_invisible, translated
 from automate_operations.queries.run_as_history import find_former_run_as
@@ -125,7 +126,7 @@ def _show_review(
     return render_page(
         request,
         "automate_studio/builder/publishing/review.html",
-        _("Publish %(name)s") % {"name": workflow.name},
+        (_("Review %(name)s") if found.refusal else _("Publish %(name)s")) % {"name": workflow.name},
         status=status,
         workflow=workflow,
         review=found,
@@ -135,6 +136,9 @@ def _show_review(
         registered=[webhook_name(reference) for reference in found.registered],
         removed=[webhook_name(reference) for reference in found.removed],
         refusal=as_sentence(found.refusal) if found.refusal else "",
+        publishers=[display_name(each) for each in workflows.known_publishers(workflow, current_person(request))]
+        if found.refusal
+        else [],
         may_change=can(request.user, "change", workflow),
         message=request.POST.get("message", ""),
         conflict=conflict,
@@ -158,7 +162,7 @@ def _difference_rows(found: Iterable[Difference]) -> list[DifferenceRow]:
             each,
             [
                 (
-                    translated(field.name),
+                    translated(field.label or field.name),
                     _value_text(field, field.was, field.before),
                     _value_text(field, field.now, field.after),
                 )

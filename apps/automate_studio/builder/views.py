@@ -16,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from automate_authoring import workflows
 from automate_authoring.drafts import action_versions, clipboard, commands, requests, rows
 from automate_authoring.drafts.commands import DraftState
 from automate_authoring.drafts.connector_triggers import CONNECTOR_KINDS
@@ -420,6 +421,7 @@ def _builder_context(request: HttpRequest, state: DraftState, panel: Panel | Non
     return {
         "state": state,
         "workflow": state.workflow,
+        "may_publish": not workflows.refusal(state.workflow, current_person(request)),
         "tree": tree,
         "panel": panel,
         "card": _card_at(tree, selected),

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from automate_connectors.admin import EXECUTOR_POOL, SETTING_PREFIX, SIGN_IN, ConnectionAdmin
 from automate_connectors.oauth.form_fields import sign_in_conditions
-from automate_connectors.registry import connectors
+from automate_connectors.registry import connectors, find_adapter
 from automate_core.engine.effects.executor_pools import declared_pool_names
 from automate_governance.admin_site import reverse
 from automate_governance.texts import translated
@@ -90,8 +90,10 @@ class StudioConnectionAdmin(ObjectAdmin, ConnectionAdmin):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Choice of connector, then its form."""
-        chosen = request.POST.get("connector") or request.GET.get("connector")
-        if not chosen and self.has_add_permission(request):
+        chosen = request.POST.get("connector") or request.GET.get("connector") or ""
+        adapter = find_adapter(chosen)
+        needs_other = not chosen or (adapter is not None and not adapter.takes_connection)
+        if needs_other and self.has_add_permission(request):
             return choose_connector(request)
         response: HttpResponse = super().add_view(request, form_url, extra_context)
         return response

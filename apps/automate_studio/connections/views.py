@@ -106,9 +106,8 @@ def connection_list(request: HttpRequest) -> HttpResponse:
 def choose_connector(request: HttpRequest) -> HttpResponse:
     """Choice of connector, before its form."""
     words = clean_text(request.GET.get("q")).lower().split()
-    every = sorted(
-        (connectors.get(code) for code in connectors.names()), key=lambda each: translated(each.name).lower()
-    )
+    known = (connectors.get(code) for code in connectors.names())
+    every = sorted((each for each in known if each.takes_connection), key=lambda each: translated(each.name).lower())
     texts = [(each, _searched_text(each)) for each in every]
     found = [(each, searched) for each, searched in texts if all(word in searched for word in words)]
     template, title = "automate_studio/connections/choose.html", _("Connect an app")

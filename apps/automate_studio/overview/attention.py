@@ -41,6 +41,7 @@ from automate_governance.permissions import SITE, User, can, permitted
 from automate_governance.texts import error_message, translated
 from automate_operations import dead_jobs
 from automate_operations.offboarding.lost_approvals import find_lost_approvals
+from automate_operations.offboarding.missing_rights import find_missing_rights
 from automate_operations.queries.approval_tasks import undecidable_approvals
 from automate_operations.queries.latest_runs import LATEST, read_latest_runs
 from automate_operations.site_status.registry import Severity, read_items, visible_items
@@ -125,6 +126,7 @@ def build_attention(
     first = [
         *_site_status_items(user, Severity.ERROR),
         *_stopped_workflow_items(workflows),
+        *_missing_rights_items(workflows),
         *_lost_approval_items(workflows),
         *_dead_job_items(user),
         *_pool_items(user),
@@ -316,6 +318,20 @@ def _stopped_workflow_items(workflows: Workflows) -> Iterator[AttentionItem]:
             state="failed",
             count=_("%(count)s waiting") % {"count": format_count(stop.waiting)} if stop.waiting else _("Stopped"),
             detail=" ".join(translated(sentence) for sentence in stop.sentences),
+            since="",
+        )
+
+
+def _missing_rights_items(workflows: Workflows) -> Iterator[AttentionItem]:
+    """Workflows whose run-as users lack permissions that steps need."""
+    shown = Workflow.objects.all() if workflows is None else Workflow.objects.filter(pk__in=workflows)
+    for found in find_missing_rights(shown)[:SHOWN]:
+        yield AttentionItem(
+            name=found.workflow.name,
+            url=change_url(found.workflow),
+            state="failed",
+            count=_("%(count)s missing") % {"count": format_count(len(found.rights))},
+            detail=" ".join(translated(sentence) for sentence in found.sentences),
             since="",
         )
 

@@ -86,7 +86,7 @@ class HandOverMixin(RightsMixin):
         """Django's own page for an account without a history, else the page Hand over."""
         person = self.get_object(request, object_id)  # type: ignore[attr-defined]
         if person is None or holdings.may_be_deleted(person) or not request.user.is_superuser:
-            answer: HttpResponse = super().delete_view(request, object_id, *args, **options)  # type: ignore[misc]
+            answer: HttpResponse = super().delete_view(request, object_id, *args, **options)
             return answer
         messages.warning(request, _WHY_OF % {"person": person})
         return redirect(hand_over_url(person))

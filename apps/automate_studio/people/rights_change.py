@@ -1,20 +1,20 @@
-"""Asks before a person or a group loses permissions that published workflows need."""
+"""Asks before people lose permissions that published workflows need, by a change or a deletion."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
+from django.db.models import ProtectedError, Q, QuerySet
 from django.forms import BaseModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 
 from automate_governance.people.labels import group_label
-from automate_governance.texts import translated
 from automate_operations.offboarding.lost_rights import LostRights, find_lost_rights
-from automate_studio.people.hand_over import hand_over_url, object_url
+from automate_studio.people.hand_over import hand_over_url
 from automate_ui.admin_page import render_page
 
 _CONFIRMED = {"_permissions", "_deactivate", "_saveasnew"}  #: buttons that answer a question, or make another object
@@ -22,7 +22,7 @@ _FIELDS = {"groups", "user_permissions", "is_superuser", "permissions", "roles"}
 
 
 class RightsMixin:
-    """Put it before `ModelAdmin` of a group or user: saving what would stop published workflows is confirmed first."""
+    """Put it before `ModelAdmin` of a group or user: what would stop published workflows is confirmed first."""
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -33,9 +33,43 @@ class RightsMixin:
             if obj is not None and self.has_change_permission(request, obj):  # type: ignore[attr-defined]
                 form = self.get_form(request, obj, change=True)(request.POST, request.FILES, instance=obj)  # type: ignore[attr-defined]
                 if lost := _find_lost(form):
-                    return _ask(request, obj, lost)
+                    title = gettext("Take permissions from %(name)s?") % {"name": _name(obj)}
+                    may_hand_over = request.user.is_superuser and not isinstance(obj, Group)
+                    return _ask(request, title, lost, hand_over=hand_over_url(obj) if may_hand_over else "")
         answer: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)  # type: ignore[misc]
         return answer
+
+    def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> HttpResponse:
+        """Django's own page, or the question."""
+        if request.method == "POST" and (question := self._ask_deletion(request, [object_id])):
+            return question
+        answer: HttpResponse = super().delete_view(request, object_id, *args, **options)  # type: ignore[misc]
+        return answer
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        """Django's own list, or the question."""
+        deletes = request.POST.get("action") == "delete_selected" and request.POST.get("post")
+        chosen = request.POST.getlist(ACTION_CHECKBOX_NAME) if deletes else []
+        if chosen and (question := self._ask_deletion(request, chosen)):
+            return question
+        answer: HttpResponse = super().changelist_view(request, *args, **options)  # type: ignore[misc]
+        return answer
+
+    def _ask_deletion(self, request: HttpRequest, keys: list[str]) -> HttpResponse | None:
+        """The question; None where nothing would stop, the deletion is refused anyway, or was confirmed."""
+        found = [self.get_object(request, key) for key in keys] if not _CONFIRMED & request.POST.keys() else []  # type: ignore[attr-defined]
+        objs = [obj for obj in found if obj is not None]
+        if not objs or not all(self.has_delete_permission(request, obj) for obj in objs):  # type: ignore[attr-defined]
+            return None
+        chosen = type(objs[0])._default_manager.filter(pk__in=[obj.pk for obj in objs])
+        try:
+            lost = find_lost_rights(_people(*objs), chosen.delete)
+        except ProtectedError:
+            return None
+        if not lost:
+            return None
+        title = gettext("Delete %(name)s?") % {"name": ", ".join(map(_name, objs))}
+        return _ask(request, title, lost, button=gettext("Delete anyway"))
 
 
 def _find_lost(form: BaseModelForm[Any]) -> LostRights | None:
@@ -45,26 +79,26 @@ def _find_lost(form: BaseModelForm[Any]) -> LostRights | None:
     return find_lost_rights(_people(form.instance), form.save)
 
 
-def _people(obj: Any) -> QuerySet[Any]:
-    people = get_user_model()._default_manager.all()
-    return people.filter(groups=obj) if isinstance(obj, Group) else people.filter(pk=obj.pk)
+def _people(*objs: Any) -> QuerySet[Any]:
+    """These people, and the members of these groups."""
+    groups = [obj.pk for obj in objs if isinstance(obj, Group)]
+    people = [obj.pk for obj in objs if not isinstance(obj, Group)]
+    return get_user_model()._default_manager.filter(Q(groups__in=groups) | Q(pk__in=people)).distinct()
 
 
-def _ask(request: HttpRequest, obj: Any, lost: LostRights) -> HttpResponse:
-    name = group_label(obj.name) if isinstance(obj, Group) else str(obj)
+def _name(obj: Any) -> str:
+    return group_label(obj.name) if isinstance(obj, Group) else str(obj)
+
+
+def _ask(request: HttpRequest, title: str, lost: LostRights, *, button: str = "", hand_over: str = "") -> HttpResponse:
     fields = [(key, value) for key, values in request.POST.lists() for value in values]
     return render_page(
         request,
         "automate_studio/people/lost_rights.html",
-        gettext("Take permissions from %(name)s?") % {"name": name},
-        name=name,
-        workflows=[
-            (workflow.name, object_url(workflow), [translated(reason) for reason in reasons])
-            for workflow, reasons in lost.reasons
-        ],
-        approvals=[(workflow.name, object_url(workflow)) for workflow in lost.approvals],
-        open_approvals=lost.open_approvals,
+        title,
+        **lost.page_context(),
         fields=[field for field in fields if field[0] != "csrfmiddlewaretoken"],
-        hand_over=hand_over_url(obj) if request.user.is_superuser and not isinstance(obj, Group) else "",
+        hand_over=hand_over,
+        button=button or gettext("Save anyway"),
         back=request.get_full_path(),
     )

@@ -26,7 +26,7 @@ from automate_core.definition.document import (
     Trigger,
     WaitStep,
 )
-from automate_core.definition.scope import EVENT_NAMES, NameScope, scope_at, scope_at_condition
+from automate_core.definition.scope import ERROR_NAMES, EVENT_NAMES, NameScope, scope_at, scope_at_condition
 from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
 from automate_core.events.endpoints import source_condition
@@ -107,7 +107,7 @@ def sample_for_step(state: DraftState, node: StepNode, person: Person) -> Sample
     steps = {**of_tests, **of_run} if run and run.pk == chosen.run else {**of_run, **of_tests}
     sample = _add_run(sample, definition, run, steps)
     payload_views.record_view(person, "workflow.sample_viewed", workflow)
-    return replace(sample, scope=_enclosing_scope(sample.scope, names))
+    return replace(sample, scope=_enclosing_scope(sample.scope, condition_names))
 
 
 def _sample_source(
@@ -273,6 +273,8 @@ def known_paths(state: DraftState, node: StepNode | None) -> list[str]:
     names += dict.fromkeys(f"event.payload.{each.name}" for each in asked)
     scope = scope_at_condition(state.parsed.definition, node.key)
     names += [f"steps.{available.step.key}.output" for available in scope.steps]
+    names += [name for name in ("item", "index") if name in scope.names]
+    names += [f"error.{name}" for name in ERROR_NAMES if "error" in scope.names]
     return names + [f"vars.{name}" for name in state.parsed.definition.vars]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -20,6 +22,7 @@ from automate_governance.governed import Governed
 from automate_governance.people import role_giving
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_governance.texts import translated
+from automate_operations.offboarding.lost_rights import find_lost_rights
 from automate_plugins import text
 from automate_ui.htmx import HtmxRequest
 from automate_ui.links import change_url
@@ -52,27 +55,28 @@ def share_names(request: HtmxRequest, kind: str, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def share(request: HtmxRequest, kind: str, pk: int) -> HttpResponse:
-    """Grants of an object with their reasons; a POST grants or revokes.
+    """Grants of an object with their reasons; a POST grants or revokes. What would stop workflows is confirmed first.
 
     404 for an object the person may not view, 403 for one they may not share, 422 with the reason for invalid input.
     """
     obj = _get_object(request, kind, pk)
-    problem, shared_with = "", None
+    problem, shared_with, question = "", None, None
     if request.method == "POST":
         try:
-            shared_with = _change_grants(request, obj)
+            question = _revocation_question(request, obj)
+            shared_with = _change_grants(request, obj) if question is None else None
         except NotPermittedError as error:
             raise PermissionDenied(str(error)) from error
         except sharing.SharingError as error:
             problem = str(error)
     by_htmx = bool(request.htmx)
-    if request.method == "POST" and not problem and not by_htmx:
+    if request.method == "POST" and not problem and question is None and not by_htmx:
         return HttpResponseSeeOther(request.path)
     template = "automate_studio/workflows/share.html" + ("#panel" if by_htmx else "")
     site = admin_site()
     request.current_app = site.name
     context = {"title": _("Share %(name)s") % {"name": obj}, **_share_context(request, obj, kind), "problem": problem}
-    context["shared_with"] = shared_with
+    context |= {"shared_with": shared_with, "question": question}
     frame = {} if by_htmx else site.each_context(request)
     return TemplateResponse(request, template, {**frame, **context}, status=422 if problem else 200)
 
@@ -101,6 +105,26 @@ def _change_grants(request: HttpRequest, obj: Governed) -> sharing.Grantee | Non
     grantee = sharing.find_grantee(clean_text(request.POST.get("name")))
     sharing.grant(obj, grantee, [*_preset_verbs(request, obj), *verbs], by=person)
     return grantee
+
+
+def _revocation_question(request: HttpRequest, obj: Governed) -> dict[str, Any] | None:
+    """What would stop if the grant were revoked, of workflows that one may view; None where nothing would.
+
+    Raises NotPermittedError, SharingError.
+    """
+    if not request.POST.get("revoke") or "confirmed" in request.POST:
+        return None
+    person, grant = current_person(request), _find_grant(obj, request.POST["revoke"])
+    verbs, grantee = request.POST.getlist("verb"), grant.grantee
+    people = list(grantee.user_set.all()) if isinstance(grantee, Group) else [grantee]
+    lost = find_lost_rights(people, lambda: sharing.revoke(obj, grantee, verbs, by=person))
+    if not lost:
+        return None
+    stopped = Workflow.objects.filter(pk__in=[workflow.pk for workflow, _reasons in lost.reasons])
+    viewable = set(permitted(person, "view", stopped))
+    shown = replace(lost, reasons=[each for each in lost.reasons if each[0] in viewable])
+    hidden = len(lost.reasons) - len(viewable)
+    return {"grant": grant, "verbs": verbs, "hidden": hidden, **shown.page_context()}
 
 
 def _preset_verbs(request: HttpRequest, obj: Governed) -> tuple[str, ...]:

@@ -20,11 +20,13 @@ from automate_core.models import Workflow
 from automate_governance import audit
 from automate_governance.permissions import SITE, can, permitted
 from automate_governance.texts import translated
+from automate_operations.offboarding.missing_rights import find_missing_rights
 from automate_studio.view_models.step_tree import draft_tree
 from automate_studio.workflows.manual_run_status import manual_start_from_query
 from automate_studio.workflows.triggers import trigger_rows
 from automate_ui import run_rows
 from automate_ui.admin_page import render_page
+from automate_ui.navigation.http import current_person
 
 # --- workflows --------------------------------------------------------------------------------------------------------
 
@@ -41,7 +43,7 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         is_draft=is_draft,
         has_form=workflow.forms.exists(),
         stop=" ".join(translated(sentence) for sentence in stops.stop_sentences(workflow)),
-        cautions=_approver_cautions(definition),
+        cautions=[*_missing_rights(workflow), *_approver_cautions(definition)],
         started=manual_start_from_query(request.GET.get("started"), workflow),
         tree=draft_tree(definition),
         triggers=trigger_rows(definition, workflow, request.user),
@@ -51,9 +53,16 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         audits=can(request.user, "audit", SITE),
         may_run=can(request.user, "run", workflow),
         may_pause=pausing.pausable(request.user, Workflow.objects.filter(pk=workflow.pk)).exists(),
+        may_publish=not workflows.refusal(workflow, current_person(request)),
         may_archive=can(request.user, "publish", workflow),
         may_share=can(request.user, "share", workflow),
     )
+
+
+def _missing_rights(workflow: Workflow) -> list[str]:
+    """What the run-as user of the published version lacks."""
+    found = find_missing_rights(Workflow.objects.filter(pk=workflow.pk))
+    return [" ".join(map(translated, each.sentences)) for each in found]
 
 
 def _approver_cautions(definition: Definition) -> list[str]:

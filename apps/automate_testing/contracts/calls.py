@@ -31,6 +31,8 @@ class Call:
     error: Exception | None = None
     traces: Traces = field(default_factory=Traces)
     slept: list[float] = field(default_factory=list)  #: seconds of each `time.sleep`
+    left_files: list[str] = field(default_factory=list)  #: that it made and did not remove
+    environment: set[tuple[str, str]] = field(default_factory=set)  #: (module, variable that it read)
 
 
 def observe(
@@ -65,6 +67,9 @@ def observe(
                 _hanging[plugin] = what
             raise AssertionError(f"{what} did not return within {seconds:g} seconds") from None
         outliving = watch.wait(seconds) if watch is not None else []
+    if watch is not None:
+        watch.end()
+        call.left_files, call.environment, call.traces.filed = watch.left, watch.environment, watch.filed
     if watch is not None and watch.found:
         if plugin is not None:
             _bypassing[plugin] = what

@@ -123,8 +123,8 @@ class NotificationChannelContractTest:
         for reply in (self._good(), answer(401, {"error": "denied"}), EgressTimeoutError("it took too long")):
             call, _ = self._send(channel, reply)
             assert not contains_secret(error_text(call.error)), "an error shows a secret"
-            for traces in (call.traces.logged, call.traces.printed):
-                assert not contains_secret(traces), "a secret is logged or printed"
+            for traces in (call.traces.logged, call.traces.printed, call.traces.filed):
+                assert not contains_secret(traces), "a secret is logged, printed or written to a file"
 
     def _failed(
         self, channel: NotificationChannel, failure: HttpResponse | Exception

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 # Events of Python's audit hooks: https://docs.python.org/3/library/audit_events.html
 _SOCKET, _PROGRAM, _PROCESS = "a socket of its own", "a program", "a process of its own"
@@ -27,17 +30,31 @@ _WAYS_OUT = {
     "os.fork": _PROCESS,
     "os.forkpty": _PROCESS,
 }
+_ENDS_OF_FILES = frozenset({"os.remove", "os.rename"})
+_WATCHED = frozenset({*_WAYS_OUT, *_ENDS_OF_FILES, "open"})
 _SOCKET_FUNCTIONS = frozenset({"socket", "connect", "send", "sendto", "sendmsg", "getaddrinfo", "gethostbyname"})
 #: Classes that open sockets in C, which no audit hook sees: (module, class).
 _DRIVERS = (("psycopg", "Connection"), ("psycopg", "AsyncConnection"))
 _SHORT_WAIT_SECONDS = 1.0  #: seconds for a thread, once another one was not over in time
+_WRITING = os.O_WRONLY | os.O_RDWR
+_TEMPORARY = getattr(os, "O_TMPFILE", 0)  #: which has no name, so that nobody else can open it
+_BYTES_READ = 1_000_000  #: of each file that was written
+_READS_FOR_ANOTHER = frozenset({"os", "collections.abc"})  #: modules that `os.getenv` passes through
 
 
 class Watch:
-    """The connections that a call's threads attempted, without threads from before it."""
+    """What a call's threads attempted, without threads from before it.
+
+    `found` are connections, `left` the files that it made and did not remove, `filed` the content of those that it
+    wrote, and `environment` the variables that were read, each with the module that read it.
+    """
 
     def __init__(self) -> None:
         self.found: list[str] = []
+        self.left: list[str] = []
+        self.filed = ""
+        self.environment: set[tuple[str, str]] = set()
+        self._written: set[str] = set()
         self._others = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
 
     def is_watched(self) -> bool:
@@ -48,6 +65,30 @@ class Watch:
         """List an attempt and refuse it."""
         self.found.append(f"{way} ({where})"[:200])
         raise ConnectionRefusedError("a contract suite reaches nothing")
+
+    def note_file(self, path: object, flags: object) -> None:
+        """Note a file that is opened for writing. Python's own cache of modules does not count."""
+        if not isinstance(path, str | bytes | os.PathLike) or not isinstance(flags, int) or not flags & _WRITING:
+            return
+        name = os.path.abspath(os.fsdecode(path))
+        if "__pycache__" in name or (_TEMPORARY and flags & _TEMPORARY == _TEMPORARY):
+            return
+        if not os.path.lexists(name):
+            _made_files.add(name)
+        self._written.add(name)
+
+    def read_files(self) -> None:
+        """Keep what is in the written files: before one is removed or moved, and at the end."""
+        for name in sorted(self._written):
+            with contextlib.suppress(OSError):
+                if stat.S_ISREG(os.stat(name).st_mode):
+                    with open(name, "rb") as file:
+                        self.filed += file.read(_BYTES_READ).decode(errors="replace")
+
+    def end(self) -> None:
+        """Read the files, and list those that were made in a call and are still there."""
+        self.read_files()
+        self.left = sorted(name for name in self._written & _made_files if os.path.isfile(name))
 
     def wait(self, seconds: float) -> list[str]:
         """Join threads that the call started: they may connect after it has returned. Return those that go on."""
@@ -65,6 +106,7 @@ class Watch:
 
 
 _watches: list[Watch] = []
+_made_files: set[str] = set()  #: that calls made, so that the next call does not find them in place
 _hooks: list[Callable[[str, tuple[Any, ...]], None]] = []
 _abandoned_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()  #: which nobody waits for again
 
@@ -78,18 +120,42 @@ def guard() -> Iterator[Watch]:
     watch = Watch()
     _watches.append(watch)
     try:
-        with _drivers(watch):
+        with _drivers(watch), _environment(watch):
             yield watch
     finally:
         _watches.remove(watch)
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
-    if not _watches or event not in _WAYS_OUT or not _watches[-1].is_watched():
+    if not _watches or event not in _WATCHED or not _watches[-1].is_watched():
+        return
+    if event == "open":
+        _watches[-1].note_file(args[0], args[2])
+        return
+    if event in _ENDS_OF_FILES:
+        _watches[-1].read_files()
         return
     where = args[1] if event in {"socket.connect", "ctypes.dlsym"} else args[0] if args else event
     if event != "ctypes.dlsym" or where in _SOCKET_FUNCTIONS:
         _watches[-1].refuse(_WAYS_OUT[event], where)
+
+
+@contextlib.contextmanager
+def _environment(watch: Watch) -> Iterator[None]:
+    """List the variables that are read, each with the module that reads it."""
+    kind: Any = type(os.environ)
+    original = kind.__getitem__
+
+    def listed(self: Any, key: Any) -> Any:
+        frame = sys._getframe(1)
+        while frame.f_back is not None and frame.f_globals.get("__name__") in _READS_FOR_ANOTHER:
+            frame = frame.f_back
+        if watch.is_watched():
+            watch.environment.add((str(frame.f_globals.get("__name__")), str(key)))
+        return original(self, key)
+
+    with mock.patch.object(kind, "__getitem__", listed):
+        yield
 
 
 @contextlib.contextmanager

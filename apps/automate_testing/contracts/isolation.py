@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import sys
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
@@ -93,6 +94,26 @@ class ConnectorIsolation(ConnectorSuite):
                     " count); if the service takes none, name the action in `keyless_actions`"
                 )
 
+    def test_contract_leaves_no_file(self, adapter: ConnectorAdapter) -> None:
+        """A call leaves no file on the machine: files pass by context["files"]."""
+        for case in self.calls(adapter):
+            left = self.attempt(adapter, case).call.left_files
+            assert not left, (
+                f"{case}: leaves the file {', '.join(left)} behind; store files by context['files'], and use"
+                " `with tempfile.TemporaryFile()` for what does not fit in memory"
+            )
+
+    def test_contract_environment(self, adapter: ConnectorAdapter) -> None:
+        """A call reads no environment variable, which is the same for all connections."""
+        own = {cls.__module__.partition(".")[0] for cls in type(adapter).__mro__[:-1]}
+        for case in self.calls(adapter):
+            read = self.attempt(adapter, case).call.environment
+            found = sorted(name for module, name in read if module.partition(".")[0] in own)
+            assert not found, (
+                f"{case}: reads {', '.join(found)} of the environment; declare a config field and read"
+                " context['connection'], or read Django's settings"
+            )
+
     def test_contract_keeps_nothing(self, adapter: ConnectorAdapter) -> None:
         """A call uses nothing of the one before it: neither its credentials nor its answer."""
         secret = secret_names(adapter)
@@ -165,8 +186,14 @@ def _with_other_host(value: str, host: str) -> str:
 
 
 def _sizes(adapter: ConnectorAdapter) -> dict[str, int]:
-    """How much is in the collections of the instance and its classes."""
-    held = [(type(adapter).__name__, vars(adapter)), *((cls.__name__, vars(cls)) for cls in type(adapter).__mro__)]
+    """How much is in the collections of the instance, its classes and their modules."""
+    classes = type(adapter).__mro__
+    modules = [sys.modules[name] for name in {cls.__module__ for cls in classes} if name in sys.modules]
+    held = [
+        (type(adapter).__name__, vars(adapter)),
+        *((cls.__name__, vars(cls)) for cls in classes),
+        *((module.__name__, vars(module)) for module in modules),
+    ]
     return {
         f"{owner}.{name}": len(value)
         for owner, names in reversed(held)

@@ -250,6 +250,13 @@ class LLMProviderContractTest:
             )
         if Capability.CANCELLATION in provider.capabilities and self.good_answer is not None:
             self._chat(provider, cancelled=lambda: False)
+        # A session of HTTP ends a cancelled request by itself; a model in the process has to look.
+        if Capability.CANCELLATION in provider.capabilities and not self.makes_requests:
+            assert isinstance(call.error, EgressError | LLMProviderError), (
+                f"the provider declares cancellation, and a cancelled call gave {call.value!r}; call"
+                " options['cancelled']() while you wait"
+            )
+            _is_final(call.error, "a cancelled call")
 
     # --- secrecy ------------------------------------------------------------------------------------------------------
 
@@ -272,6 +279,7 @@ class LLMProviderContractTest:
         """The key is not printed."""
         for call in self._all(provider):
             assert not contains_secret(call.traces.printed), "the key is printed"
+            assert not contains_secret(call.traces.filed), "the key is written to a file"
 
     # --- what it declares ---------------------------------------------------------------------------------------------
 

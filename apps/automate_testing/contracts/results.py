@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import pytest
@@ -13,7 +15,7 @@ from automate_testing.cases import ANYTHING
 from automate_testing.contracts.calls import call_again, look_for_bypasses
 from automate_testing.contracts.samples import made_up_cases, secret_names
 from automate_testing.contracts.suite import Attempt, ConnectorSuite
-from automate_testing.fakes import ScriptedHttp, ScriptedNetwork, answer
+from automate_testing.fakes import ScriptedHttp, ScriptedNetwork, SentRequest, answer
 
 
 class ConnectorResults(ConnectorSuite):
@@ -87,6 +89,13 @@ class ConnectorResults(ConnectorSuite):
                 " until there is no further page"
             )
 
+    def test_contract_content_type(self, adapter: ConnectorAdapter) -> None:
+        """The body of a request is what its Content-Type says."""
+        for attempt in self._declared(adapter):
+            for request in attempt.http.requests:
+                problem = _body_problem(request)
+                assert not problem, f"{attempt.case}: the {request.method} of {request.url} {problem}"
+
     def test_contract_pure(self, adapter: ConnectorAdapter) -> None:
         """A pure action gives the same output twice, makes no request, and does not change its inputs."""
         found = [case for case in self.cases if self.action(adapter, case).effect is Effect.PURE]
@@ -128,3 +137,27 @@ class ConnectorResults(ConnectorSuite):
         """The declared cases that are run, of any effect, or else those that are made up and make requests."""
         declared = [case for case in self.cases if case.run]
         return [self.attempt(adapter, case) for case in declared or self.calls(adapter)]
+
+
+def _body_problem(request: SentRequest) -> str:
+    """Return in which way the body is not what its Content-Type says, or ""."""
+    headers = {name.lower(): str(value) for name, value in request.headers.items()}
+    label, _, more = headers.get("content-type", "").lower().partition(";")
+    is_json = label.strip().endswith(("/json", "+json"))
+    body = request.data
+    if label and request.json is not None and not is_json:
+        return f"sends JSON, and its Content-Type says {label}"
+    if is_json and isinstance(body, Mapping):
+        return f"sends a form, and its Content-Type says {label}"
+    if not isinstance(body, str | bytes) or not body:
+        return ""
+    if is_json:
+        try:
+            json.loads(body)
+        except ValueError:
+            return f"sends a body that is not JSON, and its Content-Type says {label}"
+    boundary = more.partition("boundary=")[2].split(";")[0].strip().strip('"').encode()
+    plain = (body.encode() if isinstance(body, str) else body).lower()
+    if label.startswith("multipart/") and not (boundary and b"--" + boundary in plain):
+        return "sends a multipart body without the boundary that its Content-Type names"
+    return ""

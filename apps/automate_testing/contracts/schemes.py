@@ -133,8 +133,10 @@ class SignatureSchemeContractTest:
         secret, other = self._secrets(scheme)
         delivery = self.deliver(scheme, other, BODY)
         call = self._observe(lambda: scheme.match([secret], delivery), "match")
-        for traces in (call.traces.logged, call.traces.printed):
-            assert not secret or not contains_secret(traces, secret), "the secret is logged or printed"
+        for traces in (call.traces.logged, call.traces.printed, call.traces.filed):
+            assert not secret or not contains_secret(traces, secret), (
+                "the secret is logged, printed or written to a file"
+            )
 
     def _secrets(self, scheme: SignatureScheme) -> tuple[str, str]:
         if not scheme.has_secret:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
 from automate_egress import EgressTimeoutError, HttpResponse
@@ -21,6 +23,9 @@ FAILURES: tuple[HttpResponse | Exception, ...] = (
     answer(200, b"<html>"),
     EgressTimeoutError("too long"),
 )
+
+
+_SHORTEST_BODY = 8  #: `{"a": 1}`; less may be in a log by chance
 
 
 class ConnectorSecrecy(ConnectorSuite):
@@ -48,6 +53,26 @@ class ConnectorSecrecy(ConnectorSuite):
             assert not contains_secret(attempt.call.traces.printed), (
                 f"{attempt.case}: a secret is printed, or in a warning"
             )
+
+    def test_contract_no_secret_in_files(self, adapter: ConnectorAdapter) -> None:
+        """No secret of the connection is written to a file, also to one that is removed again."""
+        for attempt in self._all(adapter):
+            assert not contains_secret(attempt.call.traces.filed), (
+                f"{attempt.case}: a secret is written to a file, which others may read and a killed process leaves"
+            )
+
+    def test_contract_no_answer_in_logs(self, adapter: ConnectorAdapter) -> None:
+        """The body of an answer is neither logged by `logging` nor printed: the site's log would hold its data."""
+        for case in self.calls(adapter):
+            bodies = [each.text for each in case.script if isinstance(each, HttpResponse)]
+            traces = self.attempt(adapter, case).call.traces
+            shown = f"{traces.logged} {traces.printed}".replace("\\", "")
+            for body in bodies:
+                is_shown = len(body) >= _SHORTEST_BODY and (body in shown or repr(_value_of(body)) in shown)
+                assert not is_shown, (
+                    f"{case}: the body of an answer is logged or printed, and the site's log keeps it longer than the"
+                    " run; log ids and statuses, or lines of the run by context['log']"
+                )
 
     def test_contract_no_secret_in_errors(self, adapter: ConnectorAdapter) -> None:
         """No secret of the connection is in an error's message, nor in the errors behind it."""
@@ -97,3 +122,11 @@ class ConnectorSecrecy(ConnectorSuite):
             yield self.attempt(adapter, case)
         for failure in FAILURES:
             yield from self.failures(adapter, failure)
+
+
+def _value_of(body: str) -> Any:
+    """Return the value of a body of JSON, which may be logged as Python writes it; the text of another one."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body

@@ -154,6 +154,7 @@ class SecretsBackendContractTest:
         """Values are not printed, nor in warnings."""
         for call in self._all(backend):
             assert not contains_secret(call.traces.printed), "a value is printed, or in a warning"
+            assert not contains_secret(call.traces.filed), "a value is written to a file"
 
     def test_contract_no_value_in_repr(self, backend: SecretsBackend) -> None:
         """The backend itself shows no value: tracebacks and debug pages print it."""

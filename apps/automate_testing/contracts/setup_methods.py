@@ -132,7 +132,9 @@ class ConnectorSetupMethods(ConnectorSuite):
         given = self.make_context(http, self.connection(adapter))
         given["network"] = network
         call = self.observe(lambda: method(given), what)
-        shown = f"{call.value} {error_text(call.error)} {given.get('lines')} {call.traces.logged} {call.traces.printed}"
+        traces = call.traces
+        shown = f"{call.value} {error_text(call.error)} {given.get('lines')} {traces.logged} {traces.printed}"
+        shown += traces.filed
         assert not contains_secret(shown), f"{what} shows a secret"
         error, last = call.error, script[-1] if script else None
         assert error is None or isinstance(error, ConnectorError | EgressError), (

@@ -6,6 +6,7 @@ import copy
 import dis
 import json
 from collections.abc import Iterable, Iterator
+from importlib.metadata import entry_points
 from types import FunctionType
 from typing import Any
 
@@ -15,6 +16,7 @@ from automate_connectors.adapters.base import Action, ActionVersionError, Connec
 from automate_connectors.adapters.polls import LEAST_SECONDS
 from automate_connectors.adapters.webhooks import EVENTS
 from automate_connectors.invocation import invoke
+from automate_connectors.registry import connectors
 from automate_plugins.fields import FieldKind, FieldSpec, problems
 from automate_testing.cases import Case
 from automate_testing.contracts.calls import make_instance
@@ -53,6 +55,23 @@ class ConnectorStructure(ConnectorSuite):
         assert name and isinstance(name, str), "name is a text for people"
         assert isinstance(adapter.hue, int) and 0 <= adapter.hue <= 360, "hue is from 0 to 360"
         assert adapter.icon and isinstance(adapter.icon, str), "icon is the name of a Material Symbol"
+
+    def test_contract_code(self, adapter: ConnectorAdapter) -> None:
+        """Its code is that of no built-in connector, unless `replaces` names it, and that of its entry point."""
+        code = adapter.code
+        is_meant = code in (self.replaces, getattr(adapter, "extends", ""))
+        targets = {plugin.target for plugin in connectors.installed if plugin.is_built_in and plugin.name == code}
+        targets |= {plugin.replaces for plugin in connectors.installed if plugin.name == code and plugin.replaces}
+        others = targets - {_target(type(adapter))}
+        assert is_meant or not others, (
+            f"the code {code!r} is that of the built-in connector {', '.join(sorted(others))}, which it would replace"
+            " in all workflows: choose another code, or name it in `replaces`"
+        )
+        for entry in entry_points(group=connectors.group):
+            assert entry.value != _target(type(adapter)) or entry.name == code, (
+                f"the entry point {entry.name!r} has another name than the code {code!r}: AUTOMATE_CONNECTORS allows"
+                " connectors by their entry point, and steps name them by their code, so call both the same"
+            )
 
     def test_contract_actions(self, adapter: ConnectorAdapter) -> None:
         """Actions have names of their own, an effect kind, and fields that survive a round trip through JSON."""
@@ -233,6 +252,11 @@ class ConnectorStructure(ConnectorSuite):
         call = self.observe(lambda: adapter.validate_config(given), "validate_config")
         assert given == config, "validate_config changes the configuration"
         return call
+
+
+def _target(cls: type) -> str:
+    """Return a class as an entry point names it."""
+    return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def _is_empty(function: Any) -> bool:

@@ -79,6 +79,7 @@ class ConnectorSuite:
     secrets_in_url: Collection[str] = ()  #: secret settings that the service requires in the URL
     most_pages: int = 1_000  #: a call makes no more requests, even if the service repeats a page
     bad_configs: tuple[dict[str, Any], ...] = ()  #: configurations that `validate_config` refuses
+    replaces: str = ""  #: the code of a built-in connector that it is meant to replace
     check_answers: tuple[HttpResponse, ...] = ()  #: what the service answers to `check_connection` when all is well
     options_answers: Mapping[str, tuple[HttpResponse, ...]] = {}  #: the same for `options`, by name
 

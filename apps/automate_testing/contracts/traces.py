@@ -34,10 +34,11 @@ def error_text(error: BaseException | None) -> str:
 
 
 class Traces(logging.Handler):
-    """Everything that is logged at any level, printed or warned while it records."""
+    """Everything that is logged at any level, printed or warned while it records; `filed` was written to files."""
 
     def __init__(self) -> None:
         super().__init__(logging.NOTSET)
+        self.filed = ""
         self._logged: list[str] = []
         self._printed = io.StringIO()
 

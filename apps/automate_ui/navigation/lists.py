@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.utils import formats
 from django.utils.translation import gettext as _
 
-from automate_governance.people.names import people_named, username_field
+from automate_governance.people.names import names_contain, people_named, username_field
 from automate_governance.texts import translated
 from automate_ui.navigation.http import clean_text, parse_number
 
@@ -170,5 +170,5 @@ def owner_condition(asked_for: ListQuery) -> dict[str, Any]:
 
 
 def owner_contains(search: str) -> Q:
-    """Objects whose owner's username contains this text."""
-    return Q(**{f"owner__{username_field()}__icontains": search})
+    """Objects whose owner's username or name contains the words of this text."""
+    return names_contain(search, path="owner__")

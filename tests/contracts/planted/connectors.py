@@ -12,6 +12,7 @@ import random
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -19,6 +20,7 @@ import uuid
 import warnings
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import requests
@@ -305,6 +307,107 @@ class Datagram(Good):
 class Curl(Good):
     def request(self, context, method, url, **more):
         subprocess.run(["curl", url], check=True)
+
+
+@planted("no_secret_in_files", says="a secret is written to a file")
+class TokenInAFileThatIsRemoved(Good):
+    def headers(self, context):
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(context["connection"]["token"])
+        return super().headers(context)
+
+
+@planted("no_secret_in_files", says="a secret is written to a file")
+class TokenInAFileThatStays(Good):
+    def headers(self, context):
+        (Path(tempfile.gettempdir()) / "planted-token").write_text(context["connection"]["token"], encoding="utf-8")
+        return super().headers(context)
+
+
+@planted("leaves_no_file", says="planted-orders behind")
+class LeavesAFile(Good):
+    def list(self, params, context):
+        found = super().list(params, context)
+        (Path(tempfile.gettempdir()) / "planted-orders").write_text(str(found), encoding="utf-8")
+        return found
+
+
+@planted("check_connection", says="shows a secret")
+class CheckWritesTheTokenToAFile(Good):
+    def check_connection(self, context):
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(context["connection"]["token"])
+        return super().check_connection(context)
+
+
+@planted("environment", says="reads PLANTED_URL of the environment")
+class ReadsTheEnvironment(Good):
+    def request(self, context, method, url, **more):
+        return super().request(context, method, os.getenv("PLANTED_URL", url), **more)
+
+
+@planted("no_answer_in_logs", says="the body of an answer is logged")
+class LogsTheAnswer(Good):
+    def read(self, response):
+        logger.debug("answered %s", response.text)
+        return super().read(response)
+
+
+@planted("no_answer_in_logs", says="the body of an answer is logged")
+class PrintsWhatItRead(Good):
+    def read(self, response):
+        found = super().read(response)
+        print(found)
+        return found
+
+
+@planted("content_type", says="sends a body that is not JSON")
+class TextLabelledAsJson(Good):
+    def create(self, params, context):
+        return self.result(self.send(context, "POST", "/orders", data=f"item={params['item']}"))
+
+    def headers(self, context):
+        return {**super().headers(context), "Content-Type": "application/json"}
+
+
+@planted("content_type", says="sends JSON, and its Content-Type says text/plain")
+class JsonLabelledAsText(Good):
+    def headers(self, context):
+        return {**super().headers(context), "Content-Type": "text/plain"}
+
+
+@planted("content_type", says="sends a form")
+class FormLabelledAsJson(Good):
+    def create(self, params, context):
+        return self.result(self.send(context, "POST", "/orders", data={"item": params["item"]}))
+
+    def headers(self, context):
+        return {**super().headers(context), "Content-Type": "application/json; charset=utf-8"}
+
+
+@planted("content_type", says="without the boundary")
+class MultipartOfAnotherBoundary(Good):
+    def create(self, params, context):
+        body = multipart([Part(name="item", content=b"anvil")], seed="one")[0]
+        return self.result(self.send(context, "POST", "/orders", data=body))
+
+    def headers(self, context):
+        return {**super().headers(context), "Content-Type": "multipart/form-data; boundary=other"}
+
+
+@planted("code", says="that of the built-in connector")
+class TakesTheCodeOfHttp(Good):
+    code = "http"
+
+
+LIST_OF_THE_MODULE: list[int] = []
+
+
+@planted("keeps_nothing", says="LIST_OF_THE_MODULE")
+class ListOfTheModuleGrows(Good):
+    def create(self, params, context):
+        LIST_OF_THE_MODULE.append(1)
+        return super().create(params, context)
 
 
 @planted("guarded_session", says="a process of its own")

@@ -337,6 +337,12 @@ class CancellationIsSwallowed(GoodProvider):
             return ""
 
 
+@planted("cancellation", says="call options['cancelled']()", makes_requests=False, good_answer=None)
+class CancellationIsDeclaredAndIgnored(GoodProvider):
+    def chat(self, messages, options):
+        return "Hello back"
+
+
 @planted("no_key_in_errors")
 class ServiceIsQuoted(GoodProvider):
     def refusal(self, response, options):

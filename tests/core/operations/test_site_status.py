@@ -10,21 +10,35 @@ from types import SimpleNamespace
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_api.tokens.issuing import create_token
 from automate_connectors.models import Connection
-from automate_core.models import Notification, NotificationRule, WorkerState
+from automate_core.models import Notification, NotificationRule, WorkerState, Workflow
 from automate_governance import audit, sign_in
 from automate_governance.models import SitePermission
 from automate_operations import disks
+from automate_operations.offboarding.missing_rights import find_missing_rights
 from automate_operations.site_status import operation, registry
 from tests.support.pages import Page
 from tests.support.people import make_person
 from tests.support.runs import ended_runs, published_workflows
 
+CALLS = """
+name: Calls
+slug: calls
+steps: [{key: call, action: http.request, connection: svc, inputs: {method: GET, url: /}}]
+"""
+MODELS = """
+name: Groups
+slug: groups
+steps: [{key: find, action: models.find, inputs: {model: auth.Group}}]
+"""
 pytestmark = pytest.mark.django_db
 
 STATUS, OVERVIEW = reverse("studio:site_status"), reverse("admin:index")
@@ -191,3 +205,50 @@ def test_failing_connections_are_warnings_and_those_to_reconnect_errors(admin, o
     ]
     said = page_of(admin).text
     assert "The connection Bank is failing. Test it, and check its secret and URL." in said and "Mail" not in said
+
+
+def test_permissions_that_run_as_users_lack(workflow, owner, colleague, admin):
+    made = Connection.objects.create(slug="svc", name="Service", connector="http", owner=colleague, config={})
+    assign_perm("use_connection", owner, made)
+    flow = workflow(CALLS)
+    assert found("run_as") == [] and "svc" not in page_of(owner, OVERVIEW).text
+    remove_perm("use_connection", owner, made)
+    [(severity, message, url)] = found("run_as")
+    assert (severity, url) == ("error", reverse("studio:share", args=["connection", made.pk]))
+    sentence = "owner needs the permission to use the connection svc. Steps and triggers that need it fail."
+    assert f"Workflow Calls: {sentence}" in message
+    assert f"Workflow Calls: {sentence}" in page_of(admin).text
+    for url in (OVERVIEW, reverse("admin:automate_core_workflow_change", args=[flow.pk])):
+        assert sentence in page_of(owner, url).text
+    assign_perm("use_connection", owner, made)
+    owner.groups.clear()
+    [(_severity, message, url)] = found("run_as")
+    assert url == reverse("admin:auth_user_change", args=[owner.pk])
+    output = io.StringIO()
+    with pytest.raises(CommandError):
+        call_command("automate_status", stdout=output)
+    assert sentence in output.getvalue()
+
+
+def test_disabled_steps_and_rows_that_are_granted_lack_nothing(workflow, owner, colleague):
+    Connection.objects.create(slug="svc", name="Service", connector="http", owner=colleague, config={})
+    Connection.objects.update(owner=owner)
+    workflow(CALLS.replace("{key: call,", "{key: call, disabled: true,"))
+    Connection.objects.update(owner=colleague)
+    assert found("run_as") == []
+    group = Group.objects.create(name="clerks")
+    workflow(MODELS)
+    assert "owner needs the permission auth.view_group." in found("run_as")[0][1]
+    assign_perm("view_group", owner, group)
+    assert found("run_as") == []
+
+
+def test_the_number_of_queries_is_that_of_the_kinds_of_objects(workflow, owner, colleague):
+    for number in range(3):
+        slug = f"svc-{number}"
+        Connection.objects.create(slug=slug, name=slug, connector="http", owner=owner, config={})
+        workflow(CALLS.replace("svc", slug).replace("calls", f"calls-{number}"))
+    find_missing_rights(Workflow.objects.all())
+    with CaptureQueriesContext(connection) as queries:
+        assert find_missing_rights(Workflow.objects.all()) == []
+    assert len(queries) <= 4

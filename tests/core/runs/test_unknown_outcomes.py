@@ -219,7 +219,8 @@ def test_programs_leave_unknown_outcomes_out(shop, sink, owner, api):
         problem = refused.json()
         assert (refused.status_code, problem["code"]) == (409, "unknown_outcome"), body
         assert "unknown: ship. A re-run may repeat" in problem["detail"]
-        assert [each["field"] for each in problem["errors"]] == ["unknown"]
+        [error] = problem["errors"]
+        assert (error["field"], error["run"], error["step"]) == ("unknown", str(run.pk), "ship")
     with pytest.raises(control.UnknownOutcomeError):
         control.rerun(run, by=owner)
     count_ended_runs()

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from automate_api.mcp.callers import Caller
 from automate_api.mcp.tools.draft_tools import DRAFT_REV, SCOPES, describe_conflict, describe_state
 from automate_api.mcp.tools.tool import WORKFLOW, Arguments, Hints, Tool, ToolError, ToolResult, get_workflow
+from automate_api.v1.not_found import not_found
 from automate_authoring import copies, workflows
 from automate_authoring.drafts import commands
 from automate_authoring.drafts.errors import ConflictError
@@ -88,7 +89,7 @@ def _use_template(caller: Caller, arguments: Arguments) -> tuple[Workflow, list[
     slug = arguments["template"]
     template = files.installed_templates().get(slug)
     if template is None:
-        raise ToolError(translated(text("There is no template %(template)s.", template=repr(slug))))
+        raise not_found(files.Template, slug)
     choices = instantiate.Choices(
         connections=arguments.get("connections", {}),
         endpoints=arguments.get("endpoints", {}),

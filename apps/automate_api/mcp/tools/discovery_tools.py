@@ -10,6 +10,7 @@ import msgspec
 from automate_api.mcp.callers import Caller
 from automate_api.mcp.tools.draft_tools import SCOPES
 from automate_api.mcp.tools.tool import Arguments, Tool, ToolError, ToolResult
+from automate_api.v1.not_found import not_found
 from automate_authoring.drafts.parsing import STEPS, TRIGGERS
 from automate_authoring.drafts.values import KIND_LABELS, TRIGGER_LABELS
 from automate_authoring.library.files import Template, installed_templates
@@ -102,7 +103,7 @@ def _search_templates(caller: Caller, arguments: Arguments) -> ToolResult:
     templates = installed_templates()
     if slug := arguments.get("template"):
         if slug not in templates:
-            raise ToolError(translated(text("There is no template %(template)s.", template=repr(slug))))
+            raise not_found(Template, slug)
         return ToolResult(content=_template(templates[slug]) | {"document": templates[slug].document["workflow"]})
     query = arguments.get("query", "")
     found = [each for each in templates.values() if _matches(query, f"{each.slug} {each.name} {each.summary}")]

@@ -20,7 +20,6 @@ from automate_api.mcp.tools.tool import (
     get_workflow,
     read_key,
     read_run_id,
-    unknown_run,
     write_moment,
 )
 from automate_api.mcp.tools.workflow_tools import (
@@ -31,6 +30,7 @@ from automate_api.mcp.tools.workflow_tools import (
     start_tool,
 )
 from automate_api.v1.idempotency import MOST_KEY_LENGTH
+from automate_api.v1.not_found import not_found
 from automate_core.models import ExecutionRun
 from automate_core.replies.run_urls import run_url
 from automate_core.runs.start_cancellation import cancel_run_or_start
@@ -43,10 +43,10 @@ _LIMIT = {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
 
 
 def get_run_result(caller: Caller, run_id: uuid.UUID) -> RunResult:
-    """The run. Raises ToolError, as for one that does not exist."""
+    """The run. Raises NotFoundError, as for one that does not exist."""
     found = find_run(caller, run_id)
     if found is None:
-        raise unknown_run(run_id)
+        raise not_found(ExecutionRun, run_id)
     return found
 
 
@@ -89,10 +89,10 @@ def _cancel_run(caller: Caller, arguments: Arguments) -> ToolResult:
 
 
 def cancel_run(caller: Caller, run_id: uuid.UUID, reason: str = "") -> None:
-    """Cancel a run or start that the caller may view. Raises ToolError, ControlError, NotPermittedError."""
+    """Cancel a run or start that the caller may view. Raises NotFoundError, ControlError, NotPermittedError."""
     found = find_run_row(caller, run_id)
     if found is None:
-        raise unknown_run(run_id)
+        raise not_found(ExecutionRun, run_id)
     cancel_run_or_start(found, by=caller.owner, reason=reason)
 
 

@@ -14,6 +14,7 @@ from jsonschema.exceptions import best_match
 
 from automate_api.mcp.callers import Caller
 from automate_api.v1.idempotency import check_key
+from automate_api.v1.not_found import NotFoundError, not_found
 from automate_authoring.drafts.errors import EditError
 from automate_authoring.test_runs.start import NotTestableError
 from automate_core.definition.document import DefinitionError
@@ -38,6 +39,7 @@ REFUSALS = (
     ControlError,
     DefinitionError,
     EditError,
+    NotFoundError,
     NotPermittedError,
     NotStartableError,
     NotTestableError,
@@ -152,11 +154,11 @@ def read_key(key: Any) -> str | None:
 
 
 def get_workflow(caller: Caller, slug: str) -> Workflow:
-    """The workflow with that slug that the caller may view. Raises ToolError, as for one that does not exist."""
+    """The workflow with that slug that the caller may view. Raises NotFoundError, as for one that does not exist."""
     workflows = Workflow.objects.select_related("published", "run_as")
     found = permitted(caller.owner, "view", workflows).filter(slug=slug).first()
     if found is None:
-        raise ToolError(translated(text("There is no workflow %(workflow)s.", workflow=repr(slug))))
+        raise not_found(Workflow, slug)
     return found
 
 
@@ -169,19 +171,14 @@ def read_run_id(arguments: Arguments) -> uuid.UUID:
 
 
 def get_run(caller: Caller, run_id: uuid.UUID, verb: str = "view") -> ExecutionRun:
-    """The run that the caller may do `verb` on. Raises ToolError, as for one that does not exist."""
+    """The run that the caller may do `verb` on. Raises NotFoundError, as for one that does not exist."""
     runs = ExecutionRun.objects.select_related("workflow", "version")
     found = permitted(caller.owner, verb, runs).filter(pk=run_id).first()
     if found is None:
-        raise unknown_run(run_id)
+        raise not_found(ExecutionRun, run_id)
     return found
 
 
 def write_moment(moment: dt.datetime) -> str:
     """A moment as the REST API writes it."""
     return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def unknown_run(run_id: uuid.UUID) -> ToolError:
-    """The error for a run that does not exist, or that the caller may not know of."""
-    return ToolError(translated(text("There is no run %(run)s.", run=str(run_id))))

@@ -7,12 +7,12 @@ import uuid
 from typing import Any, Literal
 
 from django.db.models import QuerySet
-from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.not_found import find_object
 from automate_api.v1.pages import Page, PageQuery, invalid_cursor, read_cursor, write_cursor
 from automate_api.v1.problems import ProblemError, answer_errors
 from automate_core.definition.form_validation import AnswersError
@@ -153,7 +153,7 @@ def _visible(request: TokenRequest) -> QuerySet[Wait]:
 
 
 def _get_approval(request: TokenRequest, approval_id: uuid.UUID) -> Wait:
-    return get_object_or_404(_visible(request), pk=approval_id)
+    return find_object(_visible(request), pk=approval_id)
 
 
 def _read_key(cursor: str) -> Key:

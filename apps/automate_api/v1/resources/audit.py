@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.not_found import find_object
 from automate_api.v1.pages import Page, PageQuery, aware, read_page
 from automate_api.v1.problems import ProblemError
 from automate_governance import audit
@@ -87,7 +87,7 @@ def list_audit_entries(request: TokenRequest, query: Query[AuditQuery]) -> dict[
 def read_audit_entry(request: TokenRequest, entry_id: int) -> Entry:
     """Read one audit entry."""
     _check_audits(request)
-    return get_object_or_404(Entry.objects.defer("canonical"), pk=entry_id)
+    return find_object(Entry.objects.defer("canonical"), pk=entry_id)
 
 
 def _check_audits(request: TokenRequest) -> None:

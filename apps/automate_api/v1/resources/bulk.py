@@ -7,14 +7,13 @@ import uuid
 from typing import Any, Literal
 
 from django.db.models import QuerySet
-from django.http import Http404
-from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema, Status
 from pydantic import AwareDatetime, ConfigDict
 
 from automate_api.v1.bodies import RequestSchema, either
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.not_found import NotFoundError, find_object, not_found
 from automate_api.v1.pages import Page, PageQuery, check_list, read_page
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.runs.runs import RunFilterQuery
@@ -118,7 +117,9 @@ def create_bulk_action(request: TokenRequest, body: CreateBulkAction) -> Status[
     check_list(request.user, "view", ExecutionRun)
     selection = _select(request, body)
     if not selection.found:
-        raise Http404
+        if body.runs:
+            raise not_found(ExecutionRun, *body.runs)
+        raise NotFoundError(text("No run that you can view matches the filters."))
     if selection.is_too_large:
         raise ProblemError(
             422, _("More than %(limit)s runs match. Add a filter, for example a period.") % {"limit": bulk.MOST}
@@ -191,8 +192,8 @@ def own_actions(request: TokenRequest) -> QuerySet[BulkAction]:
 
 def _get_action(request: TokenRequest, action_id: uuid.UUID) -> BulkAction:
     if not holds_anywhere(request.user, "view", ExecutionRun):
-        raise Http404
-    return get_object_or_404(own_actions(request), pk=action_id)
+        raise not_found(BulkAction, action_id)
+    return find_object(own_actions(request), pk=action_id)
 
 
 def _describe_count(action: str, selection: BulkSelection) -> dict[str, Any]:

@@ -68,8 +68,5 @@ def _problem_of(error: NotTestableError) -> ProblemError:
     detail = translated(str(error))
     if not error.problems:
         return ProblemError(422, detail, code="not_testable")
-    found = [
-        (".".join(filter(None, [each.step or each.trigger, each.field])), translated(each.reason))
-        for each in error.problems
-    ]
+    found = [(each.path, translated(each.reason)) for each in error.problems]
     return ProblemError(409, detail, found, code="draft_incomplete")

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Field, Header, Query, Router, Schema
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.definitions import DraftWarning, WorkflowText, describe_problems, describe_warnings
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.not_found import not_found
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.workflows import WorkflowSummary, get_workflow, workflow_rows
 from automate_authoring import workflows
@@ -40,6 +41,7 @@ YAML_TYPE = "application/yaml"
 
 class DraftProblem(Schema):
     path: str = Field(description="Place in the document, such as steps[1].inputs.url.")
+    pointer: str = Field(description="The same as a JSON pointer, such as /steps/1/inputs/url.")
     message: str
 
 
@@ -148,18 +150,18 @@ def _tag(workflow: Workflow) -> str:
 
 
 def _definition(workflow: Workflow, version: str) -> Definition:
-    """Raises Http404, and DefinitionError for a draft that cannot be read yet."""
+    """Raises NotFoundError, and DefinitionError for a draft that cannot be read yet."""
     if version == "draft":
         return workflows.load_definition(workflow)
     if version == "published":
         if workflow.published is None:
-            raise Http404
+            raise not_found(WorkflowVersion, version)
         return parse(workflow.published.definition)
     number = int(version) if version.isascii() and version.isdecimal() and len(version) < 10 else 0
     try:
         return parse(workflow.versions.get(number=number).definition)
     except WorkflowVersion.DoesNotExist as error:
-        raise Http404 from error
+        raise not_found(WorkflowVersion, version) from error
 
 
 def _described(request: TokenRequest, workflow: Workflow) -> dict[str, Any]:

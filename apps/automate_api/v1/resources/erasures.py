@@ -6,12 +6,12 @@ import datetime as dt
 import uuid
 from typing import Any
 
-from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema, Status
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.not_found import find_object
 from automate_api.v1.pages import Page, PageQuery, read_page
 from automate_api.v1.problems import ProblemError
 from automate_core.models import Erasure, ErasureItem
@@ -105,7 +105,7 @@ def stop_erasure(request: TokenRequest, erasure_id: uuid.UUID) -> dict[str, Any]
 
 def _get_erasure(request: TokenRequest, erasure_id: uuid.UUID) -> Erasure:
     erasing.check_may_erase(request.user)
-    return get_object_or_404(Erasure, pk=erasure_id)
+    return find_object(Erasure.objects.all(), pk=erasure_id)
 
 
 def _describe(erasure: Erasure) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.http import Http404
 from django.utils import timezone
 from ninja import Field, Router, Schema, Status
 from pydantic import ConfigDict
 
 from automate_api.v1.bodies import RequestSchema, either
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.not_found import NotFoundError, not_found
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.bulk import (
     MOST_CHOSEN,
@@ -21,7 +21,7 @@ from automate_api.v1.resources.bulk import (
 )
 from automate_api.v1.resources.events import EventFilterQuery, bounded_search
 from automate_core.events import access
-from automate_core.models import BulkAction, Workflow
+from automate_core.models import BulkAction, Event, Workflow
 from automate_governance.audit import payload_views
 from automate_governance.permissions import NotPermittedError, holds_anywhere
 from automate_governance.texts import translated
@@ -74,7 +74,9 @@ def replay_events(request: TokenRequest, body: ReplayEvents) -> Status[Any]:
         raise NotPermittedError(text("You need the Run permission for a workflow that these events start."))
     selection = _select(request, body)
     if not selection.found and selection.is_complete:
-        raise Http404
+        if body.events:
+            raise not_found(Event, *body.events)
+        raise NotFoundError(text("No event that you can view matches the filters."))
     problem = nothing_to_replay_reason(selection)
     if selection.is_too_large or not selection.is_complete:
         raise ProblemError(422, translated(problem))

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from django.db import DataError
-from django.http import Http404
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
@@ -19,6 +17,7 @@ from pydantic import ConfigDict
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.not_found import find_object, not_found
 from automate_api.v1.pages import Page, PageQuery, read_uuid_cursor, write_cursor
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.workflows import get_workflow
@@ -201,9 +200,9 @@ def _chosen_workflows(request: TokenRequest, event: Event, slugs: list[str] | No
 
 
 def _get_event(request: TokenRequest, event_id: uuid.UUID) -> Event:
-    event = get_object_or_404(Event, pk=event_id)
+    event = find_object(Event.objects.all(), pk=event_id)
     if not access.may_access_event(request.user, "view", event):
-        raise Http404
+        raise not_found(Event, event_id)
     return event
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from django.db.models import QuerySet, Sum
-from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.not_found import find_object
 from automate_api.v1.pages import Page, PageQuery, permitted_rows, read_page
 from automate_core.ids import uuid7_time
 from automate_core.models import ExecutionRun, FailureCount, FailureGroup, OutboxJob
@@ -128,7 +128,7 @@ def _groups() -> QuerySet[FailureGroup]:
 
 
 def _get_group(request: TokenRequest, group_id: int) -> FailureGroup:
-    return get_object_or_404(permitted(request.user, "view", _groups()), pk=group_id)
+    return find_object(permitted(request.user, "view", _groups()), pk=group_id)
 
 
 def _mark(request: TokenRequest, group_id: int, act: Callable[..., None]) -> dict[str, Any]:
@@ -233,7 +233,7 @@ def requeue_dead_job(request: TokenRequest, job_id: uuid.UUID, body: RequeueJobs
     """Requeue one dead job: its event is matched again, or its run is re-run."""
     _check_operates(request)
     jobs = OutboxJob.objects.select_related("event", "run__workflow__published", "run__version", "run__event")
-    made = dead_jobs.requeue_job(get_object_or_404(jobs, pk=job_id), request.user, unknown=body.unknown)
+    made = dead_jobs.requeue_job(find_object(jobs, pk=job_id), request.user, unknown=body.unknown)
     return {"run": made.pk} if isinstance(made, ExecutionRun) else {"job": made.pk}
 
 

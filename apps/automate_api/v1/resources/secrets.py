@@ -7,12 +7,12 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
-from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema, Status
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.not_found import find_object
 from automate_api.v1.pages import Page, PageQuery, permitted_rows, read_page
 from automate_api.v1.problems import ProblemError
 from automate_governance.models import NAME_PATTERN, StoredSecret
@@ -98,8 +98,7 @@ def delete_secret(request: TokenRequest, name: str) -> Status[None]:
 
 def _get_secret(request: TokenRequest, name: str) -> StoredSecret:
     known = storing.visible_secrets(request.user).select_related("owner").defer(*_KEPT_BACK)
-    found: StoredSecret = get_object_or_404(known, name=name)
-    return found
+    return find_object(known, name=name)
 
 
 def _taken(name: str) -> ProblemError:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from django.http import Http404
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema, Status
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.not_found import not_found
 from automate_api.v1.pages import Page, PageQuery, check_may_view, cut_page, read_cursor
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.workflows import WorkflowSummary, workflow_rows
@@ -153,7 +153,7 @@ def _get_template(request: TokenRequest, slug: str) -> Template:
     _check_may_add(request)
     found = files.installed_templates().get(slug)
     if found is None:
-        raise Http404
+        raise not_found(Template, slug)
     return found
 
 

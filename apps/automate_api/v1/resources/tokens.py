@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema, Status
 
@@ -21,11 +20,13 @@ from automate_api.tokens.issuing import (
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import unrepeatable
+from automate_api.v1.not_found import find_object, not_found_words
 from automate_api.v1.pages import Page, PageQuery, read_page
 from automate_api.v1.problems import ProblemError
 from automate_core.models import Workflow
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, has_scope, permitted
+from automate_governance.texts import translated
 
 router = Router()
 
@@ -115,7 +116,7 @@ def issue_token(request: TokenRequest, body: NewToken) -> Status[dict[str, Any]]
 @unrepeatable
 def rotate_one_token(request: TokenRequest, token_id: int, body: Rotation) -> dict[str, Any]:
     """Give one of the owner's tokens a new secret, if it can do no more than the token of the request."""
-    token = get_object_or_404(ApiToken.objects.select_related("owner"), owner=request.user, pk=token_id)
+    token = _get_token(request, token_id)
     plain = rotate_token(token, by=request.user, overlap=body.overlap_hours * _HOUR, days=body.days)
     token.refresh_from_db()
     return describe_token(token) | {"token": plain}
@@ -124,7 +125,7 @@ def rotate_one_token(request: TokenRequest, token_id: int, body: Rotation) -> di
 @router.post("/tokens/{int:token_id}/revoke", response=Token)
 def revoke_one_token(request: TokenRequest, token_id: int) -> dict[str, Any]:
     """Revoke one of the owner's tokens, now and for ever."""
-    token = get_object_or_404(ApiToken.objects.select_related("owner"), owner=request.user, pk=token_id)
+    token = _get_token(request, token_id)
     revoke_token(token, by=request.user)
     token.refresh_from_db()
     return describe_token(token)
@@ -143,6 +144,10 @@ def _workflows(request: TokenRequest, slugs: list[str] | None) -> list[Workflow]
         return None if limit is None else list(Workflow.objects.filter(pk__in=limit))
     found = list(permitted(request.user, "view", Workflow.objects.filter(slug__in=slugs)))
     if missing := sorted(set(slugs) - {workflow.slug for workflow in found}):
-        reason = _("There is no workflow %(slug)s.") % {"slug": missing[0]}
-        raise ProblemError(422, _("The request is not valid."), [("workflows", reason)])
+        reason = translated(not_found_words(Workflow, *missing))
+        raise ProblemError(422, _("The request is not valid."), [("workflows", reason, "unknown")])
     return found
+
+
+def _get_token(request: TokenRequest, token_id: int) -> ApiToken:
+    return find_object(ApiToken.objects.filter(owner=request.user).select_related("owner"), pk=token_id)

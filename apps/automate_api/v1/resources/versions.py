@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.definitions import DraftWarning, WorkflowText, describe_problems, describe_warnings
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.not_found import find_object
 from automate_api.v1.pages import Page, PageQuery, read_page
 from automate_api.v1.resources.drafts import DraftProblem
 from automate_api.v1.resources.workflows import WorkflowSummary, get_workflow, workflow_rows
@@ -130,5 +130,4 @@ def restore_version(request: TokenRequest, slug: str, number: int, body: Restore
 
 def _get_version(workflow: Workflow, number: int) -> WorkflowVersion:
     versions = workflow.versions.select_related("author", "run_as")
-    found: WorkflowVersion = get_object_or_404(versions, number=min(number, _MOST))
-    return found
+    return find_object(versions, number=number)

@@ -9,12 +9,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Schema, Status
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import unrepeatable
+from automate_api.v1.not_found import find_object
 from automate_api.v1.pages import Page, PageQuery, check_may_view, filter_given, permitted_rows, read_page
 from automate_core.models import WebhookEndpoint
 from automate_core.models.events import LONGEST_REPLY_SECONDS
@@ -128,7 +128,7 @@ def list_webhooks(request: TokenRequest, filters: Query[WebhookFilters]) -> dict
 @router.get("/webhooks/{slug}", response=Webhook)
 def read_webhook(request: TokenRequest, slug: str) -> dict[str, Any]:
     """Read one webhook endpoint."""
-    endpoint = _get_webhook(request, slug)
+    endpoint = get_webhook(request, slug)
     may_change = can(request.user, "change", endpoint)
     return _summary(endpoint) | {"config": endpoint.config if may_change else None}
 
@@ -156,7 +156,7 @@ def change_webhook(request: TokenRequest, response: HttpResponse, slug: str, bod
     """Change a webhook endpoint, enable it or disable it."""
     with _at_reference(body.secret_reference):
         saved = endpoint_edits.change_endpoint(
-            _get_webhook(request, slug),
+            get_webhook(request, slug),
             by=request.user,
             scheme=body.scheme,
             config=body.config,
@@ -176,7 +176,7 @@ def rotate_webhook_secret(
 ) -> dict[str, Any]:
     """Give a webhook endpoint a new secret. The previous one is accepted for a while."""
     saved = endpoint_edits.renew_secret(
-        _get_webhook(request, slug),
+        get_webhook(request, slug),
         by=request.user,
         secret=body.secret or "",
         overlap=body.overlap_hours * _HOUR,
@@ -187,15 +187,15 @@ def rotate_webhook_secret(
 @router.post("/webhooks/{slug}/end-overlap", response=Webhook)
 def end_webhook_overlap(request: TokenRequest, slug: str) -> dict[str, Any]:
     """Reject the previous secret of a webhook endpoint from now on."""
-    endpoints.end_overlap(_get_webhook(request, slug), actor=request.user)
-    endpoint = _get_webhook(request, slug)
+    endpoints.end_overlap(get_webhook(request, slug), actor=request.user)
+    endpoint = get_webhook(request, slug)
     return _summary(endpoint) | {"config": endpoint.config}
 
 
 @router.delete("/webhooks/{slug}", response={204: None})
 def delete_webhook(request: TokenRequest, slug: str) -> Status[None]:
     """Delete a webhook endpoint that starts no published workflow. Its events stay until retention deletes them."""
-    delete_unused(_get_webhook(request, slug), by=request.user)
+    delete_unused(get_webhook(request, slug), by=request.user)
     return Status(204, None)
 
 
@@ -214,9 +214,9 @@ def _rows() -> QuerySet[WebhookEndpoint]:
     return WebhookEndpoint.objects.select_related("owner")
 
 
-def _get_webhook(request: TokenRequest, slug: str) -> WebhookEndpoint:
-    found: WebhookEndpoint = get_object_or_404(permitted(request.user, "view", _rows()), slug=slug)
-    return found
+def get_webhook(request: TokenRequest, slug: str) -> WebhookEndpoint:
+    """The endpoint, when the token may view it. Raises NotFoundError."""
+    return find_object(permitted(request.user, "view", _rows()), slug=slug)
 
 
 def _saved(response: HttpResponse, saved: SavedEndpoint) -> dict[str, Any]:

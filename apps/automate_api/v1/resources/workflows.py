@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
-from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema, Status
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.definitions import WorkflowText
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.not_found import find_object
 from automate_api.v1.pages import Page, PageQuery, aware, check_may_view, filter_given, permitted_rows, read_page
 from automate_api.v1.problems import ProblemError
 from automate_authoring import copies, pausing, workflows
@@ -80,9 +80,9 @@ class WorkflowFilters(PageQuery):
 
 
 def get_workflow(request: TokenRequest, slug: str, queryset: Any = None) -> Workflow:
-    """The workflow, when the token may view it. Raises Http404."""
+    """The workflow, when the token may view it. Raises NotFoundError."""
     rows = Workflow.objects.all() if queryset is None else queryset
-    found: Workflow = get_object_or_404(permitted(request.user, "view", rows), slug=slug)
+    found: Workflow = find_object(permitted(request.user, "view", rows), slug=slug)
     return found
 
 

@@ -27,6 +27,7 @@ class S3Connector(ConnectorAdapter):
     description = text("Store, find and download files in S3 buckets: Amazon, MinIO, R2, Backblaze")
     icon = "cloud_upload"
     hue = 30
+    takes_sign_in = False
     config_fields = (
         FieldSpec(name="access_key_id", label=text("Access key ID"), required=True),
         FieldSpec(name="secret_access_key", label=text("Secret access key"), kind=FieldKind.SECRET, required=True),

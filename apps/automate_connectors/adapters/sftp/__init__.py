@@ -27,6 +27,7 @@ class SftpConnector(ConnectorAdapter):
     description = text("Download, upload and move files on an SFTP server")
     icon = "folder_shared"
     hue = 130
+    takes_sign_in = False
     config_fields = (
         FieldSpec(name="host", label=text("Host"), required=True, help=text("For example sftp.example.com")),
         FieldSpec(name="port", label=text("Port"), kind=FieldKind.INTEGER, default=22),

@@ -78,6 +78,7 @@ class DatabaseConnector(ConnectorAdapter):
 
     dialect: Dialect
     default_port: int
+    takes_sign_in = False
     actions = (
         Action(
             name="query",

@@ -17,12 +17,17 @@ from automate_authoring.lint_rules.known_types import number_fields
 from automate_authoring.lint_rules.number_comparisons import OF_TEXTS
 from automate_core.definition.scope import scope_at_condition
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
-from automate_core.definition.step_names import title_of_key
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_governance.permissions import Person, User
 from automate_governance.texts import escape_invisible, translated
 from automate_studio.builder.data.declared_types import declared_output
-from automate_studio.builder.panel.condition_fields import FieldOption, field_label, field_options
+from automate_studio.builder.panel.condition_fields import (
+    FieldOption,
+    StepNames,
+    field_label,
+    field_options,
+    step_names,
+)
 from automate_studio.builder.panel.field_messages import message_at
 from automate_studio.samples import samples
 from automate_studio.samples.samples import Sample, WithheldSample, sample_for_step, sample_for_trigger, walk_paths
@@ -47,11 +52,11 @@ from automate_ui.json.editor import parse_json
 
 @dataclass(frozen=True)
 class KnownFields:
-    """Fields of numbers, as the workflow declares them, and others that hold one in the sample; labels of steps."""
+    """Fields of numbers, as the workflow declares them, and others that hold one in the sample; names of steps."""
 
     declared: frozenset[str]
     sampled: frozenset[str]
-    steps: Mapping[str, str]
+    name_of: StepNames
 
     @property
     def of_numbers(self) -> frozenset[str]:
@@ -93,7 +98,7 @@ class ConditionRowView:
     @property
     def label(self) -> str:
         """What people call its field, shown in place of the path until the field is edited; empty where they agree."""
-        label = field_label(self.row.field, self.fields.steps)
+        label = field_label(self.row.field, self.fields.name_of)
         return label if label != self.row.field else ""
 
     @property
@@ -198,7 +203,7 @@ def step_conditions(state: DraftState, node: StepNode, user: User, messages: Map
         for key, rule in rules.items()
     }
     known = [*samples.known_paths(state, node), *_declared_paths(state, node)]
-    return Conditions(views, field_options(_sample_names(known, sample), fields.steps))
+    return Conditions(views, field_options(_sample_names(known, sample), fields.name_of))
 
 
 def _declared_paths(state: DraftState, node: StepNode) -> list[str]:
@@ -219,7 +224,9 @@ def trigger_conditions(
     about = {"trigger": node.key}
     message, fields = message_at(messages, "filter"), _known_fields(state, sample)
     view = _condition_view(node.key, about, _("Only when"), node.filter, message, sample, fields, needed=False)
-    return Conditions({"filter": view}, field_options(_sample_names(samples.known_paths(state, None), sample), {}))
+    return Conditions(
+        {"filter": view}, field_options(_sample_names(samples.known_paths(state, None), sample), fields.name_of)
+    )
 
 
 def _sample_names(known: list[str], sample: Sample | WithheldSample | None) -> list[tuple[str, str]]:
@@ -227,7 +234,7 @@ def _sample_names(known: list[str], sample: Sample | WithheldSample | None) -> l
     for path, value in walk_paths(sample.scope) if isinstance(sample, Sample) else ():
         if len(found) >= samples.MAX_PATHS:
             break
-        if path.startswith(("event.", "vars.")) or path.count(".") > 1:
+        if path.startswith(("event.", "vars.", "item.")) or path.count(".") > 1 or path in found:
             found[path] = value_text(value)
     return list(found.items())
 
@@ -236,8 +243,7 @@ def _known_fields(state: DraftState, sample: Sample | WithheldSample | None) -> 
     declared = number_fields(state.parsed.definition)
     found = walk_paths(sample.scope) if isinstance(sample, Sample) else ()
     sampled = (path for path, value in found if isinstance(value, int | float) and not isinstance(value, bool))
-    labels = {key: each.label for key, each in state.draft.steps.items()}
-    return KnownFields(declared, frozenset(islice(sampled, samples.MAX_PATHS)) - declared, labels)
+    return KnownFields(declared, frozenset(islice(sampled, samples.MAX_PATHS)) - declared, step_names(state))
 
 
 def _condition_view(
@@ -261,7 +267,7 @@ def _condition_view(
         group=None if group is None else _group_view(group, fields),
         text="" if rule is None else json.dumps(rule, indent=2, ensure_ascii=False),
         message=message,
-        result=ConditionResult() if rule is None else evaluate_on_sample(rule, sample),
+        result=ConditionResult() if rule is None else evaluate_on_sample(rule, sample, fields.name_of),
         names=f"names-{key}",
     )
 
@@ -282,7 +288,7 @@ def _group_view(
 # --- what it comes to -------------------------------------------------------------------------------------------------
 
 
-def evaluate_on_sample(rule: Any, sample: Sample | WithheldSample | None) -> ConditionResult:
+def evaluate_on_sample(rule: Any, sample: Sample | WithheldSample | None, name_of: StepNames) -> ConditionResult:
     """Result of the rule on the sample, with the reason."""
     if isinstance(sample, WithheldSample):
         return ConditionResult(hint=_("You need the View payloads permission to see the result."))
@@ -290,7 +296,7 @@ def evaluate_on_sample(rule: Any, sample: Sample | WithheldSample | None) -> Con
         return ConditionResult(hint=_("No event yet. The result appears after the first event."))
     try:
         parsed = read_rule(rule)
-        if untested := _untested_field(parsed.paths, sample.scope):
+        if untested := _untested_field(parsed.paths, sample.scope, name_of):
             return ConditionResult(sample=sample, hint=untested)
         explained = parsed.explain(sample.scope)
     except RuleError as error:
@@ -300,7 +306,7 @@ def evaluate_on_sample(rule: Any, sample: Sample | WithheldSample | None) -> Con
     return ConditionResult(sample=sample, line=explanation_lines(explained))
 
 
-def _untested_field(paths: Iterable[str], scope: Mapping[str, Any]) -> str:
+def _untested_field(paths: Iterable[str], scope: Mapping[str, Any], name_of: StepNames) -> str:
     """Why the condition has no result: a field of a step or event that the sample lacks. Empty if it has all."""
     for path in paths:
         name, _dot, rest = path.partition(".")
@@ -308,7 +314,7 @@ def _untested_field(paths: Iterable[str], scope: Mapping[str, Any]) -> str:
             return _("No event yet. The result appears after the first event.")
         key, _dot, field = rest.partition(".")
         if name == "steps" and key and key not in scope.get("steps", {}):
-            values = {"field": field.rpartition(".")[2] or "output", "step": title_of_key(key)}
+            values = {"field": field.rpartition(".")[2] or "output", "step": name_of(key)}
             return _("Not known: %(field)s of %(step)s was not tested.") % values
     return ""
 

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 
 from automate_authoring.drafts.connector_triggers import CONNECTOR_KINDS
 from automate_authoring.drafts.problems import DraftProblem
+from automate_authoring.drafts.step_location import distinct_names
 from automate_authoring.drafts.values import Draft, StepNode, TriggerNode
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
-from automate_core.definition.step_names import shown_name
 from automate_core.definition.step_paths import START
 from automate_governance.texts import translated
 from automate_plugins import text
@@ -77,13 +77,15 @@ def form_messages(problems: Iterable[DraftProblem], has: Callable[[str], bool], 
 
 def problem_lines(draft: Draft, problems: Iterable[DraftProblem]) -> list[ProblemLine]:
     """The problems with the labels of their fields. No query."""
-    return [_problem_line(draft, problem) for problem in problems]
+    names = distinct_names(draft)
+    return [_problem_line(draft, names, problem) for problem in problems]
 
 
 def editing_problem_lines(draft: Draft, problems: Iterable[DraftProblem]) -> list[ProblemLine]:
     """The problems, missing values apart from errors."""
-    found = [(problem, _problem_line(draft, problem)) for problem in problems]
-    return [replace(line, level="missing") if problem.missing else line for problem, line in found]
+    found = list(problems)
+    lines = zip(found, problem_lines(draft, found), strict=True)
+    return [replace(line, level="missing") if problem.missing else line for problem, line in lines]
 
 
 def _form_field(problem: DraftProblem, kind: str) -> tuple[str, str]:
@@ -94,11 +96,11 @@ def _form_field(problem: DraftProblem, kind: str) -> tuple[str, str]:
     return name, own or problem.reason
 
 
-def _problem_line(draft: Draft, problem: DraftProblem) -> ProblemLine:
+def _problem_line(draft: Draft, names: Mapping[str, str], problem: DraftProblem) -> ProblemLine:
     path, whose, kind, label, at = steps.SETTINGS, _("Workflow"), "", "", ""
     if problem.step:
         node = draft.steps[problem.step]
-        path, whose, kind = path_of_step(draft, node.key), shown_name(node.label), node.kind
+        path, whose, kind = path_of_step(draft, node.key), names[node.key], node.kind
         label, at = _locate_in_step(node, _form_field(problem, kind)[0])
     elif problem.trigger:
         trigger = draft.triggers[problem.trigger]

@@ -67,6 +67,7 @@ class TriggerAttempt:
             "written to the log": str(self.context.get("lines")),
             "in a record of `logging`": traces.logged,
             "printed, or in a warning": traces.printed,
+            "written to a file": traces.filed,
             "in an error": f"{error_text(error)} {details}",
         }
 

@@ -6,16 +6,16 @@ import uuid
 from typing import Any, Literal
 
 import msgspec
-from django.http import Http404
 from django.utils.translation import gettext as _
 from ninja import Field, Router
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.not_found import not_found
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.runs.runs import Run, describe_run, find_run, get_run
 from automate_core.definition.step_paths import key_of
-from automate_core.models import Wait
+from automate_core.models import ExecutionRun, Wait
 from automate_core.runs import control
 from automate_core.runs.lookup import PendingStart
 from automate_core.runs.start_cancellation import cancel_run_or_start
@@ -92,9 +92,6 @@ def rerun_run(request: TokenRequest, run_id: uuid.UUID, body: RerunRun) -> dict[
             again=body.again,
             unknown=body.unknown,
         )
-    except control.UnknownOutcomeError as error:
-        hint = _("Send true to re-run it all the same.")
-        raise ProblemError(409, translated(str(error)), [("unknown", hint)], code="unknown_outcome") from error
     except control.NoSuchStepError as error:
         message = translated(str(error))
         raise ProblemError(422, message, [("from_step", message)]) from error
@@ -143,7 +140,7 @@ def review_run_step(request: TokenRequest, run_id: uuid.UUID, body: ReviewStep) 
 def _described(request: TokenRequest, run_id: uuid.UUID) -> dict[str, Any]:
     run = find_run(request, run_id)
     if isinstance(run, PendingStart):
-        raise Http404
+        raise not_found(ExecutionRun, run_id)
     return describe_run(run, may_view_payload=can(request.user, "view_payload", run))
 
 

@@ -6,11 +6,11 @@ import datetime as dt
 import uuid
 from typing import Any
 
-from django.http import Http404
 from django.http.response import HttpResponseBase
 from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.not_found import not_found
 from automate_api.v1.pages import Page, PageQuery, read_page
 from automate_api.v1.resources.runs.runs import check_payload, find_run
 from automate_api.v1.resources.runs.steps import record_view
@@ -59,11 +59,11 @@ def download_run_file(request: TokenRequest, run_id: uuid.UUID, reference: str) 
     """Download a file of a run, as an attachment. Recorded as a download."""
     run = find_run(request, run_id)
     if isinstance(run, PendingStart):
-        raise Http404
+        raise not_found(StoredFile, reference)
     check_payload(request, run)
     stored = _files_of(run).filter(pk=reference).first() if "\0" not in reference else None
     if stored is None:
-        raise Http404
+        raise not_found(StoredFile, reference)
     return download_file(stored, run, by=request.user)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import HEADER
+from automate_api.v1.not_found import not_found
 from automate_api.v1.pages import Page, PageQuery, check_list, read_uuid_cursor, write_cursor
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.replies import ReplyKind, WaitSeconds
@@ -251,15 +252,15 @@ def read_run_outputs(request: TokenRequest, run_id: uuid.UUID) -> dict[str, Any]
 
 
 def find_run(request: TokenRequest, run_id: uuid.UUID) -> ExecutionRun | PendingStart:
-    """The run, or the start that no worker has taken yet, when the token may view it. Raises Http404."""
+    """The run, or the start that no worker has taken yet, when the token may view it. Raises NotFoundError."""
     found = find_run_or_start(request.user, run_id, _rows())
     if found is None:
-        raise Http404
+        raise not_found(ExecutionRun, run_id)
     return found
 
 
 def get_run(request: TokenRequest, run_id: uuid.UUID) -> ExecutionRun:
-    """The run that an action is about. Raises Http404, and ProblemError for a start that no worker has taken."""
+    """The run that an action is about. Raises NotFoundError, and ProblemError for a start that no worker has taken."""
     found = find_run(request, run_id)
     if isinstance(found, PendingStart):
         raise ProblemError(409, _("No worker has taken this run yet. Repeat the request later."), code="run_not_taken")

@@ -7,10 +7,10 @@ import uuid
 from typing import Any
 
 from django.db.models import QuerySet
-from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.not_found import find_object
 from automate_api.v1.pages import Page, PageQuery, filter_given, read_page
 from automate_api.v1.resources.runs.runs import RunError, check_payload, find_run, get_run
 from automate_core import artifacts
@@ -87,7 +87,7 @@ def list_run_steps(request: TokenRequest, run_id: uuid.UUID, query: Query[StepQu
 def read_run_step(request: TokenRequest, run_id: uuid.UUID, attempt_id: uuid.UUID) -> dict[str, Any]:
     """Read one attempt with its input and output. Recorded as a view of the payload."""
     run = get_run(request, run_id)
-    attempt = get_object_or_404(StepRun, run=run, pk=attempt_id)
+    attempt = find_object(StepRun.objects.filter(run=run), pk=attempt_id)
     check_payload(request, run)
     record_view(request, run, attempt.path)
     effects = ForeseenEffect.objects.filter(run=run, path=attempt.path, attempt=attempt.attempt)

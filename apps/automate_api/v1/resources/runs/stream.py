@@ -17,13 +17,14 @@ from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections
-from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext as _
 from ninja import Router
 
 from automate_api.models import ApiToken
 from automate_api.tokens.use import narrowed
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.not_found import NotFoundError
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.runs.runs import describe_pending, describe_run, find_run
 from automate_api.v1.resources.runs.steps import attempts_of, describe_attempt, record_view
@@ -119,7 +120,7 @@ async def _stream(request: TokenRequest, run_id: uuid.UUID, after: int, changes:
 
 
 def _read_first(request: TokenRequest, run_id: uuid.UUID, after: int, *, is_stream: bool) -> Changes:
-    """Raises Http404. The connection is returned before a stream, which may last."""
+    """Raises NotFoundError. The connection is returned before a stream, which may last."""
     try:
         return _read_changes(request, run_id, after)
     finally:
@@ -136,7 +137,7 @@ def _read_next(request: TokenRequest, run_id: uuid.UUID, after: int) -> Changes 
         request.auth, request.user = token, token.owner
         with narrowed(token):
             return _read_changes(request, run_id, after)
-    except Http404:
+    except NotFoundError:
         return None
     finally:
         connections.close_all()
