@@ -8,8 +8,8 @@ from typing import Any
 from ninja import Field, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
+from automate_core.worker import health
 from automate_governance.permissions import SITE, NotPermittedError, can
-from automate_operations import health
 from automate_plugins import text
 
 router = Router()
