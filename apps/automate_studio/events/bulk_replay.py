@@ -26,8 +26,8 @@ from automate_operations.bulk_replay import (
 from automate_operations.queries.event_search import ON_A_PAGE, SearchError
 from automate_operations.queries.statement_timeout import QueryTimeoutError, bounded_queries
 from automate_studio.events.listing import list_filters
-from automate_ui.bulk_progress import progress_response
 from automate_ui.navigation.http import current_person, parse_uuid
+from automate_ui.runs.bulk_progress import progress_response
 
 
 @require_POST

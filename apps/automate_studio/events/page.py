@@ -37,7 +37,6 @@ from automate_studio.samples.choice import choose_sample
 from automate_studio.view_models.event_sources import describe_source
 from automate_studio.view_models.rejected_deliveries import rejection_page
 from automate_ui.admin_page import render_page
-from automate_ui.bulk_progress import open_bulk_actions
 from automate_ui.formatting import as_sentence, short_id
 from automate_ui.htmx import HtmxRequest
 from automate_ui.json.responses import json_file_response, json_rows_response
@@ -45,7 +44,8 @@ from automate_ui.json.tree import JsonTree
 from automate_ui.links import change_url
 from automate_ui.navigation.http import HttpResponseSeeOther, clean_text, current_person, parse_number
 from automate_ui.request_params import get_editable_workflow, get_workflow_or_404
-from automate_ui.run_rows import build_run_rows
+from automate_ui.runs.bulk_progress import open_bulk_actions
+from automate_ui.runs.run_rows import build_run_rows
 
 MOST_RUNS = 50
 CHECKED = 10  #: events of a workflow that are offered to be checked

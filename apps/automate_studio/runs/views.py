@@ -22,10 +22,10 @@ from automate_studio.runs.page.inspector import StepInspector, build_inspector, 
 from automate_studio.runs.page.page import load_run
 from automate_studio.view_models.run_data import RunView
 from automate_ui.admin_page import render_page
-from automate_ui.bulk_progress import open_bulk_actions
 from automate_ui.htmx import HtmxRequest
 from automate_ui.navigation.http import parse_number
 from automate_ui.request_params import get_run_or_404
+from automate_ui.runs.bulk_progress import open_bulk_actions
 
 
 @require_safe

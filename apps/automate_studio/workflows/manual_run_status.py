@@ -15,7 +15,7 @@ from automate_core.runs.lookup import is_waiting_for_worker
 from automate_core.states import FINAL_RUN_STATES
 from automate_ui.navigation.http import current_person
 from automate_ui.request_params import get_workflow_or_404
-from automate_ui.run_rows import recent_runs
+from automate_ui.runs.run_rows import recent_runs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,10 +29,10 @@ from automate_operations.bulk_selection import (
 from automate_operations.queries.run_search import LAST
 from automate_studio.runs.listing.page import ON_A_PAGE
 from automate_studio.view_models.rerun_preset import preset_version
-from automate_ui.bulk_progress import progress_response
 from automate_ui.formatting import format_count
 from automate_ui.navigation.http import clean_text, current_person, parse_uuid
-from automate_ui.run_filters import Filters, parse_filters
+from automate_ui.runs.bulk_progress import progress_response
+from automate_ui.runs.run_filters import Filters, parse_filters
 
 MOST_REASON = 100
 _STARTS = ("failed", "start")

@@ -23,7 +23,7 @@ from automate_governance.permissions import SITE, User, holds_anywhere, permitte
 from automate_governance.redaction.spreadsheets import inert
 from automate_operations.queries.run_search import RunSearch
 from automate_ui.responses import stream_pieces
-from automate_ui.run_filters import parse_filters
+from automate_ui.runs.run_filters import parse_filters
 
 BATCH = 500  #: runs that are read at once
 HEAVY_BATCH = 20  #: of those with their payloads, which may be large

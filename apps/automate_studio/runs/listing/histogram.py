@@ -19,7 +19,7 @@ from automate_core.states import RunStatus
 from automate_operations.queries.run_histogram import count_by_bar
 from automate_operations.queries.run_search import RunSearch, key_before
 from automate_ui.formatting import format_count, format_day, format_local, state_word
-from automate_ui.run_filters import Filters
+from automate_ui.runs.run_filters import Filters
 
 WIDTH, HEIGHT, FOOT = 1100, 46, 52
 MOST_BARS = 60

@@ -21,8 +21,8 @@ from automate_studio.runs.listing.histogram import Histogram, build_histogram
 from automate_studio.runs.listing.saved_views import ViewBar, build_view_bar
 from automate_ui.navigation.http import parse_uuid
 from automate_ui.navigation.lists import Query
-from automate_ui.run_filters import CHIPS, Chip, Filters, parse_filters
-from automate_ui.run_rows import RunRow, build_run_rows
+from automate_ui.runs.run_filters import CHIPS, Chip, Filters, parse_filters
+from automate_ui.runs.run_rows import RunRow, build_run_rows
 
 ON_A_PAGE = 25
 _SHOWN_ALWAYS = ("status", "rerun", "time", "workflow", "origin")  #: filters that can be added by a button of their own

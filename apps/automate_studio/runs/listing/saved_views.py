@@ -22,7 +22,7 @@ from automate_operations.queries.run_filters import TABS
 from automate_studio.models import SavedView
 from automate_ui.navigation.http import clean_text, current_person
 from automate_ui.navigation.lists import Tab
-from automate_ui.run_filters import Filters, parse_filters
+from automate_ui.runs.run_filters import Filters, parse_filters
 
 MOST = 50  #: views of one person
 LONGEST = 60  #: characters of a name
