@@ -213,7 +213,8 @@ def drain() -> Callable[[], None]:
 @pytest.fixture
 def notify() -> Callable[[], None]:
     """Do in this process what a worker does for notifications, until nothing is due."""
-    from automate_core.worker.maintenance import NOTIFICATION_TASKS, MaintenanceThread
+    from automate_core.worker.maintenance import MaintenanceThread
+    from automate_operations.tasks import NOTIFICATION_TASKS
 
     def go() -> None:
         tasks = MaintenanceThread(NOTIFICATION_TASKS)

@@ -17,8 +17,7 @@ class AutomateTelemetryConfig(app_config.AutomateAppConfig):
         from automate_core.worker.maintenance import TICK_SECONDS
         from automate_core.worker.maintenance_tasks import TaskThread, register_thread
         from automate_telemetry import checks
-        from automate_telemetry.traces.site_export import SiteTraceExport
-        from automate_telemetry.traces.trace_export import trace_tasks
+        from automate_telemetry.traces.site_export import SiteTraceExport, trace_tasks
 
         trace_context.register_export(SiteTraceExport())
         register(checks.check_metrics, "automate")

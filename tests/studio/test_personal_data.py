@@ -8,7 +8,8 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from automate_core.models import Erasure, Event, ExecutionRun
-from automate_core.worker.maintenance import MAINTENANCE_TASKS, MaintenanceThread
+from automate_core.worker.maintenance import MaintenanceThread
+from automate_core.worker.maintenance_tasks import registered_tasks
 from automate_governance.models import AuditEntry
 from automate_operations.erasure import erasing
 from tests.support.pages import tidy
@@ -45,7 +46,7 @@ def work():
     """Do what a worker does for searches and erasures, until nothing is due."""
 
     def go():
-        tasks = tuple(task for task in MAINTENANCE_TASKS if task.name == "erasures")
+        tasks = tuple(task for task in registered_tasks() if task.name == "erasures")
         for _ in range(300):
             MaintenanceThread(tasks).run_due()
             if not Erasure.objects.filter(status__in=["searching", "erasing"]).exists():

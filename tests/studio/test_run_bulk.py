@@ -15,7 +15,8 @@ from guardian.shortcuts import assign_perm
 
 from automate_core.models import BulkAction, ExecutionRun, StepRun
 from automate_core.runs import control
-from automate_core.worker import maintenance
+from automate_core.worker.maintenance import MaintenanceThread
+from automate_core.worker.maintenance_tasks import MaintenanceTask
 from automate_governance.models import AuditEntry
 from automate_operations import bulk
 from automate_studio.models import SavedView
@@ -65,8 +66,7 @@ def test_all_that_match_are_run_again_on_the_newest_version(failed, sign_in, own
         said = Page(client.get(reverse("studio:bulk_progress", args=[action.pk]))).text
         assert f"Re-running {done} of 30 runs" in said
     assert (
-        maintenance.MaintenanceThread((maintenance.MaintenanceTask("bulk", bulk.DUE, bulk.run_next_batch),)).run_due()
-        == 0
+        MaintenanceThread((MaintenanceTask("bulk", bulk.DUE, bulk.run_next_batch),)).run_due() == 0
         and bulk.run_next_batch() is None
     )
     drain()

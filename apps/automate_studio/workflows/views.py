@@ -24,9 +24,9 @@ from automate_operations.offboarding.missing_rights import find_missing_rights
 from automate_studio.view_models.step_tree import draft_tree
 from automate_studio.workflows.manual_run_status import manual_start_from_query
 from automate_studio.workflows.triggers import trigger_rows
-from automate_ui.runs import run_rows
 from automate_ui.admin_page import render_page
 from automate_ui.navigation.http import current_person
+from automate_ui.runs import run_rows
 
 # --- workflows --------------------------------------------------------------------------------------------------------
 

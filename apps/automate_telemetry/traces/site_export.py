@@ -8,6 +8,7 @@ import msgspec
 
 from automate_core import ids
 from automate_core.trace_context import traceparent
+from automate_core.worker.maintenance_tasks import MaintenanceTask
 from automate_telemetry.traces import trace_queue
 from automate_telemetry.traces.collector import configured_collector
 
@@ -34,3 +35,12 @@ class SiteTraceExport:
     def enqueueing(self, rows: str, column: str) -> str:
         """A statement that enqueues those runs; empty without an export."""
         return trace_queue.enqueueing(rows, column) if self.is_on() else ""
+
+
+def trace_tasks() -> tuple[MaintenanceTask, ...]:
+    """The export of traces, where a collector is configured."""
+    if configured_collector() is None:
+        return ()
+    from automate_telemetry.traces.trace_export import TraceExporter  # only where it is used
+
+    return (MaintenanceTask("traces", trace_queue.DUE, TraceExporter().run_once),)

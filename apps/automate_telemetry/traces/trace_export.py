@@ -19,7 +19,6 @@ from automate_core.definition.document import ActionStep
 from automate_core.definition.parsing import parse
 from automate_core.definition.slots import StepIndex
 from automate_core.models import WorkflowVersion
-from automate_core.worker.maintenance_tasks import MaintenanceTask
 from automate_egress import EgressError
 from automate_telemetry.traces import trace_queue
 from automate_telemetry.traces.collector import Collector, configured_collector
@@ -36,13 +35,6 @@ _UNUSABLE = frozenset({400, 413})  #: the collector cannot take this content, wh
 
 class NotExportedError(Exception):
     """The collector did not take the spans; it may later."""
-
-
-def trace_tasks() -> tuple[MaintenanceTask, ...]:
-    """The export of traces, where a collector is configured."""
-    if configured_collector() is None:
-        return ()
-    return (MaintenanceTask("traces", trace_queue.DUE, TraceExporter().run_once),)
 
 
 class TraceExporter:

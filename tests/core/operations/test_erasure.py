@@ -456,10 +456,11 @@ def test_an_erasure_continues_where_a_process_died(orders, monkeypatch):
 
 
 def test_a_worker_performs_searches_and_forgets_old_ones(orders):
-    from automate_core.worker.maintenance import MAINTENANCE_TASKS, MaintenanceThread
+    from automate_core.worker.maintenance import MaintenanceThread
+    from automate_core.worker.maintenance_tasks import registered_tasks
 
     made = erasing.create_search(parse_texts([ADA]), by=None)
-    work = MaintenanceThread(tuple(task for task in MAINTENANCE_TASKS if task.name == "erasures"))
+    work = MaintenanceThread(tuple(task for task in registered_tasks() if task.name == "erasures"))
     for _ in range(200):
         work.run_due()
         made.refresh_from_db()

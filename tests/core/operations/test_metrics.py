@@ -17,8 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from automate_core import database
 from automate_core.models import WorkerState
 from automate_governance.models import StoredSecret
+from automate_telemetry import metrics as telemetry
 from automate_telemetry.metrics import collector, readings
-from automate_telemetry.traces import metrics as telemetry
 from tests.conftest import ROOT
 from tests.support.metrics import fill_metrics, hand_out
 from tests.support.runs import ended_runs, published_workflows

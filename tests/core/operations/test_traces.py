@@ -14,10 +14,9 @@ from automate_core.api import emit
 from automate_core.models import Event, ExecutionRun, StepRun, TraceExport, Wait
 from automate_core.outbox.store import OutboxStore
 from automate_core.runs import control
-from automate_core.worker import maintenance
 from automate_operations.statistics import rollup
 from automate_telemetry.traces import collector as configuration
-from automate_telemetry.traces import trace_export, trace_queue
+from automate_telemetry.traces import site_export, trace_export, trace_queue
 from automate_telemetry.traces.trace_export import TraceExporter
 from tests.support.walks import settle
 
@@ -258,7 +257,7 @@ def test_without_a_collector_nothing_is_kept(publish, run, export):
     run()
     export()
     assert not TraceExport.objects.exists()
-    assert maintenance.trace_tasks() == ()
+    assert site_export.trace_tasks() == ()
 
 
 def test_what_a_collector_did_not_take_is_sent_again_with_the_same_ids(publish, run, collector, export):
