@@ -235,7 +235,9 @@ def _ask_for_review(
         walk.known_waits.pop(step.path, None)  # the review of an earlier attempt
         step.wait()
         walk.mark_changed(step)
-        data = {"action": f"{node.adapter.code}.{node.action.name}" if node.adapter and node.action else node.key}
+        data: dict[str, Any] = {
+            "action": f"{node.adapter.code}.{node.action.name}" if node.adapter and node.action else node.key
+        }
         data |= {StepStatus.INTERRUPTED.value: True} if is_interrupted else {}
         walk.waits.append(WaitRecord(step.path, Wait.Kind.REVIEW, data=data))
     answer = yield from walk.wait_until_resolved(step.path)
