@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from ssrfguard import SSRFGuardError
 from ssrfguard.errors import BlockedAddressError
 
+from automate_egress.policy import is_internal_address
 from automate_plugins import text
 
 
@@ -132,9 +133,24 @@ def untrusted_error(place: str, reason: str) -> EgressUntrustedError:
     )
 
 
+def port_error(place: str) -> EgressBlockedError:
+    """Return the refusal of the port of `place`."""
+    return EgressBlockedError(
+        text(
+            "Blocked: the port of %(place)s is not allowed. An administrator can add it to AUTOMATE_EGRESS_ALLOW.",
+            place=place,
+        )
+    )
+
+
 def blocked_error(place: str, error: SSRFGuardError) -> EgressBlockedError:
-    """Return the policy's refusal of `place`, without the addresses of its name."""
-    if isinstance(error, BlockedAddressError):
+    """Return the policy's refusal of `place`, without the addresses of its name and without what the policy allows.
+
+    Authors of workflows read it, and a list of open ports maps the network.
+    """
+    literal = error.__cause__  # of a URL that names an address instead of a host
+    is_internal = isinstance(literal, BlockedAddressError) and is_internal_address(literal.address)
+    if is_internal or isinstance(error, BlockedAddressError):
         return EgressBlockedError(
             text(
                 "Blocked: %(place)s is an internal address. An administrator can allow it in AUTOMATE_EGRESS_ALLOW.",
@@ -142,6 +158,9 @@ def blocked_error(place: str, error: SSRFGuardError) -> EgressBlockedError:
             )
         )
     reason = str(getattr(error, "reason", error)).rstrip(".")
+    if "allowed_ports" in reason:
+        return port_error(place)
+    reason = reason.partition(" is not in allowed_")[0]
     return EgressBlockedError(text("Blocked: no access to %(place)s: %(reason)s.", place=place, reason=reason))
 
 

@@ -12,6 +12,7 @@ from automate_egress.errors import (
     EgressBlockedError,
     EgressCancelledError,
     EgressTimeoutError,
+    port_error,
     translate_connect_errors,
 )
 from automate_egress.policy import MAX_ADDRESSES, ascii_host, internal_policy, public_policy, shared_rules
@@ -80,16 +81,7 @@ class Network:
             )
         internal = self.is_internal(host, port)
         if not internal and port not in ports:
-            known = ", ".join(map(str, sorted(ports)))
-            raise EgressBlockedError(
-                text(
-                    "Port %(port)s is not allowed (allowed: %(known)s). An administrator can add %(place)s to"
-                    " AUTOMATE_EGRESS_ALLOW.",
-                    port=str(port),
-                    known=known,
-                    place=f"{host}:{port}",
-                )
-            )
+            raise port_error(f"{host}:{port}")
         policy = internal_policy(self._pairs) if internal else public_policy(ports=ports)
         literal = f"[{host}]" if ":" in host else host
         with translate_connect_errors(f"{host}:{port}"):

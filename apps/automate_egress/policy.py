@@ -95,6 +95,13 @@ def internal_policy(pairs: Iterable[tuple[str, int]]) -> Policy:
     )
 
 
+def is_internal_address(address: str) -> bool:
+    """Return whether a host on this address can be allowed: a private one that is no metadata service."""
+    with contextlib.suppress(ValueError):
+        return any(ip_address(address) in network for network in _INTERNAL)
+    return False
+
+
 @functools.lru_cache(KEPT_NAMES)
 def ascii_host(name: str) -> str:
     """Return a host name in the form for comparison: as on the wire (RFC 5891), lower case, without a trailing dot."""

@@ -368,6 +368,21 @@ def test_a_difference_is_one_of_values(signed_in, owner, home):
     assert "noted.yaml: Line 5: " in cli("workflows", "diff", "noted").err
 
 
+def test_a_workflow_that_the_server_does_not_have_is_added_as_a_whole(signed_in, owner, home):
+    cli, file = signed_in(owner), home / "work" / "noted.yaml"
+    file.write_text(NOTED)
+    shown = cli("workflows", "diff", "noted", "--exit-code")
+    assert (shown.code, shown.err) == (1, "")
+    assert [line[1:] for line in shown.out.splitlines()[3:]] == NOTED.splitlines()
+    assert {line[0] for line in shown.out.splitlines()[3:]} == {"+"}
+    assert cli("workflows", "diff", "noted").code == 0
+
+
+def test_a_list_of_tokens_has_short_lines(signed_in, owner):
+    shown = signed_in(owner)("tokens", "list")
+    assert "more" in shown.out and max(map(len, shown.out.splitlines())) < 200
+
+
 def test_each_file_is_pushed_and_each_failure_has_its_name(signed_in, owner, home):
     cli, work = signed_in(owner), home / "work"
     for name in ("p1", "p2", "p3"):

@@ -110,7 +110,7 @@ REFUSALS = [
     ({"password": ""}, "list_files", {}, "authentication_failed", "neither"),
     ({"fingerprint": "MD5:aa:bb"}, "list_files", {}, "invalid_input", "SHA256"),
     ({"host": "169.254.169.254", "port": 22}, "list_files", {}, "egress_blocked", "no access to"),
-    ({"host": "127.0.0.1", "port": 1}, "list_files", {}, "egress_blocked", "Port 1"),
+    ({"host": "127.0.0.1", "port": 1}, "list_files", {}, "egress_blocked", "the port of 127.0.0.1:1"),
     ({}, "list_files", {"folder": "nope"}, "not_found", "refused"),
     ({}, "list_files", {"max_items": 0}, "invalid_input", "between"),
     ({}, "download", {"path": "nope"}, "not_found", "refused"),

@@ -154,6 +154,15 @@ def test_a_replay_and_a_held_event_start_one_run(held, endpoint, grant, admin, d
     assert ExecutionRun.objects.count() == 1 and not HeldEvent.objects.exists()
 
 
+def test_an_event_of_a_trigger_that_there_is_not_waits_no_longer_beside_others_that_do(held, deliver, drain):
+    [waiting] = HeldEvent.objects.values_list("pk", flat=True)
+    deliver()
+    drain()
+    HeldEvent.objects.exclude(pk=waiting).update(source="webhook:replaced")
+    settle(drain)
+    assert list(HeldEvent.objects.values_list("pk", flat=True)) == [waiting] and not ExecutionRun.objects.exists()
+
+
 def test_an_event_starts_what_is_published_with_another_run_as_user(held, admin, drain):
     Workflow.objects.filter(pk=held.pk).update(run_as=admin)
     workflows.publish(Workflow.objects.get(pk=held.pk), author=admin)

@@ -102,7 +102,7 @@ def test_others_are_seen_also_on_a_phone(builder, triage, site, new_context, col
     theirs.get_by_label("Password").fill("password-of-tests")
     theirs.get_by_role("button", name="Sign in").click()
     theirs.goto(f"{site}/admin/automate/workflows/{triage.pk}/builder/")
-    expect(theirs.get_by_role("link", name="Review and publish")).to_be_visible()
+    expect(theirs.get_by_role("link", name="Review", exact=True)).to_be_visible()
     expect(theirs.get_by_role("img", name="owner is here")).to_be_visible()
     shot(theirs, "canvas-phone")
     theirs.locator("button[data-insert='parent=route&slot=question&index=0']").tap()

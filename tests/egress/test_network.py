@@ -77,9 +77,12 @@ def test_an_internal_host_is_a_name_with_a_port(clock):
     assert not given.is_internal("mail.test", 26) and not given.is_internal("other.test", 25)
 
 
-def test_a_refusal_says_what_is_allowed_and_repeats_little(clock):
-    with pytest.raises(EgressBlockedError, match=r"Port 22 is not allowed \(allowed: 25, 587\)\. .*public\.test:22"):
-        Network().addresses("public.test", 22, ports={587, 25})
+def test_a_refusal_says_whom_to_ask_and_repeats_little(clock):
+    with pytest.raises(EgressBlockedError) as caught:
+        Network(internal_hosts=["db.test:5432"]).addresses("public.test", 22, ports={587, 25})
+    assert str(caught.value) == (
+        "Blocked: the port of public.test:22 is not allowed. An administrator can add it to AUTOMATE_EGRESS_ALLOW."
+    )
     with pytest.raises(EgressBlockedError) as caught:
         Network().addresses("a/" + "b" * 200, 25, ports={25, 443})
     assert str(caught.value) == f"'a/{'b' * 98}' is not a host name."

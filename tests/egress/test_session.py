@@ -552,7 +552,7 @@ def _resolving(address):
 def test_more_ports_are_a_setting(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", _resolving("93.184.216.34"))
     monkeypatch.setattr(socket.socket, "connect", _raising(ConnectionRefusedError()))
-    with pytest.raises(EgressBlockedError, match="port 8443"):
+    with pytest.raises(EgressBlockedError, match=r"the port of public\.example\.com:8443"):
         HttpSession().request("GET", "https://public.example.com:8443/")
     with pytest.raises(EgressConnectionError):
         HttpSession(ports=[443, 8443]).request("GET", "https://public.example.com:8443/")

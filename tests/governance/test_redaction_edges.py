@@ -246,6 +246,7 @@ def test_of_several_literals_the_longest_is_found_at_or_after_the_start():
     assert matcher.find(b"xyzxyz abcdef", 1) == (7, 13) and matcher.find(b"xyzxyz abcdef") == (0, 6)
     assert matcher.find(b"abcdef", 0) == (0, 6) and matcher.find(b"abcdef", 1) is None
     assert LiteralMatcher([b"abcdefgh-12"]).find(b"abcdefgh-1abcdefgh-12") == (10, 21)
+    assert LiteralMatcher([b"aaaaaaaa-1"]).find(b"aaaaaaaaa-1") == (1, 11), "its beginning is there twice"
     assert LiteralMatcher([]).longest == 0
 
 
@@ -272,6 +273,7 @@ def test_a_token_has_at_most_four_thousand_bytes():
     begun = b"WyI" + b"a" * 3_997
     assert partial_token_start(b"x" + begun) == 1
     assert partial_token_start(begun + b"a") == 4_001
+    assert partial_token_start(begun) == partial_token_start(b"WyIab") == 0
     assert partial_token_start(b"-" * 5_000 + b"WyIab") == 5_000
     assert partial_token_start(b"-" * 5_000 + b"W") == 5_000 and partial_token_start(b"--") == 2
 

@@ -105,6 +105,12 @@ def test_an_agent_builds_from_nothing_by_tools_alone(build, owner, worker):
     assert Workflow.objects.get().owner == owner and Workflow.objects.get().published is None
 
 
+def test_an_unknown_argument_is_answered_with_those_that_there_are(build):
+    [result] = build(("list_workflows", {"foo": 1}))
+    said = result.content[0].text
+    assert result.is_error and said.startswith("There is no field 'foo' here. Available: ") and "query" in said
+
+
 def test_an_agent_begins_with_a_template_or_a_document(build, owner):
     document = {"name": "Two words", "triggers": [{"kind": "manual"}], "steps": [{"kind": "stop", "key": "done"}]}
     template, own, again, wrong, both, yaml, faulty = build(

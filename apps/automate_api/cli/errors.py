@@ -39,11 +39,11 @@ class UnreachableError(CommandFailedError):
 
 
 class RejectedError(CommandFailedError):
-    """An answer of the API that says what was wrong (RFC 9457), with its HTTP status."""
+    """An answer of the API that says what was wrong (RFC 9457), with its HTTP status, and its code where it has one."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, code: str = "") -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.code = status, code
         self.exit_code = _exit_code(status)
 
 

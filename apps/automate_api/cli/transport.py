@@ -117,7 +117,7 @@ class Transport:
         if answer.status_code == 401:
             raise RejectedError(401, f"{self.server} rejected the token. It is wrong, expired or revoked.")
         if answer.status_code >= 400:
-            raise RejectedError(answer.status_code, _problem(answer))
+            raise RejectedError(answer.status_code, *_problem(answer))
         return answer
 
 
@@ -149,20 +149,20 @@ def _encoded(headers: Mapping[str, str], body: Any) -> tuple[dict[str, str], byt
     return own, body.encode() if isinstance(body, str) else body
 
 
-def _problem(answer: requests.Response) -> str:
-    """One line of a problem (RFC 9457), or of an answer that is none."""
+def _problem(answer: requests.Response) -> tuple[str, str]:
+    """(one line of a problem (RFC 9457), or of an answer that is none, its code)."""
     try:
         problem = answer.json()
     except (ValueError, requests.RequestException):
         problem = None
     if not isinstance(problem, dict):
-        return f"The server answered {answer.status_code} {answer.reason or ''}".rstrip() + "."
+        return f"The server answered {answer.status_code} {answer.reason or ''}".rstrip() + ".", ""
     text = str(problem.get("detail") or problem.get("title") or f"The server answered {answer.status_code}.")
     if answer.status_code in _MAY_PASS and (seconds := answer.headers.get("Retry-After", "")).isdecimal():
         text = f"{text} Retry after {seconds} seconds."
     errors = problem.get("errors")
     fields = [_field_error(each) for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
-    return " ".join([text, "; ".join(filter(None, fields))]).rstrip()
+    return " ".join([text, "; ".join(filter(None, fields))]).rstrip(), str(problem.get("code", ""))
 
 
 def _field_error(error: Mapping[str, Any]) -> str:

@@ -17,6 +17,8 @@ from automate_egress.policy import ascii_host
 from automate_plugins import text
 
 PLACEHOLDER = re.compile(r"\{(\+?)([A-Za-z_][A-Za-z0-9_]*)\}")
+#: Endings such as `co.uk`, below which anyone may register a name: the part before them is fixed as well.
+_SHARED_ENDING = re.compile(r"\.(ac|co|com|edu|gob|gov|ne|net|or|org)\.[a-z]{2}(:\d+)?\Z", re.IGNORECASE | re.ASCII)
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _BASE = re.compile(r"(?P<origin>https?://[^/?#]*|\{\w+\})(?P<path>/[^?#]*)?")
 
@@ -94,8 +96,9 @@ def base_faults(template: str) -> Iterator[str]:
         yield text("A base URL has no username.")
     host = origin.partition("://")[2]
     fixed = PLACEHOLDER.sub("", host).strip(".-")
-    if (names_in(origin) and "." not in fixed) or PLACEHOLDER.search(".".join(host.split(".")[-2:])):
-        yield text("The last two parts of a host are fixed. Use {name} only before them.")
+    last = 3 if _SHARED_ENDING.search(f".{host}") else 2
+    if names_in(origin) and (fixed.count(".") < last - 1 or PLACEHOLDER.search(".".join(host.split(".")[-last:]))):
+        yield text("The last %(count)s parts of a host are fixed. Use {name} only before them.", count=last)
     if not parts.hostname or "." not in parts.hostname or parts.hostname.replace(".", "").isdigit():
         yield text("A base URL names a public host.")
 

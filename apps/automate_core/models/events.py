@@ -285,6 +285,7 @@ class HeldEvent(models.Model):
         verbose_name_plural = _("held events")
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["workflow", "event"], name="one_held_event_per_workflow")]
+        indexes = [models.Index(fields=["workflow", "source", "event"], name="held_events_by_source")]
 
     def __str__(self) -> str:
         return f"{self.source} {self.event_id}"

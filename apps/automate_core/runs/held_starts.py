@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
+from automate_core import database
 from automate_core.events import run_rights
 from automate_core.events.matching import RuleEngine
 from automate_core.events.scope import event_scope
@@ -26,9 +27,7 @@ def start_held() -> float | None:
 
     An event whose trigger is gone, or does not accept it any more, starts nothing.
     """
-    stopped = _stopped_sources()
-    rows = HeldEvent.objects.exclude(stopped) if stopped else HeldEvent.objects.all()
-    found = list(rows.order_by("event", "pk").values_list("pk", flat=True)[:BATCH])
+    found = _oldest(_sources_to_start())
     for pk in found:
         try:
             _start(pk)
@@ -38,16 +37,46 @@ def start_held() -> float | None:
     return 0.0 if len(found) == BATCH else None
 
 
-def _stopped_sources() -> Q:
-    """The held events of triggers that are still stopped: of one workflow and source, all triggers are or none."""
-    held = HeldEvent.objects.filter(workflow=OuterRef("workflow"), source=OuterRef("source"))
-    triggers = ActiveTrigger.objects.filter(Exists(held), workflow__status__in=_STARTING)
-    sources = {pk: (workflow, source) for pk, workflow, source in triggers.values_list("pk", "workflow", "source")}
-    stopped = Q()
-    for pk in run_rights.trigger_refusals(sources) if sources else ():
-        workflow, source = sources[pk]
-        stopped |= Q(workflow=workflow, source=source)
-    return stopped
+# Without a row for each event: as many steps in the index as there are pairs, whatever the number of events.
+_SOURCES = """
+WITH RECURSIVE sources AS (
+    (SELECT workflow_id, source FROM automate_core_heldevent ORDER BY workflow_id, source LIMIT 1)
+    UNION ALL
+    SELECT later.* FROM sources, LATERAL (
+        SELECT held.workflow_id, held.source FROM automate_core_heldevent held
+        WHERE (held.workflow_id, held.source) > (sources.workflow_id, sources.source)
+        ORDER BY held.workflow_id, held.source LIMIT 1
+    ) later
+)
+SELECT workflow_id AS workflow, source FROM sources
+"""
+_OLDEST = """
+SELECT held.id FROM unnest(%(workflows)s::bigint[], %(sources)s::text[]) AS chosen(workflow, source),
+LATERAL (
+    SELECT id, event_id FROM automate_core_heldevent
+    WHERE workflow_id = chosen.workflow AND source = chosen.source ORDER BY event_id LIMIT %(batch)s
+) held
+ORDER BY held.event_id, held.id LIMIT %(batch)s
+"""
+
+
+def _sources_to_start() -> set[tuple[int, str]]:
+    """(workflow, source) of held events whose triggers are not stopped: of each pair, all triggers are or none."""
+    held = {(row.workflow, row.source) for row in database.run(None, _SOURCES, {})}
+    workflows = {workflow for workflow, _source in held}
+    triggers = ActiveTrigger.objects.filter(workflow__in=workflows, workflow__status__in=_STARTING)
+    found = {pk: (workflow, source) for pk, workflow, source in triggers.values_list("pk", "workflow", "source")}
+    found = {pk: pair for pk, pair in found.items() if pair in held}
+    return held - {found[pk] for pk in run_rights.trigger_refusals(found)} if found else held
+
+
+def _oldest(sources: set[tuple[int, str]]) -> list[int]:
+    """A hundred held events of these, the oldest first."""
+    if not sources:
+        return []
+    workflows, names = zip(*sources, strict=True)
+    values = {"workflows": list(workflows), "sources": list(names), "batch": BATCH}
+    return [row.id for row in database.run(None, _OLDEST, values)]
 
 
 @transaction.atomic

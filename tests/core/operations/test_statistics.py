@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import F
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
@@ -28,11 +29,12 @@ from automate_core.models import (
 )
 from automate_core.outbox.store import OutboxStore
 from automate_core.runs import control
+from automate_core.runs.waits import approvals
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
 from automate_operations.queries.latest_runs import read_latest_runs
 from automate_operations.statistics import buckets, expiry, failures, levels, period_figures, periods
-from tests.support.walks import settle
+from tests.support.walks import Slow, settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,6 +46,12 @@ STOP = """  - kind: for_each
       - {key: look, action: data.set, inputs: {n: "{{ item }}"}}
       - {kind: stop, key: refuse, outcome: failed, message: 'Order {{ event.payload.n }} of "{{ event.payload.who }}" is late'}"""
 WAIT = "  - {kind: wait, key: w, duration: 1h}"
+REVIEWED = """
+name: Reviewed
+slug: reviewed
+triggers: [{endpoint: github}]
+steps: [{key: pay, action: http.request, at_most_once: true, inputs: {method: POST, url: 'http://x.invalid/'}}]
+"""
 LIMITED = "concurrency: {limit: 1, policy: skip}"
 
 
@@ -315,3 +323,18 @@ def test_the_time_of_a_dead_worker_is_no_working_time(publish):
             finished_at=end,
         )  # fmt: skip
     assert read_latest_runs({made.pk})[made.pk][0].worked == pytest.approx(2)
+
+
+def test_the_time_of_a_dead_worker_before_a_review_is_no_working_time(workflow, deliver, drain, owner):
+    made = workflow(REVIEWED)
+    deliver()
+    slow = Slow()
+    slow.begin()
+    assert slow.paths() == ["pay"] and StepRun.objects.get().status == "running"
+    for model in (ExecutionRun, StepRun):
+        model.objects.update(started_at=F("started_at") - dt.timedelta(minutes=5))
+    slow.crash()
+    approvals.resolve_review(Wait.objects.get(kind="review"), by=owner, outcome="succeeded", output={})
+    settle(drain)
+    [run] = read_latest_runs({made.pk})[made.pk]
+    assert run.status == "succeeded" and run.worked < 60

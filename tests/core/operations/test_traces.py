@@ -71,6 +71,8 @@ def test_a_run_is_a_span_below_the_request_that_brought_its_event(publish, deliv
     assert collector.tree() == {"workflow flow": {"step a": {}}}
     assert span.attributes["automate.run.id"] == str(run.id)
     assert (span.attributes["automate.event.source"], span.failed) == ("webhook:github", False)
+    assert SECRET_WORD not in str(span.attributes), "of what the sender wrote, the type alone is exported"
+    assert span.attributes["automate.event.type"] == Event.objects.get().type != ""
     assert span.resource["service.name"] == "django-automate"
     [(name, _, attributes)] = span.events
     assert (name, attributes["automate.queue.seconds"] >= 0) == ("automate.run.started", True)

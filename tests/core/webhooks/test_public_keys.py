@@ -151,6 +151,20 @@ def test_a_message_is_verified_by_the_certificate_of_its_region_fetched_once(aws
     assert [request.url for request in aws.requests] == [PEM]
 
 
+def test_nothing_is_fetched_for_a_message_that_cannot_be_signed(aws):
+    scheme = scheme_for("sns", {"topic_arn": TOPIC})
+    for changed in ({"SignatureVersion": "3"}, {"MessageId": 7}, {"Type": "Another"}):
+        assert scheme.match([], message(after=changed)) is None
+    assert aws.requests == []
+
+
+def test_a_signature_is_base64_and_nothing_more(aws):
+    scheme, good = scheme_for("sns", {"topic_arn": TOPIC}), message()
+    said = json.loads(good.body)
+    more = Delivery(good.headers, json.dumps(said | {"Signature": said["Signature"] + "!"}).encode(), good.target)
+    assert [scheme.match([], delivery) for delivery in (good, more)] == [0, None]
+
+
 def test_nothing_else_is_accepted_and_nothing_fetched_for_strangers(aws):
     scheme, other = scheme_for("sns", {"topic_arn": TOPIC}), rsa.generate_private_key(65_537, 2_048)
     assert scheme.match([], message()) == 0

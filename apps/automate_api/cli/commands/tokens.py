@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -9,10 +10,11 @@ import click
 from automate_api.cli.commands.completion import complete_workflows
 from automate_api.cli.credentials import Token
 from automate_api.cli.invocation import ApiGroup, invocation
-from automate_api.cli.output import local_time, named, print_json, print_note, print_warning, time_column
+from automate_api.cli.output import Column, local_time, named, print_json, print_note, print_warning, time_column
 from automate_api.cli.servers import path_of
 
 MOST_DAYS = 90  #: that a token can give to another one, or to itself
+_SHOWN_SCOPES = 3  #: in a list
 
 
 @click.group(cls=ApiGroup)
@@ -26,11 +28,17 @@ def list_tokens() -> None:
     call = invocation()
     found = call.client().items("/tokens")
     columns = [
-        named("id", cut=False), named("name"), named("prefix", cut=False), named("scopes"),
+        named("id", cut=False), named("name"), named("prefix", cut=False), Column("Scopes", _scopes),
         time_column("expires_at", "Expires"), time_column("last_used_at", "Last used"),
         time_column("revoked_at", "Revoked"),
     ]  # fmt: skip
     call.print_list(found, columns, empty="No tokens.")
+
+
+def _scopes(token: Mapping[str, Any]) -> str:
+    """The first scopes; `--json` has all."""
+    first, others = token["scopes"][:_SHOWN_SCOPES], token["scopes"][_SHOWN_SCOPES:]
+    return ", ".join(first) + (f" and {len(others)} more" if others else "")
 
 
 @tokens.command

@@ -129,6 +129,13 @@ def check_arguments(schema: Mapping[str, Any], arguments: Any) -> None:
     problem = best_match(Draft202012Validator(dict(schema)).iter_errors(arguments))
     if problem is not None:
         where = ".".join(map(str, problem.absolute_path))
+        if problem.validator == "additionalProperties" and isinstance(problem.instance, dict):
+            known = problem.schema.get("properties", {})
+            unknown = next(name for name in problem.instance if name not in known)
+            reason = text(
+                "There is no field %(field)s here. Available: %(names)s.", field=repr(unknown), names=", ".join(known)
+            )
+            raise ToolError(f"{where}: {translated(reason)}" if where else translated(reason))
         raise ToolError(f"{where}: {problem.message[:500]}" if where else problem.message[:500])
 
 

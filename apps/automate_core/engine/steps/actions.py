@@ -67,7 +67,7 @@ def _attempts(walk: StepContext, node: ActionNode, path: str, scope: Scope) -> S
     elif step is not None and step.status == StepStatus.RUNNING:
         if node.at_most_once:
             walk.resume_step(step)
-            yield from _ask_for_review(walk, node, step)
+            yield from _ask_for_review(walk, node, step, is_interrupted=True)
         else:
             step.interrupt()
             walk.mark_changed(step)
@@ -224,13 +224,21 @@ def _wait_for_connection(
         walk.mark_changed(step)
 
 
-def _ask_for_review(walk: StepContext, node: ActionNode, step: StepRecord) -> StepGenerator:
-    """Ask a person whether an attempt took effect that must not be made twice."""
+def _ask_for_review(
+    walk: StepContext, node: ActionNode, step: StepRecord, *, is_interrupted: bool = False
+) -> StepGenerator:
+    """Ask a person whether an attempt took effect that must not be made twice.
+
+    `is_interrupted`: its worker died. The wait says so, since nothing worked on the step until the review.
+    """
     if step.status != StepStatus.WAITING:
         walk.known_waits.pop(step.path, None)  # the review of an earlier attempt
         step.wait()
         walk.mark_changed(step)
-        data = {"action": f"{node.adapter.code}.{node.action.name}" if node.adapter and node.action else node.key}
+        data: dict[str, Any] = {
+            "action": f"{node.adapter.code}.{node.action.name}" if node.adapter and node.action else node.key
+        }
+        data |= {StepStatus.INTERRUPTED.value: True} if is_interrupted else {}
         walk.waits.append(WaitRecord(step.path, Wait.Kind.REVIEW, data=data))
     answer = yield from walk.wait_until_resolved(step.path)
     outcome = answer.outcome or {}
