@@ -135,6 +135,77 @@ def test_a_header_for_the_key_becomes_the_key_of_the_step():
     assert "idempotency" not in made(document, "rename")
 
 
+def header(name, **schema):
+    return {"name": name, "in": "header", "required": True, "schema": {"type": "string", **schema}}
+
+
+def test_a_header_that_each_request_needs_is_asked_once(server, call):
+    shared = [header("revision", default="2024-10-15"), header("From"), header("X-Kind", enum=["json"])]
+    document = api(
+        find={**listing({}), "parameters": [*shared, header("X-Own")]},
+        send=("post", {"parameters": shared, "responses": {}}),
+    )
+    value = made(document, code="pager")
+    assert [(each["name"], each.get("default")) for each in value["connection"]] == [
+        ("revision", "2024-10-15"), ("from", None)
+    ]  # fmt: skip
+    assert value["headers"] == {"revision": "{revision}", "From": "{from}", "X-Kind": "json"}
+    find, send = value["actions"]
+    assert [each["name"] for each in find["fields"]] == ["x_own"] and "fields" not in send
+    server.answer = lambda asked: (200, {}, {})
+    call(declare(parse(value))(), "send", {}, {"from": "me@example.com", "base_url": server.url})
+    sent = server.asked[-1].headers
+    assert (sent["revision"], sent["from"], sent["x-kind"]) == ("2024-10-15", "me@example.com", "json")
+
+
+def body(schema):
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}, "responses": {}}
+
+
+def test_members_of_objects_become_fields(server, call):
+    urgency = {"type": "object", "properties": {"level": TEXT}, "required": ["level"]}
+    incident = {
+        "type": "object",
+        "required": ["title", "kind"],
+        "properties": {
+            "title": TEXT, "kind": {"type": "string", "enum": ["incident"]}, "urgency": urgency,
+            "deep": {"type": "object", "properties": {"deeper": {"type": "object", "properties": {"x": TEXT}}}},
+        },
+    }  # fmt: skip
+    wrapped = {"type": "object", "required": ["incident"], "properties": {"incident": incident}}
+    address = {"type": "object", "properties": {"line": TEXT}}
+    flat = {"type": "object", "properties": {"name": TEXT, "address": address}}
+    value = made(api(send=("post", body(wrapped)), add=("post", body(flat))), code="pager")
+    send, add = ({each["name"]: each for each in action["fields"]} for action in value["actions"])
+    assert {name: (each["at"], each.get("required", False)) for name, each in send.items()} == {
+        "title": ("incident.title", True),
+        "kind": ("incident.kind", True),
+        "urgency_level": ("incident.urgency.level", False),
+        "deep_deeper": ("incident.deep.deeper", False),
+    }
+    assert send["kind"]["default"] == "incident" and send["deep_deeper"]["kind"] == "mapping"
+    assert [(name, each.get("at")) for name, each in add.items()] == [("name", None), ("address_line", "address.line")]
+    server.answer = lambda asked: (200, {}, {})
+    call(declare(parse(value))(), "send", {"title": "Fire", "kind": "incident"}, {"base_url": server.url})
+    assert json.loads(server.asked[-1].body) == {"incident": {"title": "Fire", "kind": "incident"}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": ["string", "array"], "items": TEXT},
+        {"oneOf": [TEXT, {"type": "array", "items": TEXT}]},
+        {"anyOf": [{"type": "array", "items": TEXT}, TEXT, {"type": "null"}]},
+    ],
+)
+def test_one_text_or_several_are_a_list(schema):
+    [action] = made(api(send=("post", body({"type": "object", "properties": {"to": schema}}))))["actions"]
+    assert action["fields"] == [{"name": "to", "label": "To", "kind": "list"}]
+    numbers = {"oneOf": [TEXT, {"type": "array", "items": NUMBER}]}
+    [action] = made(api(send=("post", body({"type": "object", "properties": {"to": numbers}}))))["actions"]
+    assert action["fields"][0]["kind"] == "json"
+
+
 def test_one_object_in_another_is_the_result():
     [action] = made(api(find=listing({"incident": ITEM})))["actions"]
     assert (action["result"], action["sample"]) == ("incident", {"id": "text", "name": "text"})
@@ -190,3 +261,24 @@ def test_a_draft_has_the_proposals_and_can_change_them(admin):
     assert find["pages"]["last_item"] == "id" and find["without"] == ["limit_2", "after"]
     built = build_draft(draft).document
     assert [field.name for field in built.action("find").fields] == ["state"]
+
+
+@pytest.mark.django_db
+def test_a_draft_asks_for_shared_headers_once_and_opens_objects(admin):
+    nested = {
+        "type": "object",
+        "properties": {"order": {"type": "object", "properties": {"order": TEXT, "note": TEXT}}},
+    }
+    document = api(
+        send=("post", {**body(nested), "parameters": [header("Revision")]}),
+        find={**listing({}), "parameters": [header("Revision")]},
+    )
+    draft = drafts.begin_draft(document.as_json(), by=admin)
+    drafts.add_operations(draft, ["send", "find"], by=admin)
+    value = YAML().load(draft.text)
+    assert value["headers"] == {"Revision": "{revision}"} and value["actions"][0]["without"] == ["revision"]
+    send, find = (build_draft(draft).document.action(name) for name in ("send", "find"))
+    assert [(field.name, field.kind, field.at) for field in send.fields] == [
+        ("order", "text", "order.order"), ("note", "text", "order.note")
+    ]  # fmt: skip
+    assert find.fields == []

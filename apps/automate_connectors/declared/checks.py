@@ -20,6 +20,7 @@ from automate_connectors.declared.document import (
     Pages,
     PagesKind,
     PollPart,
+    Setting,
     WebhookCall,
     WebhookPart,
     Where,
@@ -83,6 +84,12 @@ def _faults(document: Document) -> Iterator[Found]:
             yield ("webhooks", index, *place), reason
 
 
+def _is_address(setting: Setting) -> bool:
+    """Whether each value is a URL: it is entered as one, or chosen among some, such as those of regions."""
+    is_chosen = setting.kind is FieldKind.CHOICE and all(each.startswith("https://") for each in setting.choices)
+    return setting.kind is FieldKind.URL or is_chosen
+
+
 def _settings(document: Document) -> Iterator[Found]:
     names = [setting.name for setting in document.connection]
     yield from _columns(document.connection, ("connection",), secrets=True)
@@ -96,7 +103,7 @@ def _settings(document: Document) -> Iterator[Found]:
                 yield ("base_url",), text("There is no setting %(name)s.", name=repr(name))
             elif settings[name].kind is FieldKind.SECRET:
                 yield ("base_url",), text("The secret %(name)s cannot be a part of the base URL.", name=name)
-            elif url.startswith(f"{{{name}}}") and settings[name].kind is not FieldKind.URL:
+            elif url.startswith(f"{{{name}}}") and not _is_address(settings[name]):
                 yield ("base_url",), text("%(name)s must be of the kind url.", name=name)
         if number:
             yield from ((("actions",), reason) for reason in base_faults(url))

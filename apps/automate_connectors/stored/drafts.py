@@ -117,7 +117,7 @@ def add_operations(draft: DeclaredConnectorDraft, names: Iterable[str], *, by: P
             if name in present:
                 continue
             made = action_of(api, operation, taken=[str(each.get("name")) for each in actions])
-            proposed = propose(api, operation, made)
+            proposed = propose(api, operation, made, value.get("headers") or ())
             if has_keys and not takes_key(api, operation):
                 proposed["idempotent"] = False
             actions.append({"operation": name, "name": made["name"], "label": made["label"], **proposed})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,6 +14,7 @@ from automate_connectors.declared.yaml_files import DocumentError
 from automate_plugins import text
 from automate_plugins.fields import FieldKind
 
+_OPENED = 2  #: levels of objects in a body whose members become fields
 MAX_FIELDS = 60  #: of one action; further properties of a body go into one mapping
 _BODIES = {
     "application/json": "json",
@@ -43,12 +45,28 @@ def find_operation(api: Api, name: str) -> Operation:
     return found
 
 
-def action_of(api: Api, operation: Operation, *, taken: Iterable[str] = ()) -> dict[str, Any]:
+def action_of(api: Api, operation: Operation, *, taken: Iterable[str] = (), opened: bool = False) -> dict[str, Any]:
     """Return an action as `connector.yaml` holds it, without proposals. `taken` are names of other actions.
 
+    `opened` makes fields of the members of objects in the body, and a list of what may be one text or several.
     Raises DocumentError for an operation that needs what the format does not have.
     """
-    return _Writer(api, operation).action(set(taken))
+    return _Writer(api, operation, opened=opened).action(set(taken))
+
+
+def shared_headers(api: Api, operations: Iterable[Operation]) -> dict[str, dict[str, Any]]:
+    """Return the headers that each of several operations requires, with their parameters."""
+    shared: dict[str, dict[str, Any]] = {}
+    for index, operation in enumerate(operations):
+        found = {
+            str(one["name"]): one
+            for one in map(api.mapping, operation.parameters)
+            if one.get("in") == "header" and one.get("required") is True and one.get("name")
+        }
+        shared = {name: one for name, one in shared.items() if name in found} if index else found
+        if not shared:
+            break
+    return {name: one for name, one in shared.items() if name.lower() not in _OWN_HEADERS}
 
 
 def identifier(written: str, most: int = 50) -> str:
@@ -65,8 +83,9 @@ def label_of(name: str) -> str:
 
 
 class _Writer:
-    def __init__(self, api: Api, operation: Operation) -> None:
+    def __init__(self, api: Api, operation: Operation, *, opened: bool) -> None:
         self._api, self._operation, self._schemas = api, operation, Schemas(api)
+        self._opened = opened
         self._names: set[str] = set(_RESERVED)
         address = operation.path.partition("#")[0]  # some documents tell operations of one path apart by it
         self._path, _, query = address.partition("?")
@@ -161,10 +180,18 @@ class _Writer:
         return {"body": kind} if kind != "json" else {}
 
     def _flat(self, properties: list[Property], kind: str, body_required: bool) -> None:
-        ordered = sorted(properties, key=lambda each: not each.required)
         space = MAX_FIELDS - len(self._fields)
-        for each in ordered[:space]:
+        placed: list[tuple[tuple[str, ...], Property]] = [((each.name,), each) for each in properties]
+        if self._opened and kind in {"json", "merge_patch"}:
+            inner = list(self._members(properties))
+            placed = inner if len(inner) <= space else placed
+        ordered = sorted(placed, key=lambda each: not each[1].required)
+        outer = len(properties) == 1  # an object around all the others says nothing
+        for path, each in ordered[:space]:
             field = self._field(each.name, each.schema, each.schema.get("description"), required=each.required)
+            if len(path) > 1:
+                self._names.discard(field["name"])
+                field |= {**self._named(" ".join(path[outer:])), "at": ".".join(path)}
             if field.get("kind") == FieldKind.FILE:
                 field |= {"in": "file"} if kind == "multipart" else {"kind": "long_text"}
             elif self._operation.method in {"GET", "DELETE"}:
@@ -174,6 +201,18 @@ class _Writer:
             self._fields.append(
                 {**self._named("more", label=text("More fields")), "kind": "mapping", "at": "", "in": "body"}
             )
+
+    def _members(
+        self, properties: list[Property], path: tuple[str, ...] = (), *, required: bool = True
+    ) -> Iterator[tuple[tuple[str, ...], Property]]:
+        """Yield the properties with their places, and the members of objects in place of them, down to two levels."""
+        for each in properties:
+            place, needed = (*path, each.name), required and each.required
+            inner = self._schemas.properties(each.schema) if len(place) <= _OPENED else None
+            if inner and all(one.name and "." not in one.name for one in inner):
+                yield from self._members(inner, place, required=needed)
+            else:
+                yield place, replace(each, required=needed)
 
     def _media(self, content: dict[str, Any]) -> tuple[str, str]:
         for wanted, kind in _BODIES.items():
@@ -191,6 +230,11 @@ class _Writer:
         if help_ := plain(description):
             made["help"] = help_
         made |= self._schemas.field(schema)
+        if self._opened and self._schemas.takes_texts(schema):
+            made["kind"] = FieldKind.LIST.value
+        choices = made.get("choices", [])
+        if self._opened and required and len(choices) == 1:
+            made["default"] = choices[0]
         return made | _if(required)
 
     def _named(self, name: str, label: str = "") -> dict[str, Any]:

@@ -10,9 +10,22 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from automate_connectors.declared.document import FORMAT, AuthKind
-from automate_connectors.declared.openapi.actions import action_of, find_operation, identifier, label_of
+from automate_connectors.declared.openapi.actions import (
+    action_of,
+    find_operation,
+    identifier,
+    label_of,
+    shared_headers,
+)
 from automate_connectors.declared.openapi.authorization import authorization_header
-from automate_connectors.declared.openapi.proposals import apply, find_check, idempotency_header, propose, takes_key
+from automate_connectors.declared.openapi.proposals import (
+    apply,
+    find_check,
+    header_settings,
+    idempotency_header,
+    propose,
+    takes_key,
+)
 from automate_connectors.declared.openapi.reader import Api, Server
 from automate_connectors.declared.openapi.schemas import plain
 from automate_connectors.declared.private_hosts import private_place
@@ -44,11 +57,17 @@ def connector_of(api: Api, operations: Iterable[str], *, code: str = "", base_ur
         raise AddressError(found)
     auth, credentials = _auth(api)
     chosen = [find_operation(api, name) for name in operations]
+    considered = chosen if len(chosen) > 1 else list(api.operations.values())
+    headers, asked = header_settings(
+        api,
+        shared_headers(api, considered) if len(considered) > 1 else {},
+        [each["name"] for each in (*settings, *credentials)],
+    )
     key = idempotency_header(api, chosen or api.operations.values())
     actions: list[dict[str, Any]] = []
     for operation in chosen:
         made = action_of(api, operation, taken=[action["name"] for action in actions])
-        made = apply(made, propose(api, operation, made))
+        made = apply(made, propose(api, operation, made, headers))
         actions.append(made if not key or takes_key(api, operation) else {**made, "idempotent": False})
     check = find_check(actions)
     proposed = {"idempotency": key} if key else {}
@@ -58,8 +77,9 @@ def connector_of(api: Api, operations: Iterable[str], *, code: str = "", base_ur
         "name": title,
         "description": plain(api.info.description, 80).rstrip(".") or title,
         "base_url": address,
-        "connection": [*settings, *credentials],
+        "connection": [*settings, *credentials, *asked],
         "auth": auth,
+        **({"headers": headers} if headers else {}),
         "errors": {"message": ["error.message", "message", "error", "detail"]},
         **proposed,
         **({"check": {"action": check}} if check else {}),

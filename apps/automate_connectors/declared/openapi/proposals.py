@@ -1,4 +1,4 @@
-"""What an OpenAPI document suggests but does not say: further pages, the idempotency key, the result in an answer.
+"""What an OpenAPI document suggests but does not say: pages, the idempotency key, the result, fields in objects.
 
 They are proposals for a new connector, which a person checks. `operation: ID` in a file takes none of them.
 """
@@ -6,11 +6,13 @@ They are proposals for a new connector, which a person checks. `operation: ID` i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from automate_connectors.declared.openapi.actions import action_of, identifier, label_of
+from automate_connectors.declared.openapi.operations import overlay
 from automate_connectors.declared.openapi.reader import Api, Operation
-from automate_connectors.declared.openapi.schemas import Schemas
+from automate_connectors.declared.openapi.schemas import Schemas, plain
 
 IDEMPOTENCY_KEY = "idempotency-key"
 _LISTS = ("data", "items", "results", "records", "values", "entries", "objects")
@@ -27,23 +29,73 @@ _MAXIMUM = re.compile(r"\b(?:max(?:imum)?|up to|at most|between 1 and)\D{0,20}?(
 _OWN_ACCOUNT = frozenset({"me", "self", "whoami", "myself", "account", "user", "profile"})
 
 
-def propose(api: Api, operation: Operation, made: dict[str, Any]) -> dict[str, Any]:
-    """Return what to add to the action `made` of this operation: `pages` or `result` with a sample, and `without`."""
+def propose(api: Api, operation: Operation, made: dict[str, Any], headers: Collection[str] = ()) -> dict[str, Any]:
+    """Return what to add to the action `made` of this operation: `pages` or `result` with a sample, and fields.
+
+    `headers` are those that the connector sends with each request: they are no fields.
+    """
+    opened = {each["name"]: each for each in action_of(api, operation, opened=True).get("fields", [])}
+    present = {each["name"]: each for each in made.get("fields", [])}
+    sent = {name.lower() for name in headers}
+    without = [name for name in present if name not in opened]
+    without += [name for name, each in present.items() if _header_of(each) in sent]
+    fields = [
+        {**({"kind": "text"} if name in present else {}), **each}  # in place of the kind that it has there
+        for name, each in opened.items()
+        if present.get(name) != each and _header_of(each) not in sent
+    ]
     answer = _Answer(api, operation)
     found = answer.pages() if operation.method == "GET" else None
     if found is None:
-        return answer.result()
-    pages, replaced = found
-    fields = [each["name"] for each in made.get("fields", []) if each.get("at", each["name"]) in replaced]
-    return {"pages": pages, **({"without": fields} if fields else {}), "sample": answer.item}
+        proposed = answer.result()
+    else:
+        pages, replaced = found
+        without += [name for name, each in present.items() if each.get("at", name) in replaced]
+        proposed = {"pages": pages, "sample": answer.item}
+    return proposed | {name: value for name, value in (("without", without), ("fields", fields)) if value}
+
+
+def _header_of(field: dict[str, Any]) -> str:
+    return str(field.get("at", field["name"])).lower() if field.get("in") == "header" else ""
 
 
 def apply(made: dict[str, Any], proposed: dict[str, Any]) -> dict[str, Any]:
-    """Return the action with a proposal, its fields left out."""
-    without = proposed.get("without", [])
-    fields = [each for each in made.get("fields", []) if each["name"] not in without]
-    others = {name: value for name, value in {**made, **proposed}.items() if name not in {"fields", "without"}}
-    return {**others, **({"fields": fields} if fields else {})}
+    """Return the action with a proposal."""
+    found = overlay(made, proposed)
+    return {name: value for name, value in found.items() if name != "fields" or value}
+
+
+def header_settings(
+    api: Api, headers: Mapping[str, dict[str, Any]], taken: Iterable[str]
+) -> tuple[dict[str, str], list[dict[str, Any]]]:
+    """Return the headers of each request, and the settings of a connection for those whose value it has to say.
+
+    One that has a single value is a constant.
+    """
+    schemas, names = Schemas(api), set(taken)
+    sent: dict[str, str] = {}
+    settings: list[dict[str, Any]] = []
+    for header, parameter in headers.items():
+        schema = schemas.merged(parameter.get("schema"))
+        values = [schema["const"]] if "const" in schema else schema.get("enum")
+        if isinstance(values, list) and len(values) == 1 and isinstance(values[0], str):
+            sent[header] = values[0]
+            continue
+        name = identifier(header)
+        if name in names:
+            name = f"{name}_header"
+        names.add(name)
+        written = {key: value for key, value in schemas.field(schema).items() if key in {"choices", "default"}}
+        if "choices" in written:
+            written["kind"] = "choice"
+        elif "default" in written:
+            written["default"] = str(written["default"])
+        help_ = plain(parameter.get("description"))
+        sent[header] = f"{{{name}}}"
+        settings.append(
+            {"name": name, "label": label_of(header), "required": True, **written, **({"help": help_} if help_ else {})}
+        )
+    return sent, settings
 
 
 def idempotency_header(api: Api, operations: Iterable[Operation]) -> str:

@@ -137,6 +137,20 @@ class Schemas:
             made["default"] = default
         return made
 
+    def takes_texts(self, schema: Any) -> bool:
+        """Return whether a value is one text or several: a list then says both."""
+        found = self.merged(schema)
+        kind = found.get("type")
+        if isinstance(kind, list):
+            kinds = {each for each in kind if isinstance(each, str)}
+            lists = [found]
+        else:
+            others = [self.merged(each, 1) for each in self._listed(found.get("oneOf") or found.get("anyOf"))]
+            kinds = {self.type_of(each) for each in others}
+            lists = [each for each in others if self.type_of(each) == "array"]
+        items = {self.type_of(self.merged(each.get("items"), 2)) for each in lists}
+        return kinds - {"null"} == {"string", "array"} and items == {"string"}
+
     def properties(self, schema: Any) -> list[Property] | None:
         """Return the properties of an object that a request may hold; None for what is no flat object."""
         found = self.merged(schema)
