@@ -6,7 +6,7 @@ from django.apps import AppConfig
 from django.apps.registry import Apps
 from django.core.checks import CheckMessage, Warning, register
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models.signals import post_migrate, pre_delete
+from django.db.models.signals import post_migrate, pre_delete, pre_migrate
 from django.utils.translation import gettext_lazy as _
 
 from automate_governance import app_config
@@ -22,7 +22,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         from automate_connectors.limits import calls
         from automate_connectors.models import Connection
         from automate_connectors.stored.models import DeclaredConnector
-        from automate_core import checks
+        from automate_core import checks, older_releases
         from automate_core.authoring import references
         from automate_core.events import event_types
         from automate_core.expressions import plugin_filters
@@ -72,6 +72,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         model_signals.connect_model_signals()
         mail_signal.connect_mail_signal()
         _declare_roles(self)
+        pre_migrate.connect(older_releases.refuse_older_tables, sender=self)
         post_migrate.connect(_install_captures, sender=self)
         post_migrate.connect(_seed_rules, sender=self)
 
