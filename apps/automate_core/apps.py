@@ -5,7 +5,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.core.checks import register
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models.signals import post_migrate, pre_delete
+from django.db.models.signals import post_migrate, pre_delete, pre_migrate
 from django.utils.translation import gettext_lazy as _
 
 from automate_governance import app_config
@@ -18,7 +18,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
     def ready(self) -> None:
         from automate_connectors import health
         from automate_connectors.limits import calls
-        from automate_core import checks
+        from automate_core import checks, older_releases
         from automate_core.events import event_types
         from automate_core.expressions import plugin_filters
         from automate_core.models import Workflow
@@ -51,6 +51,7 @@ class AutomateCoreConfig(app_config.AutomateAppConfig):
         model_signals.connect_model_signals()
         mail_signal.connect_mail_signal()
         _declare_roles(self)
+        pre_migrate.connect(older_releases.refuse_older_tables, sender=self)
         post_migrate.connect(_install_captures, sender=self)
 
 

@@ -13,6 +13,7 @@ from django.apps.registry import Apps
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from automate_connectors.stored.models import DeclaredConnector
 from automate_core import artifacts
@@ -136,6 +137,8 @@ def _remove_rows(state: Apps, *, keep_groups: bool) -> None:
         state.get_model("auth", "Group").objects.filter(name__in=names).delete()
     _log_entries(state).delete()
     _own_content_types(state).delete()  # permissions and grants go with them
+    # `migrate zero` unrecords those that this version has; a site of 0.2.0 has recorded more.
+    MigrationRecorder(connection).migration_qs.filter(app__in=[app for app in APPS if apps.is_installed(app)]).delete()
 
 
 def _functions() -> list[str]:

@@ -13,12 +13,13 @@ from django.core.files.storage import Storage
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
-from automate_core import artifacts
+from automate_core import artifacts, older_releases
 from automate_core.models import Event, ExecutionRun, OutboxJob, PoolConsumer, Wait, WorkerState
 from automate_core.runs.waits import callbacks
 from automate_governance import audit
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.secrets.keyring import generate_key
+from automate_operations.backup import archive as archives
 from automate_operations.backup.encryption import MAGIC
 from automate_site import environment as site
 from tests.conftest import ROOT
@@ -177,6 +178,30 @@ def test_wrong_passphrases_keys_and_archives_change_nothing(owner, settings, tmp
         assert (tmp_path / "secrets-key").read_text().split() == list(keys)
         settings.AUTOMATE_SECRETS_KEYS = keys
         assert StoredSecret.objects.get(name="crm").reveal() == "a-secret-of-the-archive"
+
+
+@pytest.mark.extended
+def test_archives_of_other_versions(db, tmp_path, monkeypatch):
+    """By the migrations that the site of then had recorded."""
+    monkeypatch.setenv("AUTOMATE_BACKUP_PASSPHRASE", PASSPHRASE)
+    today = archives.applied_migrations()
+    of_0_2_0 = [
+        *today,
+        ["automate_core", "0001_squashed_0030_announced_changes"],
+        *map(list, older_releases.LAST.items()),
+    ]
+    of_0_1_0 = [["automate_core", "0001_initial"], ["automate_core", "0002_clock_and_storage"]]
+    newer = [*today, ["automate_core", "0999_things_to_come"]]
+    for name, recorded in (("of_0_2_0", of_0_2_0), ("of_0_1_0", of_0_1_0), ("newer", newer)):
+        monkeypatch.setattr(archives, "applied_migrations", lambda recorded=recorded: recorded)
+        call_command("automate_backup", str(tmp_path / name))
+    with _elsewhere("of_other_versions"):
+        for name, why in (("of_0_1_0", "Restore it with 0.2.0"), ("newer", "migration 0999_things_to_come")):
+            with pytest.raises(CommandError, match=why):
+                call_command("automate_restore", str(tmp_path / name))
+        assert not connection.introspection.table_names()
+        call_command("automate_restore", str(tmp_path / "of_0_2_0"))
+        assert AuditEntry.objects.filter(verb="site.restored").exists()
 
 
 def test_files_that_cannot_be_listed_are_not_left_out_in_silence(settings, tmp_path, monkeypatch):

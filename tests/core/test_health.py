@@ -11,6 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
+from automate_core import older_releases
 from automate_core.api import emit, health, live, ready
 from automate_core.models import WorkerState
 from automate_core.worker import health as operations
@@ -76,10 +77,15 @@ def test_a_web_process_without_workers_is_ready_once_it_is_migrated(monkeypatch,
     assert [query["sql"] for query in queries] == ["SELECT 1"], "a probe costs one query"
 
 
-def test_a_database_that_ran_the_migrations_before_they_were_squashed_is_ready(monkeypatch):
+def test_a_database_of_0_2_0_is_ready_and_an_older_one_is_not(monkeypatch, caplog):
     monkeypatch.setattr(operations, "_is_migrated", False)
-    MigrationRecorder.Migration.objects.filter(name__contains="_squashed_").delete()
+    for app, name in older_releases.LAST.items():
+        MigrationRecorder(connection).record_applied(app, name)
     assert probe(ready) == 200
+    monkeypatch.setattr(operations, "_is_migrated", False)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE automate_core_heldevent")
+    assert probe(ready) == 503 and older_releases.REFUSAL in caplog.text
 
 
 def test_a_process_is_alive_without_a_database_but_not_ready(monkeypatch):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
@@ -125,11 +122,3 @@ def test_a_rerun_acts_as_the_version_that_it_runs(calls, act_as, ended, admin, o
     control.rerun(old, by=admin, start="start", version="original")
     drain()
     assert ExecutionRun.objects.latest("id").error["code"] == "connection_not_usable", "the owner, whom v1 acts as"
-
-
-def test_what_was_published_before_acts_as_its_workflow_did(calls, stranger, owner):
-    WorkflowVersion.objects.update(run_as=stranger)
-    step = importlib.import_module("automate_core.migrations.0008_versions_run_as")
-    with connection.cursor() as cursor:
-        cursor.execute(step.AS_THE_WORKFLOW)
-    assert WorkflowVersion.objects.get().run_as == owner

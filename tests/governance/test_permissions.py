@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.db import connection
@@ -160,36 +158,6 @@ def test_the_roles_hold_what_the_table_says(role):
         held = group.permissions.filter(content_type__model=model._meta.model_name).values_list("codename", flat=True)
         suffix = f"_{model._meta.model_name}"
         assert {codename.removesuffix(suffix) for codename in held} == ROLES[role].get(model, set())
-
-
-@pytest.mark.parametrize("runs_all", [True, False])
-def test_operators_of_earlier_sites_operate_too(db, runs_all):
-    """Unless an administrator had taken away that they run all workflows."""
-    from django.apps import apps
-
-    group = Group.objects.get(name="Operators")
-    group.permissions.filter(codename="operate_any_workflow").delete()
-    if not runs_all:
-        group.permissions.remove(Permission.objects.get(codename="run_any_workflow"))
-    step = import_module("automate_core.migrations.0007_operate_workflows")
-    with connection.schema_editor() as editor:
-        step.give_to_operators(apps, editor)
-    assert group.permissions.filter(codename="operate_any_workflow").exists() is runs_all
-
-
-@pytest.mark.parametrize("views_all", [True, False])
-def test_operators_of_earlier_sites_view_webhooks_too(db, views_all):
-    """Unless an administrator had taken away that they view all workflows."""
-    from django.apps import apps
-
-    group = Group.objects.get(name="Operators")
-    group.permissions.remove(*Permission.objects.filter(codename="view_any_webhookendpoint"))
-    if not views_all:
-        group.permissions.remove(Permission.objects.get(codename="view_any_workflow"))
-    step = import_module("automate_core.migrations.0035_operators_view_webhooks")
-    with connection.schema_editor() as editor:
-        step.give_to_operators(apps, editor)
-    assert group.permissions.filter(codename="view_any_webhookendpoint").exists() is views_all
 
 
 def test_what_an_administrator_took_away_stays_away(django_db_blocker):

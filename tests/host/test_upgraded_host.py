@@ -6,22 +6,22 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from automate_core import older_releases
 from tests.conftest import ROOT
 from tests.host.host import OWN, Host, fresh_database, printed
+from tests.support.databases import dump
+from tests.support.releases import RELEASES
 from tests.support.wheel import built_wheel, run, uv
 
 pytestmark = pytest.mark.process
 
-#: The commit of each released version, oldest first.
-RELEASES = {
-    "0.1.0": "2c7b808dddc0988c8d8f18581814a663384cdd76",
-    "0.2.0": "f0f0e94bfc8f8b143a53200da287b0c08591a03d",
-}
 #: The settings that docs/in-your-project.md of the first release told to add; later ones are read from their commit.
 SETTINGS = {
     "0.1.0": """
@@ -134,12 +134,9 @@ def statuses(url: str) -> list[str]:
         return [row[0] for row in connection.execute("SELECT status FROM automate_core_executionrun ORDER BY id")]
 
 
-@pytest.mark.extended
-@pytest.mark.timeout(2_400)  # a build and an installation for each version, and all migrations one by one
-@pytest.mark.parametrize("version", RELEASES)
-def test_a_project_is_upgraded(version, tmp_path):
-    """Through each later release, none skipped, to the version of today."""
-    later = list(RELEASES)[list(RELEASES).index(version) :]
+@contextmanager
+def project_of(version: str, tmp_path: Path) -> Iterator[Host]:
+    """A project made with that version, with a run that waits for an approval."""
     old = checked_out(RELEASES[version], tmp_path / version)
     python = tmp_path / "venv" / "bin" / "python"
     uv("venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
@@ -163,24 +160,66 @@ def test_a_project_is_upgraded(version, tmp_path):
         made.manage("shell", "-c", EMIT)
         made.manage("automate_worker", "--drain")
         assert statuses(url) == ["waiting"]
+        yield made
 
+
+@pytest.mark.extended
+@pytest.mark.timeout(2_400)  # a build and an installation for each version, and all migrations one by one
+@pytest.mark.parametrize("version", RELEASES)
+def test_a_project_is_upgraded(version, tmp_path):
+    """Through each later release, none skipped, to the version of today."""
+    later = list(RELEASES)[list(RELEASES).index(version) :]
+    with project_of(version, tmp_path) as made:
         for next_version in later[1:]:
             source = checked_out(RELEASES[next_version], tmp_path / next_version)
-            installed(python, source, tmp_path / "wheels" / next_version)
+            installed(made.python, source, tmp_path / "wheels" / next_version)
             upgrade(made)
-        installed(python, ROOT, tmp_path / "wheels" / "today")
+        installed(made.python, ROOT, tmp_path / "wheels" / "today")
+        settings = made.folder / "example" / "settings.py"
         text = settings.read_text()
         settings.write_text(text + ROUTED.format("Elsewhere"))
         said = made.manage("check", "--database", "default", fails=True)
         assert "automate_core.E036" in said and "Traceback" not in said
         settings.write_text(text + ROUTED.format("Own"))
         upgrade(made)
-        assert statuses(url) == ["waiting"], "an upgrade touches no run"
+        assert statuses(made.url) == ["waiting"], "an upgrade touches no run"
+        assert statements(made.url) == statements_of_new(made)
 
         made.manage("shell", "-c", DECIDE)
         made.manage("shell", "-c", EMIT_AGAIN)
         made.manage("automate_worker", "--drain")
-        assert statuses(url) == ["succeeded", "waiting"]
+        assert statuses(made.url) == ["succeeded", "waiting"]
+
+        made.manage("automate_uninstall", "--yes", "--force")
+        with psycopg.connect(made.url) as connection:
+            recorded = "SELECT name FROM django_migrations WHERE app LIKE 'automate%'"
+            assert connection.execute(recorded).fetchall() == [], "those that only older versions had go, too"
+
+
+def statements(url: str) -> list[str]:
+    """Tables with their columns in order, indexes, constraints, functions, triggers and sequences."""
+    text = re.sub(r"(?m)^--.*\n", "", dump(url, "--schema-only"))
+    return sorted(re.split(r"\n\n+", text))
+
+
+def statements_of_new(made: Host) -> list[str]:
+    """Those of a new database of the same project."""
+    with fresh_database("new_one") as url:
+        Host(made.folder, made.python, url).manage("migrate", "--verbosity", "0")
+        return statements(url)
+
+
+@pytest.mark.extended
+@pytest.mark.timeout(1_200)
+def test_a_project_that_skips_0_2_0_is_refused_and_stays_as_it_is(tmp_path):
+    with project_of("0.1.0", tmp_path) as made:
+        installed(made.python, ROOT, tmp_path / "wheels" / "today")
+        before = dump(made.url)
+        for command in (["migrate"], ["migrate", "--plan"], ["check", "--database", "default"]):
+            said = made.manage(*command, fails=True)
+            assert said.count(older_releases.REFUSAL) == 1 and "Traceback" not in said, command
+            assert re.findall(r"automate_\w+\.E\d+", said) == ["automate_core.E039"], "the only error"
+        assert dump(made.url) == before
 
 
 def upgrade(made: Host) -> None:

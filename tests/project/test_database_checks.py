@@ -1,4 +1,4 @@
-"""Checks that ask the database survive tables of an older version, and tables in another database."""
+"""Checks that ask the database: tables of an older release or in another database, and columns that are missing."""
 
 from __future__ import annotations
 
@@ -10,21 +10,15 @@ import psycopg
 import pytest
 from django.core.checks import Tags, run_checks
 from django.core.checks.registry import registry
-from django.db import connection
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.db.migrations.recorder import MigrationRecorder
 
+from automate_core import older_releases
 from automate_core.models import Workflow
 from automate_governance.database_checks import asks_database
 from tests.conftest import ROOT
-from tests.support.databases import migrated, run
-
-#: The last migration of each app in version 0.1.0.
-OF_0_1_0 = [
-    ("automate_governance", "0001_initial"),
-    ("automate_connectors", "0001_initial"),
-    ("automate_llm", "0001_initial"),
-    ("automate_core", "0002_clock_and_storage"),
-    ("automate_studio", "0001_initial"),
-]
+from tests.support.databases import dump, migrated
 
 
 class Elsewhere:
@@ -99,14 +93,29 @@ def test_published_workflows_use_files_without_a_storage(workflow, settings):
     assert "automate_core.W076" not in {each.id for each in found()}, "a document of another version is no crash"
 
 
+def test_tables_of_an_older_release_are_refused_and_those_of_0_2_0_are_not(db):
+    for app, name in older_releases.LAST.items():
+        MigrationRecorder(connection).record_applied(app, name)
+    assert found(tags=[Tags.database]) == []
+    for _, table, column in older_releases.ADDED_LAST:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {table} DROP COLUMN {column} CASCADE")
+            assert [each.id for each in found(tags=[Tags.database])] == ["automate_core.E039"], table
+            transaction.set_rollback(True)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE automate_core_heldevent")
+    with pytest.raises(CommandError, match=r"before 0\.2\.0"):
+        call_command("migrate")  # as `serve` calls it, without system checks
+
+
 @pytest.fixture
-def of_0_1_0(environment):
-    """The URL of a database whose tables are those of version 0.1.0."""
-    name = "migrated_by_0_1_0"
+def with_older_tables(environment):
+    """The URL of a database that lacks the last table of 0.2.0."""
+    name = "of_an_older_release"
     url = environment["DATABASE_URL"]
-    made = migrated(url, name, "-m", "tests.support.unsquashed", "migrate", *OF_0_1_0[0])
-    for app, target in OF_0_1_0[1:]:
-        run(made, "-m", "tests.support.unsquashed", "migrate", app, target)
+    made = migrated(url, name, "manage.py", "migrate")
+    with psycopg.connect(made) as session:
+        session.execute("DROP TABLE automate_core_heldevent")
     yield made
     with psycopg.connect(url, autocommit=True) as session:
         session.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
@@ -114,11 +123,15 @@ def of_0_1_0(environment):
 
 @pytest.mark.extended
 @pytest.mark.process
-def test_commands_on_the_tables_of_the_first_version(db, of_0_1_0):
-    """As an upgrade runs them."""
-    for command in (["check", "--database", "default"], ["migrate", "--plan"], ["migrate"], ["migrate", "--check"]):
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "manage.py", *command], cwd=ROOT, capture_output=True, text=True,
-            env={**os.environ, "DATABASE_URL": of_0_1_0},
-        )  # fmt: skip
-        assert done.returncode == 0 and "Traceback" not in done.stderr, (command, done.stderr)
+@pytest.mark.parametrize(
+    "command", [["check", "--database", "default"], ["migrate", "--plan"], ["migrate"], ["migrate", "--skip-checks"]]
+)
+def test_commands_on_tables_of_an_older_release(db, with_older_tables, command):
+    before = dump(with_older_tables)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "manage.py", *command], cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "DATABASE_URL": with_older_tables},
+    )  # fmt: skip
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert done.stderr.count(older_releases.REFUSAL) == 1
+    assert dump(with_older_tables) == before

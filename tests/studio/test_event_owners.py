@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
@@ -124,20 +121,3 @@ def test_events_follow_an_endpoint_to_another_address(endpoint, deliver, sign_in
     assign_perm("view_webhookendpoint", colleague, endpoint)
     for person in (owner, colleague):
         assert _inbox(sign_in(person)) == _inbox(sign_in(person), source="webhook:hub") == [str(event.pk)]
-
-
-def test_what_was_stored_before_is_told_by_its_time(endpoint, owner):
-    other = endpoints.save_endpoint("other", scheme="unsigned", config={}, secret=None, actor=owner)[0]
-    step = importlib.import_module("automate_core.migrations.0006_events_of_endpoints")
-    stored = {"payload": {}, "trace_id": "1" * 32, "endpoint_id": 0}
-    mine, theirs, gone, plain = (
-        Event.objects.create(source=source, **stored)
-        for source in ("webhook:github", "webhook:other", "webhook:nowhere", "app")
-    )
-    Event.objects.filter(pk=theirs.pk).update(received_at=other.created_at.replace(year=2020))
-    with connection.cursor() as cursor:
-        cursor.execute(step.OF_PRESENT)
-        cursor.execute(step.OF_GONE)
-    found = dict(Event.objects.values_list("pk", "endpoint_id"))
-    assert found[mine.pk] == endpoint.pk and found[plain.pk] == 0
-    assert found[theirs.pk] < 0 and found[gone.pk] < 0 and found[theirs.pk] != found[gone.pk]

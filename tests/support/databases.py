@@ -1,4 +1,4 @@
-"""Databases beside that of the tests, migrated by commands as processes."""
+"""Databases beside that of the tests, migrated by commands as processes, and dumps of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 
 import psycopg
 
+from automate_site.embedded_postgres import binaries
 from tests.conftest import ROOT
 
 
@@ -25,3 +26,10 @@ def migrated(url: str, name: str, *command: str) -> str:
 def run(url: str, *command: str) -> None:
     command = (sys.executable, "-W", "ignore", *command, "--verbosity=0")
     subprocess.run(command, cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, check=True)
+
+
+def dump(url: str, *options: str) -> str:
+    """What `pg_dump` writes of a database, without what differs each time."""
+    command = [binaries() / "pg_dump", "--no-owner", *options, url]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return re.sub(r"(?m)^(--|\\(un)?restrict ).*\n", "", text)

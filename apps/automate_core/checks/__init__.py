@@ -48,6 +48,7 @@ def register_all() -> None:
         register(check, "automate")
     register_database_checks(
         databases.check_version,
+        databases.check_release,
         databases.check_captures,
         event_types.check_published_types,
         stored_files.check_file_steps,

@@ -13,7 +13,9 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connections, models, router
 
+from automate_core import older_releases
 from automate_core.triggers import model_capture
+from automate_plugins.documentation import doc
 
 OLDEST_POSTGRESQL = 15
 OUR_APPS = ("automate_governance", "automate_connectors", "automate_llm", "automate_core", "automate_studio")
@@ -51,6 +53,14 @@ def check_version() -> list[CheckMessage]:
 def _too_old(message: str) -> CheckMessage:
     hint = f"Upgrade the server to PostgreSQL {OLDEST_POSTGRESQL} or later."
     return Error(f"The database server is too old. {message}", hint=hint, id="automate_core.E031")
+
+
+def check_release() -> list[CheckMessage]:
+    """E039: the tables are of a release before 0.2.0. Asks the database."""
+    if not older_releases.has_older_tables():
+        return []
+    hint = f"{doc('upgrading')} names the commit of 0.2.0."
+    return [Error(older_releases.REFUSAL, hint=hint, id="automate_core.E039")]
 
 
 def check_captures() -> list[CheckMessage]:

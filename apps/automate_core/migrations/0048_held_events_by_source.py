@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("automate_core", "0047_held_events"),
+        ("automate_core", "0001_initial"),
     ]
 
     operations = [

@@ -16,7 +16,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from automate_core import database
+from automate_core import database, older_releases
 from automate_core.engine.effects.pool_backlog import unserved_pools
 from automate_core.outbox import status as queue_status
 from automate_governance.permissions import SITE, can
@@ -74,15 +74,12 @@ def ready(request: HttpRequest) -> JsonResponse:
     No worker is needed for that: deliveries wait in the queue.
     """
     try:
-        missing = _missing_migrations()
+        obstacle = _obstacle()
     except (Error, psycopg.Error) as error:
-        log.warning("not ready: %s", str(error).strip())
-        return _answer({"status": "failing"})
-    if missing:
-        log.warning(
-            "not ready: run `manage.py migrate`; %d migrations are missing, such as %s", len(missing), missing[0]
-        )
-    return _answer({"status": "failing" if missing else "ok"})
+        obstacle = str(error).strip()
+    if obstacle:
+        log.warning("not ready: %s", obstacle)
+    return _answer({"status": "failing" if obstacle else "ok"})
 
 
 def register_local_worker(state: Callable[[], str]) -> None:
@@ -95,21 +92,25 @@ _local_worker_state: Callable[[], str] = lambda: "off"  # noqa: E731 - replaced 
 _is_migrated = False
 
 
-def _missing_migrations() -> list[str]:
-    """Automate's migrations that the database lacks. Once there are none, only whether the database answers."""
+def _obstacle() -> str:
+    """Why the database does not fit this version, or "". Once it does, only whether it answers."""
     global _is_migrated
     if _is_migrated:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        return []
+        return ""
+    if older_releases.has_older_tables():
+        return older_releases.REFUSAL
     loader = MigrationLoader(connection)
     missing = sorted(
         f"{app}.{name}"
-        for app, name in loader.graph.nodes  # squashed ones or those that they replace
+        for app, name in loader.graph.nodes
         if app.startswith("automate_") and (app, name) not in loader.applied_migrations
     )
-    _is_migrated = not missing
-    return missing
+    if missing:
+        return f"run `manage.py migrate`; {len(missing)} migrations are missing, such as {missing[0]}"
+    _is_migrated = True
+    return ""
 
 
 def _answer(state: dict[str, Any]) -> JsonResponse:

@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.db import connection, connections, transaction
 from django.db.migrations.loader import MigrationLoader
 
-from automate_core import artifacts
+from automate_core import artifacts, older_releases
 from automate_core.models import PoolConsumer, WorkerState
 from automate_governance import audit
 from automate_governance.models import SitePermission
@@ -69,7 +69,7 @@ def read_keys(source: Path, *, passphrase: str = "") -> dict[str, str]:
     """The keys in an archive; empty when it holds none. Raises BackupError, OSError."""
     with archive.open_archive(source, passphrase) as parts:
         name, file = next(parts, ("", None))
-        _manifest(file if name == archive.MANIFEST else None, may_be_newer=True)
+        _manifest(file if name == archive.MANIFEST else None, of_any_version=True)
         return _keys(parts)[0]
 
 
@@ -86,16 +86,24 @@ def _check_empty() -> None:
         raise BackupError("The storage contains files. Restore into an empty storage.")
 
 
-def _manifest(file: IO[bytes] | None, *, may_be_newer: bool = False) -> dict[str, Any]:
+def _manifest(file: IO[bytes] | None, *, of_any_version: bool = False) -> dict[str, Any]:
     manifest = json.load(file) if file else {}
     if manifest.get("product") != "django-automate" or manifest.get("format") != archive.FORMAT:
         raise BackupError("This version cannot read the file as an archive of automate_backup.")
+    if not of_any_version:
+        _check_version([(app, name) for app, name in manifest["migrations"]])
+    return manifest
+
+
+def _check_version(recorded: list[tuple[str, str]]) -> None:
     known = MigrationLoader(None).disk_migrations
     ours = {app for app, _ in known if app.startswith("automate_")}
-    newer = [name for app, name in manifest["migrations"] if app in ours and (app, name) not in known]
-    if newer and not may_be_newer:
+    unknown = [key for key in recorded if key[0] in ours and key not in known]
+    newer = [name for app, name in unknown if not older_releases.is_part_of_initial((app, name))]
+    if newer:
         raise BackupError(f"A newer version created this archive (migration {newer[0]}). Install that version.")
-    return manifest
+    if older_releases.were_recorded_before(recorded):
+        raise BackupError("A release before 0.2.0 created this archive. Restore it with 0.2.0, then upgrade.")
 
 
 def _keys(parts: Iterator[tuple[str, IO[bytes]]]) -> tuple[dict[str, str], tuple[str, IO[bytes]]]:

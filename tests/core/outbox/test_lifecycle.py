@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib
 import io
 import uuid
 
@@ -14,7 +13,7 @@ from django.utils import timezone
 
 from automate_core.events.scope import event_scope
 from automate_core.ids import uuid7, uuid7_time
-from automate_core.models import EndedRun, Event, ExecutionRun, OutboxJob, SearchTerm, StepRun, Wait, Workflow
+from automate_core.models import EndedRun, Event, ExecutionRun, OutboxJob, SearchTerm, StepRun, Wait
 from automate_core.outbox.store import OutboxStore
 from automate_core.runs import control
 from automate_operations import dead_jobs
@@ -201,78 +200,7 @@ def test_the_time_of_an_event_is_the_same_for_all(publish, run, owner, sign_in):
     assert list(SearchTerm.objects.values_list("value", flat=True)) == [time] * 2
 
 
-# --- what was stored before -------------------------------------------------------------------------------------------
-
-
-def repair():
-    """What the migration does with rows that are there."""
-    from django.apps import apps
-
-    migration = importlib.import_module("automate_core.migrations.0003_time_ordered_ids")
-    with connection.schema_editor(atomic=False) as editor:
-        migration.repair(apps, editor)
-
-
-def random_id(pk, table, of=()):
-    """As a row was stored before."""
-    made = uuid.uuid4()
-    with connection.cursor() as cursor:
-        cursor.execute(f"UPDATE {table} SET id = %s WHERE id = %s", [made, pk])
-        for name, column in of:
-            cursor.execute(f"UPDATE {name} SET {column} = %s WHERE {column} = %s", [made, pk])
-    return made
-
-
-OF_EVENTS = (
-    ("automate_core_outboxjob", "event_id"),
-    ("automate_core_executionrun", "event_id"),
-    ("automate_core_event", "replay_of"),
-)
-
-
-def test_stored_events_get_ids_of_their_time(flow, publish, deliver, drain, owner):
-    """Matched or not, leased by a worker at this moment or not, and those that were replayed."""
-    run, event = end("died", deliver, drain, owner)
-    old = timezone.now() - dt.timedelta(days=20)
-    Event.objects.filter(pk=event.pk).update(received_at=old)
-    drain()
-    wrong = random_id(event.pk, "automate_core_event", OF_EVENTS)
-    again = Event.objects.create(source="replay:x", payload={}, trace_id="a" * 32, replay_of=wrong)
-    waiting = Event.objects.create(id=uuid.uuid4(), source="run:flow", type="failed", payload={}, trace_id="b" * 32)
-    OutboxJob.objects.create(kind="dispatch", event=waiting, priority=0, lane=1)
-    [held] = OutboxStore(worker="w").claim_batch(1)
-    repair()
-    moved, late = Event.objects.get(delivery_key=str(run.pk)), Event.objects.get(trace_id="b" * 32)
-    assert {moved.pk.version, late.pk.version} == {7} and not Event.objects.filter(pk=wrong).exists()
-    assert abs(uuid7_time(moved.pk) - old) < dt.timedelta(seconds=1)
-    assert Event.objects.get(pk=again.pk).replay_of == moved.pk
-    assert ExecutionRun.objects.get(workflow__slug="alarm").event == moved
-    job = OutboxJob.objects.get(event=late)
-    assert (job.status, job.token, job.priority, job.lane) == ("ready", held.token + 1, -5, lane_of(late))
-    before = list(Event.objects.order_by("id").values_list("pk", flat=True))
-    repair()
-    assert list(Event.objects.order_by("id").values_list("pk", flat=True)) == before, "what is right stays"
-    drain()
-    assert ExecutionRun.objects.filter(workflow__slug="alarm", event=late).exists()
-
-
-def test_stored_jobs_and_waits_get_ids_of_their_time(publish, deliver, drain, admin):
-    publish("  - {key: a, action: data.set}", head="concurrency: {limit: 1}")
-    deliver()
-    [job] = OutboxStore(worker="w").claim_batch(1)
-    give_up()
-    random_id(job.id, "automate_core_outboxjob")
-    made = ExecutionRun.objects.create(workflow=_workflow(), version=_workflow().published, trace_id="c" * 32)
-    wait = Wait.objects.create(run=made, path="", kind="slot", data={})
-    random_id(wait.pk, "automate_core_wait")
-    repair()
-    assert {OutboxJob.objects.get().pk.version, Wait.objects.get().pk.version} == {7}
-    dead_jobs.requeue_job(dead_jobs.requeueable_jobs().get(), admin)
-    assert not dead_jobs.requeueable_jobs().exists()
-
-
-def _workflow():
-    return Workflow.objects.get(slug="flow")
+# --- ids in SQL --------------------------------------------------------------------------------------------------------
 
 
 def test_ids_of_sql_and_of_python_are_of_one_kind():

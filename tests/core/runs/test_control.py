@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from datetime import timedelta
-from importlib import import_module
 
 import pytest
 from django.core.management import call_command
@@ -15,7 +14,7 @@ from guardian.shortcuts import assign_perm
 
 from automate_authoring import pausing
 from automate_core.models import ExecutionRun, OutboxJob, StepRun, Wait, Workflow
-from automate_core.runs import control, reruns
+from automate_core.runs import control
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import NotPermittedError
 from automate_operations import dead_jobs
@@ -70,20 +69,6 @@ def _job(run, status="ready", **values):
 
 def _leased(run, seconds):
     return _job(run, "leased", token=1, worker="w", lease_until=timezone.now() + timedelta(seconds=seconds))
-
-
-def test_reruns_of_earlier_sites_are_known(made, owner):
-    first = _run(made, "failed")
-    second = _run(made, "failed", retried_from=first)
-    third = _run(made, "succeeded", retried_from=second)
-    with connection.cursor() as cursor:
-        cursor.execute(import_module("automate_core.migrations.0005_reruns_on_their_originals").KNOWN)
-    assert reruns.choose_reruns([first.pk, third.pk]) == ([third.pk], reruns.RerunExclusions(superseded=1))
-    assert reruns.choose_reruns([first.pk]) == ([], reruns.RerunExclusions(succeeded=1)), "by the re-run of its re-run"
-    assert reruns.choose_reruns([first.pk, second.pk], again=True) == (
-        [second.pk],
-        reruns.RerunExclusions(superseded=1),
-    )
 
 
 # --- cancel -----------------------------------------------------------------------------------------------------------

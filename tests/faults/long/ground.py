@@ -18,6 +18,7 @@ from automate_site.embedded_postgres import Cluster, temporary_cluster
 from tests.conftest import ROOT
 from tests.faults.harness import Mill, Sender
 from tests.faults.invariants import Evidence, check
+from tests.support.releases import RELEASES
 from tests.support.sink import Sink
 
 SECRET = "faults-faults-faults-faults-faults"
@@ -155,14 +156,16 @@ def ground(*slugs: str, old_commit: str = "") -> Iterator[Ground]:
 def commit_before_migrations() -> str:
     """The commit before the last `UPGRADED_COMMITS` that added migrations, or that of FAULTS_OLD_COMMIT.
 
-    "" without a history.
+    None before 0.2.0: those are not upgraded by the code of today. "" without a history.
     """
     if given := os.environ.get("FAULTS_OLD_COMMIT"):
         return given
-    command = ["git", "log", f"-{UPGRADED_COMMITS}", "--format=%H", "--diff-filter=A", "--", "apps/*/migrations/0*.py"]
+    since = [f"{RELEASES['0.2.0']}..", "--", "apps/*/migrations/0*.py"]
+    command = ["git", "log", f"-{UPGRADED_COMMITS}", "--format=%H", "--diff-filter=A", *since]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    commits = done.stdout.split()
-    return f"{commits[-1]}^" if done.returncode == 0 and commits else ""
+    if done.returncode:
+        return ""
+    return f"{commits[-1]}^" if (commits := done.stdout.split()) else RELEASES["0.2.0"]
 
 
 def old_environment(environment: dict[str, str], old: Path) -> dict[str, str]:

@@ -15,8 +15,18 @@ class Migration(migrations.Migration):
                 ("badge", models.PositiveIntegerField(unique=True)),
                 ("role", models.CharField(blank=True, max_length=20)),
                 ("is_active", models.BooleanField(default=True)),
-                ("groups", models.ManyToManyField(blank=True, related_name="user_set", related_query_name="user", to="auth.group")),
-                ("user_permissions", models.ManyToManyField(blank=True, related_name="user_set", related_query_name="user", to="auth.permission")),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True, related_name="user_set", related_query_name="user", to="auth.group"
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True, related_name="user_set", related_query_name="user", to="auth.permission"
+                    ),
+                ),
             ],
             options={"abstract": False},
         ),

@@ -1,0 +1,1 @@
+"""The tables of `0001_initial`, by subject."""
