@@ -175,6 +175,7 @@ def test_a_project_is_upgraded(version, tmp_path):
             installed(made.python, source, tmp_path / "wheels" / next_version)
             upgrade(made)
         installed(made.python, ROOT, tmp_path / "wheels" / "today")
+        add_apps(made)
         settings = made.folder / "example" / "settings.py"
         text = settings.read_text()
         settings.write_text(text + ROUTED.format("Elsewhere"))
@@ -214,12 +215,23 @@ def statements_of_new(made: Host) -> list[str]:
 def test_a_project_that_skips_0_2_0_is_refused_and_stays_as_it_is(tmp_path):
     with project_of("0.1.0", tmp_path) as made:
         installed(made.python, ROOT, tmp_path / "wheels" / "today")
+        add_apps(made)
         before = dump(made.url)
         for command in (["migrate"], ["migrate", "--plan"], ["check", "--database", "default"]):
             said = made.manage(*command, fails=True)
             assert said.count(older_releases.REFUSAL) == 1 and "Traceback" not in said, command
             assert re.findall(r"automate_\w+\.E\d+", said) == ["automate_core.E039"], "the only error"
         assert dump(made.url) == before
+
+
+def add_apps(made: Host) -> None:
+    """Add the lines that `check` prints to the settings: the apps that are new."""
+    said = made.manage("check", fails=True)
+    assert re.findall(r"automate_\w+\.E\d+", said) == ["automate_core.E010"], said
+    lines = re.findall(r'^    "automate_\w+",$', said, re.MULTILINE)
+    assert len(lines) == 5
+    settings = made.folder / "example" / "settings.py"
+    settings.write_text("\n".join([settings.read_text(), "INSTALLED_APPS += [", *lines, "]\n"]))
 
 
 def upgrade(made: Host) -> None:
