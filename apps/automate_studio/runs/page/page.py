@@ -24,7 +24,7 @@ from automate_core.events import stops
 from automate_core.models import ExecutionRun, StepRun, Wait, WaitAssignee, Workflow
 from automate_core.operations.retention import pinning
 from automate_core.queries import loop_items
-from automate_core.queries.run_as_history import names_during
+from automate_core.queries.run_as_history import has_handover, names_during
 from automate_core.queries.run_subjects import subject_of_run
 from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 from automate_governance.admin_site import reverse
@@ -32,7 +32,7 @@ from automate_governance.people.labels import group_label
 from automate_governance.people.names import display_name, sign_in_name
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import error_message, escape_invisible
-from automate_studio.runs.page.header import ModelCost, model_cost
+from automate_studio.runs.page.header import ModelCost, has_model_calls, model_cost
 from automate_studio.ui.describe import step_label, stop_reason
 from automate_studio.ui.formatting import format_elapsed
 from automate_studio.ui.versions import version_definitions, version_differences
@@ -117,12 +117,12 @@ class RunPage:
     @cached_property
     def run_as(self) -> str:
         """User names that the run acted as: several when a handover came in between."""
-        return ", ".join(names_during(self.run))
+        return ", ".join(names_during(self.run, has_handover=self.run.has_handover))  # type: ignore[attr-defined]
 
     @cached_property
     def cost(self) -> ModelCost | None:
         """Cost of its models."""
-        return model_cost(self.run.pk)
+        return model_cost(self.run.pk) if self.run.has_model_calls else None  # type: ignore[attr-defined]
 
     @cached_property
     def cards(self) -> list[StepCard]:
@@ -193,7 +193,9 @@ def load_page(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: RunView | N
     """
     view = view or RunView()
     run = (
-        runs.annotate(subject=subject_of_run())
+        runs.annotate(
+            subject=subject_of_run(), has_handover=has_handover(), has_model_calls=has_model_calls()
+        )  # what few runs have is read for them alone: a live page is read at each change
         .select_related("workflow__published", "version__run_as", "event")
         .defer("event__payload", "event__headers", "version__definition", "workflow__published__definition")
         .get(pk=run_id)
