@@ -7,6 +7,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 from guardian.shortcuts import assign_perm
 
 from automate_connectors.models import Connection
@@ -85,6 +86,8 @@ def test_a_grantee_is_a_person_or_a_group_and_never_both(owner):
 def test_an_unknown_permission_is_named_in_fifty_characters(thing, owner, colleague):
     with pytest.raises(SharingError, match=f"“{'x' * 50}”"):
         sharing.grant(thing, colleague, ["view", "x" * 51], by=owner)
+    with pytest.raises(SharingError, match="“one”"):
+        sharing.grant(thing, colleague, ["one", "two"], by=owner)
     with pytest.raises(NotPermittedError, match="lack: operate"):
         flow = Workflow.objects.create(name="F", slug="f", owner=owner, run_as=owner)
         sharing.grant(flow, colleague, ["view", "operate", "view"], by=owner)
@@ -94,6 +97,13 @@ def test_sharing_locks_the_object_and_hinders_no_row_that_refers_to_it(thing, ow
     with CaptureQueriesContext(connection) as asked:
         sharing.grant(thing, colleague, ["view"], by=owner)
     assert any('FOR NO KEY UPDATE OF "automate_connectors_connection"' in each["sql"] for each in asked)
+
+
+def test_who_may_not_share_is_answered_with_the_name_of_the_object(thing, owner, colleague, stranger):
+    sharing.grant(thing, colleague, ["view"], by=owner)
+    for act in (sharing.grant, sharing.revoke):
+        with pytest.raises(NotPermittedError, match="permission to share Thing"):
+            act(thing, stranger, ["view"], by=colleague)
 
 
 # --- the list of grants -----------------------------------------------------------------------------------------------
@@ -109,8 +119,11 @@ def test_grants_are_listed_people_first_each_by_name(thing, owner, colleague, st
     ]  # fmt: skip
     assert {each.verbs for each in grants} == {("view", "change")}
     assert [each.label for each in grants] == ["colleague", "stranger", "a team", "b team"]
-    sharing.grant(thing, Group.objects.get(name="Builders"), ["view"], by=owner)
-    assert sharing.list_grants(thing)[2].label == "Builders"
+    for grantee in (make_person("Viewers"), Group.objects.get(name="Builders")):
+        sharing.grant(thing, grantee, ["view"], by=owner)
+    with translation.override("de"):
+        labels = {each.name: each.label for each in sharing.list_grants(thing)}
+    assert (labels["Builders"], labels["Viewers"]) == ("Ersteller", "Viewers"), "a role is translated, a person is not"
 
 
 def test_a_person_gains_nothing_without_each_role_and_a_group_without_all(flow, owner, admin):
@@ -124,7 +137,7 @@ def test_a_person_gains_nothing_without_each_role_and_a_group_without_all(flow, 
     assert (of_team.idle, of_team.roleless) == ((), ("none",))
     assert of_team.members == ("both", "none", "viewer")
     assert of_viewer.cure.roles == ("Builders",) and not of_viewer.cure.staff
-    assert [each.username for each in of_team.cure.people] == ["none"]
+    assert ([each.username for each in of_team.cure.people], of_team.cure.roles) == (["none"], ("Builders",))
     sharing.revoke(flow, team, ["view", "change"], by=admin)
     team.user_set.set([viewer])
     sharing.grant(flow, team, ["change", "view"], by=admin)

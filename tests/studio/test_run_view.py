@@ -235,6 +235,15 @@ def _steps_read(client, url):
         return cursor.execute(read).fetchone()[0] - before
 
 
+def test_a_patch_reads_what_few_runs_have_for_them_alone(waiting, sign_in, owner):
+    client, url = sign_in(owner), reverse("studio:run_patch", args=[ExecutionRun.objects.get().pk])
+    client.get(url)
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(url).status_code == 200
+    read = [query["sql"] for query in queries if ' FROM "automate_' in query["sql"]]
+    assert len(read) == 5, read  # the state, the run, its waits, whom they ask, and its attempts
+
+
 @pytest.mark.extended
 def test_a_loop_of_thousands_costs_what_thirty_do(looped, sign_in, owner):
     client, costs = sign_in(owner), {}

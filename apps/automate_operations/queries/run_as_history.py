@@ -7,6 +7,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django.db.models import Exists, OuterRef, TextField
+from django.db.models.functions import Cast
+
 from automate_core.models import ExecutionRun, Workflow
 from automate_governance import audit
 from automate_governance.models import AuditEntry
@@ -49,13 +52,23 @@ def find_former_run_as(workflow: Workflow) -> Mapping[int, Sequence[FormerRunAs]
     return former
 
 
-def names_during(run: ExecutionRun) -> list[str]:
-    """The user names that a run acted as, in their order; empty for a test run, which no version is published for."""
+def has_handover() -> Exists:
+    """Condition on runs: the run-as user of their workflow was handed over at some time."""
+    entries = AuditEntry.objects.filter(object_type=Workflow._meta.label_lower, verb=HANDED_OVER)
+    return Exists(entries.filter(object_id=Cast(OuterRef("workflow_id"), TextField())))
+
+
+def names_during(run: ExecutionRun, *, has_handover: bool = True) -> list[str]:
+    """The user names that a run acted as, in their order; empty for a test run, which no version is published for.
+
+    No query where it is known that there was no handover.
+    """
     if not run.version.number:
         return []
     start = run.started_at or run.created_at
     names = []
-    for each in find_former_run_as(run.workflow).get(run.version.number, ()):
+    former = find_former_run_as(run.workflow) if has_handover else {}
+    for each in former.get(run.version.number, ()):
         if each.until > start:
             names.append(each.name)
         if run.finished_at is not None and run.finished_at <= each.until:

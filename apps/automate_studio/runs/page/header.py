@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Exists, OuterRef, Q, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -40,6 +40,11 @@ class Lineage:
 
     relatives: list[RelatedRun]
     is_cut: bool
+
+
+def has_model_calls() -> Exists:
+    """Condition on runs: they called a model."""
+    return Exists(LLMUsage.objects.filter(run=OuterRef("pk")))
 
 
 def model_cost(run_id: uuid.UUID, path: str = "") -> ModelCost | None:

@@ -29,10 +29,10 @@ from automate_governance.people.names import display_name, sign_in_name
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import error_message, escape_invisible
 from automate_operations.queries import loop_items
-from automate_operations.queries.run_as_history import names_during
+from automate_operations.queries.run_as_history import has_handover, names_during
 from automate_operations.queries.run_subjects import subject_of_run
 from automate_operations.retention import pinning
-from automate_studio.runs.page.header import ModelCost, model_cost
+from automate_studio.runs.page.header import ModelCost, has_model_calls, model_cost
 from automate_studio.view_models.event_sources import describe_source
 from automate_studio.view_models.run_data import (
     LIVE_STATES,
@@ -117,12 +117,12 @@ class RunPage:
     @cached_property
     def run_as(self) -> str:
         """User names that the run acted as: several when a handover came in between."""
-        return ", ".join(names_during(self.run))
+        return ", ".join(names_during(self.run, has_handover=self.run.has_handover))  # type: ignore[attr-defined]
 
     @cached_property
     def cost(self) -> ModelCost | None:
         """Cost of its models."""
-        return model_cost(self.run.pk)
+        return model_cost(self.run.pk) if self.run.has_model_calls else None  # type: ignore[attr-defined]
 
     @cached_property
     def cards(self) -> list[StepCard]:
@@ -193,7 +193,9 @@ def load_page(run_id: uuid.UUID, runs: QuerySet[ExecutionRun], view: RunView | N
     """
     view = view or RunView()
     run = (
-        runs.annotate(subject=subject_of_run())
+        runs.annotate(
+            subject=subject_of_run(), has_handover=has_handover(), has_model_calls=has_model_calls()
+        )  # what few runs have is read for them alone: a live page is read at each change
         .select_related("workflow__published", "version__run_as", "event")
         .defer("event__payload", "event__headers", "version__definition", "workflow__published__definition")
         .get(pk=run_id)
