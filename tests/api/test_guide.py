@@ -57,7 +57,15 @@ def test_every_command_of_the_guide_is_answered(api, workflow, owner, client):
     made = workflow(ORDERS)
     names = {
         "$AUTOMATE_TOKEN": api(
-            owner, "workflow:view", "workflow:view_payload", "workflow:run", "workflow:change"
+            owner,
+            "workflow:view",
+            "workflow:view_payload",
+            "workflow:run",
+            "workflow:change",
+            "connection:view",
+            "connection:add",
+            "storedsecret:add",
+            "storedsecret:use",
         ).plain,
         '"12"': f'"{made.rev}"',
         """"$(jq -Rs '{yaml: .}' orders.yaml)\"""": shlex.quote(json.dumps({"yaml": ORDERS})),

@@ -138,6 +138,6 @@ def test_each_scope_that_a_token_can_have_is_one_that_an_operation_needs():
     """Or that one takes into account: each of these decides about a part of an answer, or about one of two ways."""
     from automate_api.tokens.scopes import all_scopes
 
-    beside = {"workflow:operate", "webhookendpoint:view_payload"}
+    beside = {"workflow:operate", "webhookendpoint:view_payload", "site:administer"}
     needed = {scope for row in OPERATIONS.values() for scope in row.scopes}
     assert set(all_scopes()) - needed == beside

@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from django.core.management import load_command_class
+from django.core.management import get_commands, load_command_class
 
 from automate_core.checks.setting_values import RULES
 from tests.conftest import ROOT
@@ -126,8 +126,7 @@ def test_every_file_starts_the_same_commands():
     ]
     started += [re.search(r"^ExecStart=\S+/(.*)$", unit.read_text(), re.M)[1].split() for unit in UNITS]
     assert len(started) == 12
-    apps = dict.fromkeys(("automate_worker", "automate_backup"), "automate_core")
-    apps |= {"serve": "automate_site", "migrate": "django.core"}
+    apps = get_commands()
     for program, manage, name, *arguments in started:
         assert (program, manage) == ("python", "manage.py")
         load_command_class(apps[name], name).create_parser("manage.py", name).parse_args(arguments)

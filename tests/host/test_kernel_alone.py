@@ -174,7 +174,7 @@ def test_a_signed_delivery_runs_to_its_end_by_the_kernel_alone(tmp_path, wheel_p
         create = "from django.contrib.auth import get_user_model as m; m().objects.create_superuser('root')"
         made.manage("shell", "-c", create)
         (made.folder / "secret").write_text(SECRET)
-        made.manage("automate_endpoint", "orders", "--scheme", "standard", "--secret-file", "secret")
+        made.manage("automate_endpoint", "orders", "--scheme", "github", "--secret-file", "secret")
         made.manage("shell", "-c", PUBLISH)
 
         serve = "import sys, uvicorn; uvicorn.run('example.asgi:application', port=int(sys.argv[1]))"
@@ -200,14 +200,9 @@ def test_a_signed_delivery_runs_to_its_end_by_the_kernel_alone(tmp_path, wheel_p
 
 
 def signed(body: bytes) -> dict[str, str]:
-    """The headers of Standard Webhooks."""
-    import base64
-    import time
-
-    at = str(int(time.time()))
-    digest = hmac.new(SECRET.encode(), b".".join([b"msg_1", at.encode(), body]), hashlib.sha256).digest()
-    signature = f"v1,{base64.b64encode(digest).decode()}"
+    """The headers of a delivery of GitHub."""
+    signature = f"sha256={hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()}"
     return {
-        "webhook-id": "msg_1", "webhook-timestamp": at, "webhook-signature": signature,
+        "X-Hub-Signature-256": signature, "X-GitHub-Delivery": "one", "X-GitHub-Event": "push",
         "Content-Type": "application/json",
     }  # fmt: skip

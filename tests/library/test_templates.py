@@ -63,7 +63,7 @@ def _forms_take_quick_answers(settings):
 
 def test_there_are_at_least_twelve_and_all_files_are_templates():
     assert len(TEMPLATES) >= 12 and files.rejected_files() == ()
-    assert set(OUTSIDE) == {slug for slug, template in TEMPLATES.items() if template.app == "automate_core"}
+    assert set(OUTSIDE) == {slug for slug, template in TEMPLATES.items() if template.app == "automate_authoring"}
     assert {template.category for template in TEMPLATES.values()} <= set(files.CATEGORIES)
 
 

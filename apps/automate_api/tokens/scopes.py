@@ -27,8 +27,6 @@ EXTRA_SCOPES = (
     "token:rotate",
     "token:revoke",
 )
-#: Permissions that nothing which takes a token asks for: a scope for them would give a token nothing.
-WITHOUT_OPERATION = frozenset({"site:administer"})
 
 
 class UnknownScopeError(ValueError):
@@ -44,7 +42,7 @@ def all_scopes() -> tuple[str, ...]:
             kind = str(model._meta.model_name)
             found |= {f"{kind}:{_verb(codename, kind)}" for codename, _ in model._meta.permissions}
     found |= {f"site:{_verb(codename, 'site')}" for codename, _ in SitePermission._meta.permissions}
-    return tuple(sorted(found - WITHOUT_OPERATION))
+    return tuple(sorted(found))
 
 
 def _verb(codename: str, kind: str) -> str:

@@ -125,7 +125,7 @@ class KeyOfTheClock(GoodScheme):
         return str(time.perf_counter_ns())
 
 
-@planted("no_secret_shown", "logged or printed")
+@planted("no_secret_shown", "logged, printed or written")
 class LogsTheSecret(GoodScheme):
     def expected(self, secret, delivery):
         logger.info("verifying with %s", secret)
