@@ -35,7 +35,7 @@ from automate_governance.texts import translated
 
 NAME, TITLE, TEXT = 8.0, 4.0, 1.0  #: what a word counts there
 MOST_OF_ONE = 3  #: results of one connector before those of others, unless the query names it
-_LEAST = 0.3  #: of the best score: what has less is not shown
+_LEAST = 0.15  #: of the best score: what has less is not shown
 _BETWEEN = re.compile(rf"[,;.!?]\s+|\b(?:{'|'.join(BETWEEN_WISHES)})\b")
 _FOR_TRIGGERS = 2.0  #: what a trigger counts more where one is asked for
 _MOST_WISHES, _MOST_WORDS = 10, 50  #: of a query, and of a wish: each of them is compared with all entries

@@ -57,8 +57,8 @@ def test_actions_and_templates_are_found_by_words(build):
 def test_steps_are_found_by_sentences_and_page_by_page(build):
     wait, mail, more, nothing, wrong = build(
         ("search_actions", {"query": "wait for two hours"}),
-        ("search_actions", {"query": "email", "limit": 3}),
-        lambda last: ("search_actions", {"query": "email", "limit": 3, "cursor": last["next"]}),
+        ("search_actions", {"query": "send mail to a customer", "limit": 3}),
+        lambda last: ("search_actions", {"query": "send mail to a customer", "limit": 3, "cursor": last["next"]}),
         ("search_actions", {"query": "qwxzv"}),
         ("search_actions", {"cursor": "x"}),
     )

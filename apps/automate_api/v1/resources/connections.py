@@ -21,6 +21,7 @@ from automate_api.v1.problems import ProblemError
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.connection_test import ConnectionTestResult, run_connection_test
 from automate_connectors.connections import edits
+from automate_connectors.connections.edits import create_connection as store_connection
 from automate_connectors.models import Connection
 from automate_core.engine.effects.executor_pools import declared_pool_names
 from automate_governance.people.names import sign_in_name
@@ -130,7 +131,7 @@ def create_connection(request: TokenRequest, body: NewConnection) -> Status[Conn
     check_may_view(request.user, Connection)
     made = Connection(**body.fields())
     with _named_errors(body.slug):
-        edits.create_connection(made, body.secrets, by=request.user)
+        store_connection(made, body.secrets, by=request.user)
     return Status(201, get_connection(request, made.slug))
 
 
