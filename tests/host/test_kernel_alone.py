@@ -73,7 +73,7 @@ triggers: [{kind: webhook, endpoint: orders}]
 steps:
   - key: call
     action: http.request
-    inputs: {method: POST, url: 'http://127.0.0.1:%(port)s/call', body: {order: '{{ event.payload.order }}'}}
+    inputs: {method: POST, url: 'http://127.0.0.1:%(port)s/call', json: {order: '{{ event.payload.order }}'}}
     retry: {attempts: 3, base: 1}
   - {key: pause, kind: wait, duration: 2s}
   - key: slow
