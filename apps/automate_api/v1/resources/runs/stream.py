@@ -33,7 +33,7 @@ from automate_core.models import ExecutionRun, RunLog
 from automate_core.runs.lookup import PendingStart
 from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_governance.permissions import can
-from automate_operations.queries.run_watch import HEARTBEAT_SECONDS, STREAM_SECONDS, hub
+from automate_operations.queries.run_watch import HEARTBEAT_SECONDS, STREAM_SECONDS, RunWatch, WatchedStream, hub
 
 router = Router()
 
@@ -79,10 +79,11 @@ async def stream_run(request: TokenRequest, run_id: uuid.UUID) -> HttpResponseBa
         return HttpResponse(status=204)
     if not is_stream:
         return _respond(HttpResponse, f"{_RETRY}{changes.events}")
-    if hub.has_enough(request.auth):
+    watch = hub.reserve(run_id, request.auth)
+    if watch is None:
         detail = _("This token has too many open streams. Close some of them.")
         raise ProblemError(429, detail, code="too_many_streams")
-    return _respond(StreamingHttpResponse, _stream(request, run_id, after, changes))
+    return _respond(StreamingHttpResponse, WatchedStream(watch, _stream(request, watch, after, changes)))
 
 
 def _last_event_id(request: TokenRequest) -> int:
@@ -101,11 +102,11 @@ def _respond[R: HttpResponseBase](kind: Callable[..., R], content: Any) -> R:
     return kind(content, content_type="text/event-stream", headers=headers)
 
 
-async def _stream(request: TokenRequest, run_id: uuid.UUID, after: int, changes: Changes | None) -> AsyncIterator[str]:
+async def _stream(request: TokenRequest, watch: RunWatch, after: int, changes: Changes | None) -> AsyncIterator[str]:
     """The events after a sequence. Holds no database connection between two changes."""
     loop = asyncio.get_running_loop()
     until = loop.time() + STREAM_SECONDS
-    with hub.watch(run_id, request.auth) as watch:
+    with hub.following(watch):
         yield _RETRY
         while changes is not None:
             if changes.events:
@@ -114,7 +115,7 @@ async def _stream(request: TokenRequest, run_id: uuid.UUID, after: int, changes:
             if changes.is_over or hub.is_closing or loop.time() >= until:
                 return
             await watch.wait(after, HEARTBEAT_SECONDS)
-            changes = await asyncio.to_thread(_read_next, request, run_id, after)
+            changes = await asyncio.to_thread(_read_next, request, watch.run_id, after)
             if changes is not None and not changes.events:
                 yield ": alive\n\n"
 
