@@ -33,7 +33,11 @@ RUN_SCHEMA: dict[str, Any] = {
         "status": {"enum": [*RunStatus.values]},
         "url": {"type": "string", "description": "The page of the run, for people."},
         "output": {"description": "Output of the run, once it has succeeded."},
-        "error": {"type": "object", "properties": {"code": {"type": "string"}, "message": {"type": "string"}}},
+        "error": {
+            "type": "object",
+            "properties": {"code": {"type": "string"}, "message": {"type": "string"}, "step": {"type": "string"}},
+        },
+        "note": {"type": "string", "description": "Why the output is not here."},
         "approvals": {
             "type": "array",
             "description": "Decisions that the run or its sub-runs wait for. Only a person makes them, on the page.",
