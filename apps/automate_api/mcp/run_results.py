@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from automate_api.mcp.callers import Caller
-from automate_api.mcp.tools.tool import ToolResult, write_moment
+from automate_api.mcp.tools.tool import ToolResult
 from automate_core import artifacts
 from automate_core.models import ExecutionRun, Wait
 from automate_core.replies.run_urls import run_url
@@ -23,6 +23,7 @@ from automate_governance.texts import error_message, translated
 from automate_llm.schemas import Schema
 from automate_operations.notifications.texts import page_url
 from automate_plugins import text
+from automate_plugins.typed_values import write_moment
 
 #: The JSON Schema of `RunResult.content`; `output` is any value where a workflow declares no other.
 RUN_SCHEMA: dict[str, Any] = {

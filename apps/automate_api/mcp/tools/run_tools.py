@@ -23,7 +23,6 @@ from automate_api.mcp.tools.tool import (
     read_key,
     read_run_id,
     rows,
-    write_moment,
     wrong_cursor,
 )
 from automate_api.mcp.tools.workflow_tools import (
@@ -42,6 +41,7 @@ from automate_core.states import RunStatus
 from automate_governance.permissions import permitted
 from automate_governance.texts import translated
 from automate_plugins import text
+from automate_plugins.typed_values import write_moment
 
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -204,8 +203,3 @@ def get_run(caller: Caller, run_id: uuid.UUID, verb: str = "view") -> ExecutionR
     if found is None:
         raise not_found(ExecutionRun, run_id)
     return found
-
-
-def write_moment(moment: dt.datetime) -> str:
-    """A moment as the REST API writes it."""
-    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -15,7 +15,6 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext as _
@@ -26,6 +25,7 @@ from automate_api.tokens.use import narrowed
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.not_found import NotFoundError
 from automate_api.v1.problems import ProblemError
+from automate_api.v1.rendering import Encoder
 from automate_api.v1.resources.runs.runs import describe_pending, describe_run, find_run
 from automate_api.v1.resources.runs.steps import attempts_of, describe_attempt, record_view
 from automate_core.definition.step_paths import key_of
@@ -177,4 +177,4 @@ def _format(name: str, data: dict[str, Any], *, seq: int | None = None) -> str:
     return f"{'' if seq is None else f'id: {seq}\n'}event: {name}\ndata: {document}\n\n"
 
 
-_ENCODER = DjangoJSONEncoder(ensure_ascii=False)
+_ENCODER = Encoder(ensure_ascii=False)
