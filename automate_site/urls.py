@@ -33,6 +33,10 @@ urlpatterns = [
 ]
 
 if settings.AUTOMATE_MCP_OAUTH:
+    from automate_api.mcp.oauth.views import register
+
     urlpatterns += [path("", include("automate_api.mcp.oauth.urls"))]
+    # clients that find no registration endpoint in the metadata try this one
+    urlpatterns += [path("register", register), path("register/", register)]
 if settings.AUTOMATE_DEMO:
     urlpatterns += [path("demo/echo/", views.echo), path("demo/echo/<path:path>", views.echo)]

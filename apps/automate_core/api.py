@@ -316,7 +316,7 @@ def rerun(
     if version not in {"original", "newest"}:
         raise ValueError("version must be original or newest")
     if payload is not msgspec.UNSET:
-        payload = plain_values(payload)
+        payload = plain_values(payload, "payload")
     from automate_operations import host_runs  # lists of runs are above the kernel
 
     made = host_runs.rerun_run(
@@ -388,7 +388,7 @@ def _plain_payload(name: str, value: object) -> dict[str, Any]:
     """The mapping in values of JSON. Raise TypeError for what is no mapping, and for values that JSON cannot hold."""
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} must be a mapping, not {type(value).__name__}")
-    plain: dict[str, Any] = plain_values(value)
+    plain: dict[str, Any] = plain_values(value, name)
     return plain
 
 

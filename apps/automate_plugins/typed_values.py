@@ -26,6 +26,11 @@ _WHOLE = re.compile(r"(?<=\d)[.,][-\u2013\u2014]{1,2}$")  # 5.000,-
 _UNIT = re.compile(r"[A-Z]{3}|%")
 
 
+def write_moment(moment: dt.datetime) -> str:
+    """A moment as every interface writes it: in UTC with milliseconds, such as 2026-11-25T10:15:00.000Z."""
+    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 @dataclass(frozen=True)
 class TypedNumber:
     """A typed number: its value, or else what it may mean, the likeliest first; neither for other texts."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from django.test import Client
@@ -231,3 +232,9 @@ def test_an_approval_is_found_by_its_run(api, workflow, owner):
         "workflow=other": [],
     }.items():
         assert [each["id"] for each in made.get(f"approvals?{query}").json()["items"]] == found, query
+
+
+def test_a_time_on_the_second_has_its_milliseconds(api, owner, workflow):
+    workflow("{name: T, slug: t, triggers: [{kind: schedule, cron: '0 4 * * *'}], steps: [{kind: stop, key: done}]}")
+    trigger = next(each for each in api(owner).get("triggers").json()["items"] if each["next_at"])
+    assert re.fullmatch(r"[\d-]{10}T\d\d:00:00\.000Z", trigger["next_at"]), trigger

@@ -10,6 +10,8 @@ import threading
 
 import pytest
 from django.db import connection
+from django.test import AsyncClient
+from django.urls import reverse
 
 from automate_api.tokens.issuing import revoke_token
 from automate_api.v1.resources.runs import stream as run_stream
@@ -145,11 +147,12 @@ def test_an_idle_stream_holds_no_connection(sessions_end, api, owner, workflow, 
     async def follow():
         before = await asyncio.to_thread(_sessions)
         streams = [
-            run_stream._stream(Request(), run.pk, run.seq, run_stream.Changes(run.seq, "", False)) for _ in range(10)
+            run_stream._stream(Request(), watch, run.seq, run_stream.Changes(run.seq, "", False))
+            for watch in [run_watch.hub.reserve(run.pk, token) for _ in range(10)]
         ]
         for each in streams:
             assert await anext(each) == "retry: 1000\n\n"
-        assert run_watch.hub.has_enough(token)
+        assert run_watch.hub.reserve(run.pk, token) is None
         beats = await asyncio.gather(*(anext(each) for each in streams))
         assert set(beats) == {": alive\n\n"}
         # A session that was closed is in the list for a moment
@@ -158,7 +161,7 @@ def test_an_idle_stream_holds_no_connection(sessions_end, api, owner, workflow, 
             await each.aclose()
 
     asyncio.run(follow())
-    assert not run_watch.hub.has_enough(token)
+    assert run_watch.hub.reserve(run.pk, token) is not None
 
 
 def _sessions():
@@ -167,3 +170,28 @@ def _sessions():
         found = cursor.fetchone()[0]
     connection.close()
     return found
+
+
+def test_streams_that_begin_together_keep_to_the_limit(api, owner, workflow, deliver, drain):
+    """Those of the API and pages alike; one that sent nothing is given back with its response."""
+    made = workflow(
+        "{name: W, slug: w, triggers: [{endpoint: github}], steps: [{kind: wait, key: later, duration: 2h}]}"
+    )
+    deliver()
+    drain()
+    run, plain = made.runs.get(), api(owner).plain
+    most = run_watch.MOST_OF_ONE
+
+    async def begin():
+        client = AsyncClient()
+        await client.aforce_login(owner)
+        page = reverse("studio:run_stream", args=[run.pk])
+        stream, token = f"/api/v1/runs/{run.pk}/stream", {"authorization": f"Bearer {plain}"}
+        for headers, path in (({}, page), (token, stream)):
+            for _again in range(2):
+                answers = await asyncio.gather(*(client.get(path, headers=headers) for _ in range(most + 2)))
+                assert sorted(each.status_code for each in answers) == [200] * most + [429] * 2
+                for each in answers:
+                    each.close()
+
+    asyncio.run(begin())

@@ -109,6 +109,19 @@ def test_what_json_cannot_hold_is_refused(workflow, payload):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    "wrong", [object(), float("nan"), "a\0b", Decimal("Infinity")], ids=["object", "nan", "nul", "infinity"]
+)
+def test_what_json_cannot_hold_is_named_by_its_field(workflow, wrong):
+    workflow(REFUND)
+    inputs = {"order": 1, "lines": [{"sku": "a"}, {"sku": wrong}]}
+    with pytest.raises(TypeError, match=r"^inputs\.lines\.1\.sku: "):
+        api.start("refund", inputs)
+    with pytest.raises(TypeError, match=r"^payload\.lines\.1\.sku: "):
+        api.emit("order.paid", inputs)
+
+
+@pytest.mark.django_db
 def test_what_json_has_for_a_value_is_stored(db):
     payload = {"day": date(2026, 6, 1), "sum": Decimal("1.50"), "id": uuid.UUID(int=7), 5: ("é", "\\u0000", {1})}
     sent = api.emit("order.paid", payload)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 
 import pytest
+from mcp import MCPError
+
+from automate_api.mcp import server
+from automate_api.mcp.tools import catalogue
+from tests.support.mcp import LEGACY, MODERN
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -96,6 +102,90 @@ def test_what_is_no_request_is_an_error_of_the_client(api, owner, send, body, er
     status, _headers, answer = send(api(owner).plain, body=body, **{"mcp-protocol-version": era})
     assert status < 500
     assert answer is None or "error" in answer
+
+
+@pytest.mark.parametrize("era", ["2025-11-25", "2026-07-28"])
+def test_each_fault_of_the_envelope_has_the_code_of_json_rpc(api, owner, on_site, era):
+    """With a short sentence of ours in place of a validator's."""
+    request = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    cases = [
+        (b"{", -32700),
+        *((json.dumps(each).encode(), -32600) for each in (
+            [], [request], "x", 7, {}, request | {"jsonrpc": "1.0"}, request | {"method": 7}, request | {"params": []},
+            request | {"id": None}, request | {"id": 1.5}, request | {"id": True}, request | {"id": {}},
+        )),
+    ]  # fmt: skip
+    plain = api(owner).plain
+
+    async def use(site):
+        headers = HEADERS | {"mcp-protocol-version": era, "content-type": "application/json"}
+        async with site.http(plain) as http:
+            return [await http.post("/mcp/", content=body, headers=headers) for body, _code in cases]
+
+    for (body, code), answer in zip(cases, on_site(use), strict=True):
+        error = answer.json()
+        assert (answer.status_code, error["error"]["code"], error["id"]) == (400, code, None), (body, error)
+        assert "pydantic" not in answer.text and len(error["error"]["message"]) < 100, error
+
+
+@pytest.mark.parametrize("mode", [LEGACY, MODERN])
+def test_a_cursor_that_is_none_is_an_invalid_parameter(api, owner, on_site, mode):
+    plain = api(owner).plain
+
+    async def use(site):
+        async with site.client(plain, mode=mode) as client:
+            with pytest.raises(MCPError) as caught:
+                await client.list_tools(cursor="x")
+            return caught.value
+
+    assert on_site(use).code == -32602
+
+
+@pytest.mark.parametrize("era", ["2025-11-25", "2026-07-28"])
+def test_a_client_that_leaves_is_not_waited_for(api, owner, workflow, on_site, settings, monkeypatch, era):
+    settings.AUTOMATE_MCP_WAIT_SECONDS = 60
+    workflow("{name: W, slug: w, agents: {}, triggers: [{kind: manual}], steps: [{kind: stop, key: done}]}")
+    plain, asked = api(owner).plain, []
+    monkeypatch.setattr(server, "read_pending", lambda *given: asked.append(given) or catalogue.read_pending(*given))
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": era,
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "c", "version": "1"},
+    }
+    params = {"name": "w", "arguments": {}, "_meta": meta}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
+
+    async def use(site):
+        named = HEADERS | {
+            "mcp-protocol-version": era, "content-type": "application/json", "host": "testserver",
+            "authorization": f"Bearer {plain}", "mcp-method": "tools/call", "mcp-name": "w",
+        }  # fmt: skip
+        headers = [(name.encode(), value.encode()) for name, value in named.items()]
+        scope = {
+            "type": "http", "method": "POST", "path": "/mcp/", "raw_path": b"/mcp/", "query_string": b"",
+            "headers": headers, "client": ("127.0.0.1", 1), "server": ("testserver", 80), "scheme": "http",
+        }  # fmt: skip
+        messages = asyncio.Queue()
+        messages.put_nowait({"type": "http.request", "body": body, "more_body": False})
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        call = asyncio.create_task(site.application(scope, messages.get, send))
+        async with asyncio.timeout(30):
+            while not asked and not call.done():
+                await asyncio.sleep(0.05)
+        assert not call.done(), sent
+        messages.put_nowait({"type": "http.disconnect"})
+        await asyncio.wait_for(call, 10)
+        await asyncio.sleep(0.2)
+        number = len(asked)
+        await asyncio.sleep(2.5)
+        return number, sent
+
+    number, _sent = on_site(use)
+    assert number == len(asked), "it still asks for the run"
 
 
 @pytest.mark.matrix

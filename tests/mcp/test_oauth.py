@@ -342,6 +342,39 @@ def test_a_client_id_that_cannot_be_fetched_is_unknown(sign_in, owner):
     assert answer.status_code == 400 and "cannot be answered" in answer.content.decode()
 
 
+def test_the_page_says_what_is_wrong_with_the_document_of_a_client(published, sign_in, owner):
+    """Also when it is asked for again, before the document is fetched again."""
+    at = "https://agent.example.com"
+    published.answers = {
+        "/page.json": (200, {"Content-Type": "text/html"}, DOCUMENT),
+        "/of-another.json": (200, {}, DOCUMENT),
+    }
+    said = {
+        "nonsense": "not the URL",
+        "https://agent.example.com": "not the URL",
+        "http://agent.example.com/x": "not the URL",
+        "https://127.0.0.1/client.json": "public server",
+        "https://unknown.example.com/x.json": "cannot be reached",
+        f"{at}/page.json": "leads to no document",
+        f"{at}/of-another.json": "describes no client",
+    }
+    browser = sign_in(owner)
+    for client_id, words in said.items():
+        for _again in range(2):
+            answer = browser.get("/oauth/mcp/authorize/", asked(client_id=client_id))
+            assert answer.status_code == 400 and words in answer.content.decode(), (client_id, answer.content.decode())
+
+
+@pytest.mark.parametrize("path", ["/register", "/oauth/mcp/register"])
+def test_a_client_that_registers_is_led_to_metadata_documents(path):
+    answer = Client(enforce_csrf_checks=True).post(path, {"redirect_uris": [RETURN]}, content_type="application/json")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (400, "application/json")
+    problem = answer.json()
+    assert problem["error"] == "invalid_request" and "client ID metadata document" in problem["error_description"]
+    assert "/.well-known/oauth-authorization-server/oauth/mcp" in problem["error_description"]
+    assert problem["error_uri"].startswith("https://")
+
+
 def test_checks_find_settings_that_are_less_strict(settings, monkeypatch):
     assert check_oauth(None) == []
     settings.OAUTH2_PROVIDER = {**settings.OAUTH2_PROVIDER, "PKCE_REQUIRED": False}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Coroutine, MutableMapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -82,7 +83,15 @@ class McpApplication:
             else:
                 caller = Caller(token=admitted, address=(scope.get("client") or ("",))[0][:45])
                 manager = await self._ensure_started()
-                await manager.handle_request({**scope, CALLER: caller}, receive, send)
+                body = await _read_body(receive)
+                if body is None:
+                    await _refuse(send, 413, f"The request may have at most {MAX_BODY_BYTES} bytes.")
+                elif problem := _envelope_problem(body):
+                    code, message = problem
+                    await _refuse(send, 400, message, code=code)
+                else:
+                    client = _Client(body, receive)
+                    await client.attend(manager.handle_request({**scope, CALLER: caller}, client.receive, send))
 
     async def _ensure_started(self) -> StreamableHTTPSessionManager:
         """The SDK's manager, running in a task of its own: it has to be left in the task in which it was entered."""
@@ -121,6 +130,77 @@ def _build_manager() -> StreamableHTTPSessionManager:
     )
 
 
+class _Client:
+    """Who sent a request whose body has been read. If it goes away, its request is no longer answered.
+
+    The SDK notices this only in streams: a call that waits for its run would wait on for a client that is not there.
+    """
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+        self._is_gone = asyncio.Event()
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """The body, and then that the client is gone, once it is."""
+        body, self._body = self._body, None
+        if body is not None:
+            return {"type": "http.request", "body": body, "more_body": False}
+        await self._is_gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def attend(self, answer: Coroutine[Any, Any, None]) -> None:
+        """Answer, until the answer is complete or the client gone."""
+        tasks = answering, _leaving = asyncio.create_task(answer), asyncio.create_task(self._watch())
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if answering.done():
+                answering.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._is_gone.set()
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """The body of a request; None for one that is too large."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            return None
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def _envelope_problem(body: bytes) -> tuple[int, str] | None:
+    """(code, message) for a body that is no message of JSON-RPC, which has one code for each kind.
+
+    The SDK's answer would be another code, with the words of its validator; and a request without a usable ID would be
+    a notification to it, and never be answered.
+    """
+    from mcp_types import INVALID_REQUEST, PARSE_ERROR, JSONRPCNotification, jsonrpc_message_adapter
+    from pydantic import ValidationError
+
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        return PARSE_ERROR, "The body is not JSON."
+    try:
+        read = jsonrpc_message_adapter.validate_python(message, by_name=False)
+    except ValidationError:
+        return INVALID_REQUEST, "The body is not one request, notification or response of JSON-RPC 2.0."
+    if isinstance(read, JSONRPCNotification) and "id" in message:
+        return INVALID_REQUEST, "The id of a request is a text or a whole number. A notification has none."
+    return None
+
+
 def _admit(plain: str) -> ApiToken | int | None:
     """The token; the seconds until its next request is answered, if it made too many; None for an invalid one."""
     from automate_api.tokens.use import authenticate
@@ -151,9 +231,9 @@ def _is_own_origin(origin: str) -> bool:
     return bool(host) and validate_host(host.lower(), settings.ALLOWED_HOSTS)
 
 
-async def _refuse(send: Send, status: int, message: str, *headers: tuple[str, str]) -> None:
+async def _refuse(send: Send, status: int, message: str, *headers: tuple[str, str], code: int = -32000) -> None:
     """Answer with an error of JSON-RPC, as clients read it."""
-    error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32000, "message": message}}
+    error = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}
     body = json.dumps(error).encode()
     every = [("content-type", "application/json"), ("cache-control", "no-store"), ("content-length", str(len(body)))]
     encoded: Any = [(name.encode(), value.encode("latin-1")) for name, value in (*every, *headers)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from automate_api.mcp.callers import Caller
-from automate_api.mcp.tools.tool import ToolResult, write_moment
+from automate_api.mcp.tools.tool import ToolResult
 from automate_core import artifacts
 from automate_core.models import ExecutionRun, Wait
 from automate_core.replies.run_urls import run_url
@@ -23,6 +23,7 @@ from automate_governance.texts import error_message, translated
 from automate_llm.schemas import Schema
 from automate_operations.notifications.texts import page_url
 from automate_plugins import text
+from automate_plugins.typed_values import write_moment
 
 #: The JSON Schema of `RunResult.content`; `output` is any value where a workflow declares no other.
 RUN_SCHEMA: dict[str, Any] = {
@@ -33,7 +34,11 @@ RUN_SCHEMA: dict[str, Any] = {
         "status": {"enum": [*RunStatus.values]},
         "url": {"type": "string", "description": "The page of the run, for people."},
         "output": {"description": "Output of the run, once it has succeeded."},
-        "error": {"type": "object", "properties": {"code": {"type": "string"}, "message": {"type": "string"}}},
+        "error": {
+            "type": "object",
+            "properties": {"code": {"type": "string"}, "message": {"type": "string"}, "step": {"type": "string"}},
+        },
+        "note": {"type": "string", "description": "Why the output is not here."},
         "approvals": {
             "type": "array",
             "description": "Decisions that the run or its sub-runs wait for. Only a person makes them, on the page.",

@@ -62,7 +62,7 @@ def _describe_tool(tool: Tool | WorkflowTool) -> types.Tool:
         title=tool.title,
         description=tool.description,
         input_schema=tool.input_schema,
-        output_schema=tool.output_schema if isinstance(tool, WorkflowTool) else None,
+        output_schema=tool.output_schema,
         annotations=types.ToolAnnotations(
             title=tool.title,
             read_only_hint=hints.read_only,

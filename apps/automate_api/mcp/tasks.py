@@ -17,13 +17,14 @@ from automate_api.mcp.callers import Caller, call_as
 from automate_api.mcp.protocol import Context, as_call_result, caller_of
 from automate_api.mcp.run_results import RunResult, find_run
 from automate_api.mcp.tools.run_tools import cancel_run
-from automate_api.mcp.tools.tool import REFUSALS, ToolError, write_moment
+from automate_api.mcp.tools.tool import REFUSALS, ToolError
 from automate_api.mcp.tools.workflow_tools import check_published_output
 from automate_core.models import Event
 from automate_core.states import RunStatus
 from automate_core.triggers.manual import AGENTS
 from automate_governance.texts import translated
 from automate_plugins import text
+from automate_plugins.typed_values import write_moment
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 POLL_MS, WAITING_POLL_MS = 1_000, 5_000  #: how often a client should ask for a run, and for one that waits

@@ -15,6 +15,7 @@ from automate_api.v1.front_door import BearerToken
 from automate_api.v1.idempotency import idempotent
 from automate_api.v1.locations import located
 from automate_api.v1.problems import problem_of
+from automate_api.v1.rendering import Renderer
 from automate_api.v1.resources import (
     approvals,
     audit,
@@ -64,6 +65,7 @@ def build_api() -> AutomateAPI:
         openapi_url="/openapi.json",
         auth=BearerToken(),
         parser=StrictParser(),
+        renderer=Renderer(),
     )
     handle: Any = problem_of
     kinds: tuple[Any, ...] = (Exception, Http404, ninja_errors.ValidationError, ninja_errors.HttpError)

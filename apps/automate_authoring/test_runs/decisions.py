@@ -18,6 +18,7 @@ from automate_core.definition.slots import walk
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person
 from automate_plugins import text
+from automate_plugins.typed_values import write_moment
 
 TIMED_OUT = "timeout"  #: the outcome of an approval that had no decision before its deadline
 
@@ -109,5 +110,5 @@ def _output(step: ApprovalStep, decision: Decision, by: Person) -> dict[str, Any
         form = form_validation.check_answers(msgspec.to_builtins(step.form), given)
     except AnswersError as error:
         raise DecisionError(text("%(step)s: %(reason)s", step=name, reason=str(error))) from error
-    by_whom = {"by": sign_in_name(by), "at": database.now().isoformat()}
+    by_whom = {"by": sign_in_name(by), "at": write_moment(database.now())}
     return {"outcome": decision.outcome, "form": form, **by_whom, "remark": ""}

@@ -32,6 +32,7 @@ from automate_core.events.endpoints import source_condition
 from automate_core.models import Event, ExecutionRun, ForeseenEffect, StepRun, StepSample, Workflow
 from automate_core.states import StepStatus
 from automate_governance.permissions import Person
+from automate_plugins.typed_values import write_moment
 
 MAX_OUTPUT = 200_000  # bytes as they are stored: a larger output is no sample
 MAX_ROWS = 1_000
@@ -74,7 +75,7 @@ def trigger_source(trigger: Trigger, workflow: Workflow) -> tuple[str, str]:
 def example_event(definition: Definition) -> tuple[str, Any]:
     """(type, payload) of an event that the first trigger might bring, where none ever came."""
     trigger = definition.triggers[0] if definition.triggers else None
-    now = dt.datetime.now(dt.UTC).replace(microsecond=0).isoformat()
+    now = write_moment(dt.datetime.now(dt.UTC))
     match trigger:
         case ManualTrigger() | FormTrigger():
             return trigger.key, {field.name: decisions.example_answer(field) for field in trigger.inputs}

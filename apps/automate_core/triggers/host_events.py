@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
@@ -53,19 +53,32 @@ def as_json(value: Any, *, unknown: Callable[[Any], Any] | None = None) -> str:
     return encoder.encode(value).replace(b"\\u0000", b"\\ufffd").decode()
 
 
-def plain_values(value: Any) -> Any:
+def plain_values(value: Any, place: str = "") -> Any:
     """A value of the host's code in values of JSON: without any rounding, and with times that name their moment.
 
     UUIDs, dates and times become texts. A naive time is one of the project's time zone. A decimal becomes a number
     while a number of JSON is exact for it, with up to EXACT_DIGITS digits, else a text.
 
     Raises TypeError for what JSON, or its column in PostgreSQL, cannot hold: objects of unknown types, NaN and
-    infinity, NUL and lone surrogates.
+    infinity, NUL and lone surrogates. It names the field, below `place`.
     """
     try:
         return _plain(msgspec.to_builtins(value, builtin_types=(Decimal, dt.datetime)))
     except RecursionError as error:
         raise TypeError("a value contains itself, which JSON cannot hold") from error
+    except TypeError as error:
+        for name, each in _members(value):
+            plain_values(each, f"{place}.{name}" if place else str(name))
+        raise TypeError(f"{place}: {error}" if place else str(error)) from None
+
+
+def _members(value: Any) -> Iterable[tuple[Any, Any]]:
+    match value:
+        case Mapping():
+            return value.items()
+        case list() | tuple():
+            return enumerate(value)
+    return ()
 
 
 def _plain(value: Any) -> Any:

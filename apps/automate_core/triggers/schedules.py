@@ -23,6 +23,7 @@ from automate_core.expressions.durations import parse_duration
 from automate_core.faultpoints import reach
 from automate_core.models import Schedule, Workflow
 from automate_core.outbox.ingest import EventIngestor, NewEvent
+from automate_plugins.typed_values import write_moment
 
 log = logging.getLogger(__name__)
 
@@ -117,8 +118,8 @@ def _advance(schedule: Schedule) -> list[NewEvent]:
 
 
 def _event(slug: str, key: str, slot: dt.datetime) -> NewEvent:
-    time = slot.astimezone(dt.UTC).isoformat()
-    payload = msgspec.json.encode({"scheduled_for": time, "key": key}).decode()
+    time = slot.astimezone(dt.UTC).isoformat()  # of the delivery key, which earlier releases have written so
+    payload = msgspec.json.encode({"scheduled_for": write_moment(slot), "key": key}).decode()
     return NewEvent(source=f"schedule:{slug}", type=key, payload=payload, delivery_key=f"{key} {time}")
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import Hashable, Iterator
+from collections.abc import AsyncIterator, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,21 @@ class RunWatch:
                     await self.woken.wait()
 
 
+@dataclass(frozen=True)
+class WatchedStream:
+    """The parts of a stream as the content of a response, which gives the watch back even if no part was sent."""
+
+    watch: RunWatch
+    parts: AsyncIterator[str]
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self.parts
+
+    def close(self) -> None:
+        """Called by Django with the response."""
+        hub.forget(self.watch)
+
+
 class RunWatchHub:
     """All streams of a process: one query per poll, on one connection, whatever their number."""
 
@@ -51,22 +66,31 @@ class RunWatchHub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.is_closing = False
 
-    @contextlib.contextmanager
-    def watch(self, run_id: uuid.UUID, holder: Hashable) -> Iterator[RunWatch]:
-        """Watch a run in this block, in a coroutine. The streams of one `holder`, a person or a token, are limited."""
-        self._loop = asyncio.get_running_loop()
+    def reserve(self, run_id: uuid.UUID, holder: Hashable) -> RunWatch | None:
+        """A watch for one stream of `holder`, a person or a token; None if it has as many as it may.
+
+        It counts until `forget`, so that streams which begin at the same time do not pass the limit together.
+        """
+        if sum(watch.holder == holder for watch in tuple(self._watches)) >= MOST_OF_ONE:
+            return None
         watch = RunWatch(run_id, holder)
         self._watches.add(watch)
+        return watch
+
+    def forget(self, watch: RunWatch) -> None:
+        """Give a watch back; also from another thread, and more than once."""
+        self._watches.discard(watch)
+
+    @contextlib.contextmanager
+    def following(self, watch: RunWatch) -> Iterator[None]:
+        """Keep the sequence of a watch up to date in this block, in a coroutine, and give the watch back."""
+        self._loop = asyncio.get_running_loop()
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll())
         try:
-            yield watch
+            yield
         finally:
-            self._watches.discard(watch)
-
-    def has_enough(self, holder: Hashable) -> bool:
-        """Whether a person or a token has reached the limit of streams."""
-        return sum(watch.holder == holder for watch in self._watches) >= MOST_OF_ONE
+            self.forget(watch)
 
     def close(self) -> None:
         """End every stream now. Callable from a signal handler or another thread."""
@@ -76,7 +100,7 @@ class RunWatchHub:
                 self._loop.call_soon_threadsafe(self._wake_all)
 
     def _wake_all(self) -> None:
-        for watch in self._watches:
+        for watch in tuple(self._watches):
             watch.woken.set()
 
     async def _poll(self) -> None:
@@ -89,7 +113,7 @@ class RunWatchHub:
                 try:
                     if reader is None or reader.closed:
                         reader = await asyncio.to_thread(database.connect, {})
-                    runs = {watch.run_id for watch in self._watches}
+                    runs = {watch.run_id for watch in tuple(self._watches)}
                     self._hand_out(await asyncio.to_thread(_read_sequences, reader, runs))
                 except Exception as error:  # noqa: BLE001 - whatever it is, the streams go on
                     log.warning("the sequences of runs are read again: %s", str(error).strip())
@@ -101,7 +125,7 @@ class RunWatchHub:
                 reader.close()
 
     def _hand_out(self, sequences: dict[uuid.UUID, int]) -> None:
-        for watch in self._watches:
+        for watch in tuple(self._watches):
             if sequences.get(watch.run_id, -1) > watch.seq:
                 watch.seq = sequences[watch.run_id]
                 watch.woken.set()

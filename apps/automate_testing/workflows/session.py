@@ -40,6 +40,7 @@ from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_core.triggers import host_events
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person
+from automate_plugins.typed_values import write_moment
 from automate_testing.workflows.database_session import (
     kept_connections,
     read_clock_shift,
@@ -233,7 +234,7 @@ class WorkflowSession:
         is_approved = answer.outcome == next(iter(node.outcomes))
         form = form_validation.check_answers(node.form, answer.form, complete=is_approved)
         by = sign_in_name(self.workflow.published.run_as) if self.workflow.published else ""
-        decision = {"outcome": answer.outcome, "form": form, "by": by, "at": database.now().isoformat()}
+        decision = {"outcome": answer.outcome, "form": form, "by": by, "at": write_moment(database.now())}
         return replace(node, decision=decision, note="Decided by the test.")
 
     # --- waits --------------------------------------------------------------------------------------------------------

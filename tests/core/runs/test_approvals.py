@@ -49,6 +49,7 @@ def test_a_decision_resolves_the_wait_wakes_the_run_and_is_audited(run, wait, co
     wait.refresh_from_db()
     run.refresh_from_db()
     assert wait.status == "resolved"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", wait.outcome["at"]), "as the interfaces write times"
     assert {**wait.outcome, "at": ""} == {
         "outcome": "approved", "by": "colleague", "at": "", "remark": "",
         "form": {"note": "fine", "amount": 12.5, "level": None},

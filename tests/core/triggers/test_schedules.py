@@ -20,6 +20,7 @@ from automate_core.models import Event, Schedule, Workflow
 from automate_core.triggers import schedules
 from automate_core.triggers.schedules import due_slots, next_fire_times, slots_after
 from automate_core.worker.maintenance import MaintenanceTask, MaintenanceThread
+from automate_plugins.typed_values import write_moment
 from tests.support.clock import shift_clock
 from tests.support.processes import wait_for
 
@@ -184,7 +185,7 @@ def test_three_schedulers_fire_each_slot_once(workflow, clock):
     schedules.fire_due()
     fired = [event.payload["scheduled_for"] for event in Event.objects.order_by("payload__scheduled_for")]
     assert len(fired) in {200, 201} and len(set(fired)) == len(fired)
-    assert fired == [(first + dt.timedelta(minutes=n)).isoformat() for n in range(len(fired))]
+    assert fired == [write_moment(first + dt.timedelta(minutes=n)) for n in range(len(fired))]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -195,7 +196,7 @@ def test_a_slot_is_an_event_of_the_workflow(workflow, clock):
     assert schedules.fire_due() > 20 * 3600
     event = Event.objects.get()
     assert (event.source, event.type) == ("schedule:ticking", "tick")
-    assert event.payload == {"scheduled_for": schedule.next_at.isoformat(), "key": "tick"}
+    assert event.payload == {"scheduled_for": f"{schedule.next_at:%Y-%m-%dT%H:%M:%S}.000Z", "key": "tick"}
 
 
 @pytest.mark.django_db(transaction=True)

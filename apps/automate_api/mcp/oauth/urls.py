@@ -8,7 +8,14 @@ from __future__ import annotations
 from django.urls import path
 
 from automate_api.mcp.oauth.provider import ISSUER_PATH, RESOURCE_PATH
-from automate_api.mcp.oauth.views import ConsentView, RevokeView, TokenView, resource_metadata, server_metadata
+from automate_api.mcp.oauth.views import (
+    ConsentView,
+    RevokeView,
+    TokenView,
+    register,
+    resource_metadata,
+    server_metadata,
+)
 from automate_ui.navigation.admin_pages import staff
 
 app_name = "automate_oauth"
@@ -19,4 +26,6 @@ urlpatterns = [
     staff(f"{ISSUER_PATH}/authorize/", ConsentView.as_view(), "authorize"),
     path(f"{ISSUER_PATH}/token/", TokenView.as_view(), name="token"),
     path(f"{ISSUER_PATH}/revoke/", RevokeView.as_view(), name="revoke"),
+    path(f"{ISSUER_PATH}/register", register, name="register"),
+    path(f"{ISSUER_PATH}/register/", register),
 ]

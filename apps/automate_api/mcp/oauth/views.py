@@ -18,15 +18,16 @@ from django.views.decorators.http import require_safe
 from oauth2_provider import views as provider_views
 from oauth2_provider.exceptions import OAuthToolkitError
 from oauth2_provider.models import get_application_model
-from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
+from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error, InvalidClientIdError
 
 from automate_api.mcp.oauth.connections import connect_client, is_own_resource
-from automate_api.mcp.oauth.fetcher import asked_by_person
+from automate_api.mcp.oauth.fetcher import asked_by_person, client_problem
 from automate_api.mcp.oauth.provider import SCOPES, TICKED, WRONG_RESOURCE, issuer, resource
 from automate_api.screens.scope_words import grouped
 from automate_governance.admin_site import admin_site, reverse
 from automate_ui.navigation.http import current_person
 
+METADATA_DOCUMENTS = "https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/"
 WITHOUT_PKCE = "A code challenge with the method S256 is required."
 
 
@@ -63,6 +64,23 @@ def server_metadata(request: HttpRequest) -> HttpResponse:
         "scopes_supported": list(SCOPES),
     }
     return _public(document)
+
+
+@csrf_exempt
+def register(request: HttpRequest) -> HttpResponse:
+    """Refuses dynamic registration (RFC 7591), and says what takes its place."""
+    site = settings.AUTOMATE_SITE_URL.rstrip("/")
+    problem = {
+        "error": "invalid_request",
+        "error_description": (
+            "Clients are not registered here. Send the HTTPS URL of your client ID metadata document as client_id. "
+            f"The metadata of this authorization server is at {site + reverse('automate_oauth:server')}."
+        ),
+        "error_uri": METADATA_DOCUMENTS,
+    }
+    response = _public(problem)
+    response.status_code = 400
+    return response
 
 
 def _public(document: dict[str, Any]) -> HttpResponse:
@@ -145,6 +163,14 @@ class ConsentView(provider_views.AuthorizationView):  # type: ignore[misc]  # un
             "client_host": urlsplit(client_id).hostname or client_id,
             "returns_to": urlsplit(context.get("redirect_uri") or "").netloc,
         }
+
+    def error_response(self, error: Any, application: Any, **kwargs: Any) -> HttpResponseBase:
+        """The page of an error. That of an unknown client says what is the matter with its document."""
+        if isinstance(error.oauthlib_error, InvalidClientIdError):
+            given = self.request.POST if self.request.method == "POST" else self.request.GET
+            error.oauthlib_error.description = client_problem(given.get("client_id", ""))
+        answer: HttpResponseBase = super().error_response(error, application, **kwargs)
+        return answer
 
     def _refusal(self, resources: list[str], given: Mapping[str, Any]) -> HttpResponseBase | None:
         """The answer to a request for another resource, or without PKCE."""

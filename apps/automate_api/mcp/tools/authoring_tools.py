@@ -8,8 +8,18 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from automate_api.mcp.callers import Caller
-from automate_api.mcp.tools.draft_tools import DRAFT_REV, SCOPES, describe_conflict, describe_state
-from automate_api.mcp.tools.tool import WORKFLOW, Arguments, Hints, Tool, ToolError, ToolResult, get_workflow
+from automate_api.mcp.tools.draft_tools import CONFLICT, DRAFT_REV, SCOPES, STATE, describe_conflict, describe_state
+from automate_api.mcp.tools.tool import (
+    TEXT,
+    WORKFLOW,
+    Arguments,
+    Hints,
+    Tool,
+    ToolError,
+    ToolResult,
+    get_workflow,
+    rows,
+)
 from automate_api.v1.not_found import not_found
 from automate_authoring import copies, workflows
 from automate_authoring.drafts import commands
@@ -134,6 +144,17 @@ def _replace_draft(caller: Caller, arguments: Arguments) -> ToolResult:
     return ToolResult(content=redact(content, patterns=False), audited=audited)
 
 
+_STATUS = {"enum": [*Workflow.Status.values]}
+_TEXTS = {"type": "array", "items": TEXT}
+_LINE = {
+    "workflow": TEXT,
+    "name": TEXT,
+    "description": TEXT,
+    "status": _STATUS,
+    "published_version": {"type": ["integer", "null"]},
+    "has_unpublished_changes": {"type": "boolean"},
+    "url": TEXT,
+}
 TOOLS = (
     Tool(
         name="list_workflows",
@@ -141,10 +162,11 @@ TOOLS = (
         description="List the workflows that you can view, drafts included, by slug. Pass `next` as `cursor` for more.",
         properties={
             "query": {"type": "string", "maxLength": 200, "default": "", "description": "Words of the name."},
-            "status": {"enum": [*Workflow.Status.values]},
+            "status": _STATUS,
             "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
             "cursor": {"type": "string", "maxLength": 100},
         },
+        results={"workflows": rows(**_LINE), "next": TEXT},
         scopes=("workflow:view",),
         answer=_list_workflows,
     ),
@@ -164,6 +186,7 @@ TOOLS = (
             "document": _DOCUMENT,
             "yaml": _YAML,
         },
+        results=STATE | {"status": _STATUS, "to_set_up": _TEXTS, "triggers_off": _TEXTS},
         scopes=(*SCOPES, "workflow:add"),
         hints=Hints(),
         answer=_create_workflow,
@@ -177,6 +200,7 @@ TOOLS = (
         ),
         properties={"workflow": WORKFLOW, "rev": DRAFT_REV, "document": _DOCUMENT, "yaml": _YAML},
         required=("workflow", "rev"),
+        results=STATE | CONFLICT,
         scopes=SCOPES,
         hints=Hints(destructive=True),
         answer=_replace_draft,

@@ -8,10 +8,13 @@ from typing import Any
 import msgspec
 
 from automate_api.mcp.callers import Caller
-from automate_api.mcp.run_results import describe_run
-from automate_api.mcp.tools.draft_tools import SCOPES, describe_problems
+from automate_api.mcp.run_results import RUN_SCHEMA, describe_run
+from automate_api.mcp.tools.draft_tools import PROBLEMS, SCOPES, describe_problems
 from automate_api.mcp.tools.tool import (
+    NUMBER,
+    OBJECT,
     RUN,
+    TEXT,
     WORKFLOW,
     Arguments,
     Hints,
@@ -21,6 +24,7 @@ from automate_api.mcp.tools.tool import (
     get_run,
     get_workflow,
     read_run_id,
+    rows,
 )
 from automate_authoring.test_runs import start
 from automate_authoring.test_runs.decisions import Decision
@@ -128,6 +132,17 @@ def _value(stored: Any, file: str | None) -> Any:
         return stored
 
 
+_ATTEMPT: dict[str, Any] = {"path": TEXT, "attempt": NUMBER, "status": TEXT, "error": OBJECT, "output": {}}
+_FAILED: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "key": TEXT,
+        "path": TEXT,
+        "attempts": rows(**_ATTEMPT),
+        "input": {},
+        "log": {"type": "array", "items": TEXT},
+    },
+}
 TOOLS = (
     Tool(
         name="dry_run",
@@ -154,6 +169,9 @@ TOOLS = (
             },
         },
         required=("workflow",),
+        results=RUN_SCHEMA["properties"]
+        | {"problems": PROBLEMS}
+        | {"steps": rows(**_ATTEMPT, predicted_effects={"type": "array"}, output_is_assumed={"type": "boolean"})},
         scopes=(*SCOPES, "workflow:view_payload"),
         hints=Hints(idempotent=True),
         answer=_dry_run,
@@ -164,6 +182,7 @@ TOOLS = (
         description="Explain why a run failed: its error, the attempts of the failed step, its input and its log.",
         properties={"run": RUN},
         required=("run",),
+        results=RUN_SCHEMA["properties"] | {"has_ended": {"type": "boolean"}, "failed_step": _FAILED},
         scopes=("workflow:view",),
         answer=_explain_run,
     ),

@@ -9,7 +9,7 @@ import msgspec
 
 from automate_api.mcp.callers import Caller
 from automate_api.mcp.tools.draft_tools import SCOPES
-from automate_api.mcp.tools.tool import Arguments, Tool, ToolError, ToolResult
+from automate_api.mcp.tools.tool import NUMBER, OBJECT, TEXT, Arguments, Tool, ToolResult, rows, wrong_cursor
 from automate_api.v1.not_found import not_found
 from automate_authoring.drafts.parsing import STEPS, TRIGGERS
 from automate_authoring.drafts.values import KIND_LABELS, TRIGGER_LABELS
@@ -49,7 +49,7 @@ def _search_actions(caller: Caller, arguments: Arguments) -> ToolResult:
 
 def _read_cursor(cursor: str) -> int:
     if not (cursor.isascii() and cursor.isdigit()):
-        raise ToolError(translated(text("%(cursor)s is no cursor of this list.", cursor=repr(cursor))))
+        raise wrong_cursor(cursor)
     return int(cursor)
 
 
@@ -121,6 +121,20 @@ def _template(template: Template) -> dict[str, Any]:
     }
 
 
+_FIELDS = {"type": ["array", "null"], "items": {"type": "object", "properties": {"name": TEXT}}}
+_FOUND = {
+    "kind": TEXT,
+    "action": TEXT,
+    "trigger": TEXT,
+    "title": TEXT,
+    "description": TEXT,
+    "effect": TEXT,
+    "fields": _FIELDS,
+    "inputs": _FIELDS,
+    "outputs": _FIELDS,
+    "connections": {"type": "array", "items": TEXT},
+}
+_TEMPLATE = {"template": TEXT, "name": TEXT, "summary": TEXT, "category": TEXT, "needs": OBJECT}
 TOOLS = (
     Tool(
         name="search_actions",
@@ -132,6 +146,7 @@ TOOLS = (
             "`trigger` as the kind of add_trigger."
         ),
         properties={"query": _QUERY, "limit": _LIMIT, "cursor": {"type": "string", "maxLength": 9, "default": "0"}},
+        results={"actions": rows(**_FOUND), "found": NUMBER, "next": TEXT, "hint": TEXT},
         scopes=SCOPES,
         answer=_search_actions,
     ),
@@ -140,6 +155,7 @@ TOOLS = (
         title="Search templates",
         description="Find workflow templates. With `template`, read the document of one, as an example to build from.",
         properties={"query": _QUERY, "limit": _LIMIT, "template": {"type": "string", "maxLength": 100}},
+        results={"templates": rows(**_TEMPLATE), "found": NUMBER, **_TEMPLATE, "document": OBJECT},
         scopes=SCOPES,
         answer=_search_templates,
     ),

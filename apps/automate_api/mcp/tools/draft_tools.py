@@ -8,7 +8,19 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from automate_api.mcp.callers import Caller
-from automate_api.mcp.tools.tool import WORKFLOW, Arguments, Hints, Tool, ToolError, ToolResult, get_workflow
+from automate_api.mcp.tools.tool import (
+    NUMBER,
+    OBJECT,
+    TEXT,
+    WORKFLOW,
+    Arguments,
+    Hints,
+    Tool,
+    ToolError,
+    ToolResult,
+    get_workflow,
+    rows,
+)
 from automate_authoring.drafts import commands, requests
 from automate_authoring.drafts.commands import DraftState
 from automate_authoring.drafts.errors import ConflictError, RefusedError, SeveralEditsError
@@ -24,6 +36,28 @@ SCOPES = ("workflow:view", "workflow:change")
 _UNDO, _REDO = "undo", "redo"
 MOST_COMMANDS = 50
 DRAFT_REV = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
+_BY_KEY = {"type": "object", "additionalProperties": NUMBER}
+PROBLEMS = rows(level=TEXT, step=TEXT, trigger=TEXT, field=TEXT, reason=TEXT)
+#: Properties of `describe_state`, and of `describe_conflict`.
+STATE: dict[str, Any] = {
+    "workflow": TEXT,
+    "url": {"type": "string", "description": "The page where a person publishes."},
+    "revs": {
+        "type": "object",
+        "properties": {
+            "draft": NUMBER,
+            "structure": NUMBER,
+            "settings": NUMBER,
+            "last_edit": {"type": ["integer", "null"]},
+            "steps": _BY_KEY,
+            "triggers": _BY_KEY,
+        },
+    },
+    "published_version": {"type": ["integer", "null"]},
+    "problems": PROBLEMS,
+}
+CONFLICT: dict[str, Any] = {"rev": NUMBER, "other_changes": rows(who=TEXT, what=TEXT)}
+_DONE: dict[str, Any] = {"done": TEXT, "key": TEXT, "remarks": {"type": "array", "items": TEXT}}
 
 
 def _read_draft(caller: Caller, arguments: Arguments) -> ToolResult:
@@ -178,6 +212,7 @@ TOOLS = (
         description="Read the draft of a workflow: its document, its problems, and the revisions for change_draft.",
         properties={"workflow": WORKFLOW},
         required=("workflow",),
+        results=STATE | {"document": OBJECT},
         scopes=SCOPES,
         answer=_read_draft,
     ),
@@ -201,6 +236,7 @@ TOOLS = (
             "rev": DRAFT_REV,
         },
         required=("workflow",),
+        results=STATE | {"changed": {"type": "boolean"}} | _DONE | {"edits": rows(**_DONE)} | CONFLICT,
         scopes=SCOPES,
         hints=Hints(destructive=True),
         answer=_change_draft,
@@ -211,6 +247,7 @@ TOOLS = (
         description="List what keeps a draft from being published, and what the review warns of.",
         properties={"workflow": WORKFLOW},
         required=("workflow",),
+        results={"publishable": {"type": "boolean"}, "problems": PROBLEMS},
         scopes=SCOPES,
         answer=_validate_draft,
     ),

@@ -6,9 +6,11 @@ import uuid
 from typing import Any
 
 from automate_api.mcp.callers import Caller
-from automate_api.mcp.run_results import RunResult, find_run, find_run_row
+from automate_api.mcp.run_results import RUN_SCHEMA, RunResult, find_run, find_run_row
 from automate_api.mcp.tools.tool import (
+    OBJECT,
     RUN,
+    TEXT,
     WORKFLOW,
     Arguments,
     Hints,
@@ -20,7 +22,8 @@ from automate_api.mcp.tools.tool import (
     get_workflow,
     read_key,
     read_run_id,
-    write_moment,
+    rows,
+    wrong_cursor,
 )
 from automate_api.mcp.tools.workflow_tools import (
     SCOPES,
@@ -38,6 +41,7 @@ from automate_core.states import RunStatus
 from automate_governance.permissions import permitted
 from automate_governance.texts import translated
 from automate_plugins import text
+from automate_plugins.typed_values import write_moment
 
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
 
@@ -62,13 +66,20 @@ def _list_runs(caller: Caller, arguments: Arguments) -> ToolResult:
     if status := arguments.get("status"):
         runs = runs.filter(status=status)
     if cursor := arguments.get("cursor"):
-        runs = runs.filter(pk__lt=read_run_id({"run": cursor}))
+        runs = runs.filter(pk__lt=_read_cursor(cursor))
     most = arguments.get("limit", 20)
     rows = list(runs.order_by("-id")[: most + 1])
     content: dict[str, Any] = {"runs": [_line(run) for run in rows[:most]]}
     if len(rows) > most:
         content["next"] = str(rows[most - 1].pk)
     return ToolResult(content=content)
+
+
+def _read_cursor(cursor: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(cursor)
+    except ValueError:
+        raise wrong_cursor(cursor) from None
 
 
 def _line(run: ExecutionRun) -> dict[str, Any]:
@@ -119,6 +130,15 @@ def _start_workflow(caller: Caller, arguments: Arguments) -> Pending:
     return start_tool(caller, tool, arguments.get("inputs", {}), read_key(arguments.get("idempotency_key")))
 
 
+_STATUS = {"enum": [*RunStatus.values]}
+_LINE = {
+    "run": TEXT,
+    "workflow": TEXT,
+    "status": _STATUS,
+    "created_at": TEXT,
+    "finished_at": {"type": ["string", "null"]},
+    "url": TEXT,
+}
 #: Tools for workflows that the list of tools leaves out.
 GATEWAY = (
     Tool(
@@ -126,6 +146,7 @@ GATEWAY = (
         title="Search workflows",
         description="Find workflows that you can start with start_workflow. An empty query lists them.",
         properties={"query": {"type": "string", "maxLength": 200, "default": ""}, "limit": _LIMIT},
+        results={"workflows": rows(workflow=TEXT, name=TEXT, description=TEXT, inputs=OBJECT)},
         scopes=SCOPES,
         answer=_search_workflows,
     ),
@@ -142,6 +163,7 @@ GATEWAY = (
             "idempotency_key": {"type": "string", "minLength": 1, "maxLength": MOST_KEY_LENGTH},
         },
         required=("workflow",),
+        results=RUN_SCHEMA["properties"],
         scopes=SCOPES,
         hints=Hints(destructive=True, open_world=True),
         answer=_start_workflow,
@@ -154,6 +176,7 @@ TOOLS = (
         description="Read the status of a run, its output once it has succeeded, and what it waits for.",
         properties={"run": RUN},
         required=("run",),
+        results=RUN_SCHEMA["properties"],
         scopes=("workflow:view",),
         answer=_get_run,
     ),
@@ -163,10 +186,11 @@ TOOLS = (
         description="List runs, newest first. Pass `next` of the answer as `cursor` for older ones.",
         properties={
             "workflow": WORKFLOW,
-            "status": {"enum": [*RunStatus.values]},
+            "status": _STATUS,
             "limit": _LIMIT,
             "cursor": {"type": "string", "maxLength": 36},
         },
+        results={"runs": rows(**_LINE), "next": TEXT},
         scopes=("workflow:view",),
         answer=_list_runs,
     ),
@@ -176,6 +200,7 @@ TOOLS = (
         description="Cancel a run and its sub-runs, also before it has started. Steps in progress still finish.",
         properties={"run": RUN, "reason": {"type": "string", "maxLength": 500, "default": ""}},
         required=("run",),
+        results=RUN_SCHEMA["properties"],
         scopes=("workflow:view", "workflow:run"),
         hints=Hints(destructive=True, idempotent=True),
         answer=_cancel_run,

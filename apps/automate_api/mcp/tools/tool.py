@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +31,10 @@ type Answer = Callable[[Caller, Arguments], "ToolResult | Pending"]
 #: Arguments that several tools have.
 WORKFLOW = {"type": "string", "description": "Slug of the workflow.", "maxLength": 100}
 RUN = {"type": "string", "description": "ID of the run.", "minLength": 32, "maxLength": 36}
+#: Properties of results that several tools have.
+TEXT = {"type": "string"}
+NUMBER = {"type": "integer"}
+OBJECT = {"type": "object"}
 MAX_RESULT = 100_000  #: characters of JSON
 #: Errors of the core whose message is for the caller.
 REFUSALS = (
@@ -107,6 +110,7 @@ class Tool:
     description: str
     properties: dict[str, Any]
     required: tuple[str, ...] = ()
+    results: dict[str, Any]  #: properties of the result; none is required, since an error may have others of them
     scopes: tuple[str, ...]
     hints: Hints = READS
     answer: Answer
@@ -116,11 +120,21 @@ class Tool:
         """The JSON Schema of its arguments."""
         return object_schema(self.properties, self.required)
 
+    @property
+    def output_schema(self) -> dict[str, Any]:
+        """The JSON Schema of its results."""
+        return {"type": "object", "properties": self.results}
+
 
 def object_schema(properties: Mapping[str, Any], required: Iterable[str] = ()) -> dict[str, Any]:
     """The JSON Schema of an object with these properties and no others."""
     schema = {"type": "object", "properties": dict(properties), "additionalProperties": False}
     return schema | ({"required": list(required)} if required else {})
+
+
+def rows(**properties: Any) -> dict[str, Any]:
+    """The JSON Schema of a list of objects that have these properties."""
+    return {"type": "array", "items": {"type": "object", "properties": properties}}
 
 
 def check_arguments(schema: Mapping[str, Any], arguments: Any) -> None:
@@ -177,6 +191,11 @@ def read_run_id(arguments: Arguments) -> uuid.UUID:
         raise ToolError(translated(text("%(run)s is not the id of a run.", run=repr(arguments["run"])))) from None
 
 
+def wrong_cursor(cursor: str) -> ToolError:
+    """The error of a cursor that no page of a list gave."""
+    return ToolError(translated(text("%(cursor)s is no cursor of this list.", cursor=repr(cursor))))
+
+
 def get_run(caller: Caller, run_id: uuid.UUID, verb: str = "view") -> ExecutionRun:
     """The run that the caller may do `verb` on. Raises NotFoundError, as for one that does not exist."""
     runs = ExecutionRun.objects.select_related("workflow", "version")
@@ -184,8 +203,3 @@ def get_run(caller: Caller, run_id: uuid.UUID, verb: str = "view") -> ExecutionR
     if found is None:
         raise not_found(ExecutionRun, run_id)
     return found
-
-
-def write_moment(moment: dt.datetime) -> str:
-    """A moment as the REST API writes it."""
-    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -21,6 +21,7 @@ from automate_governance.people.labels import group_label
 from automate_governance.people.names import display_name, sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, User, can, narrowed_workflows, permitted
 from automate_plugins import text
+from automate_plugins.typed_values import write_moment
 
 type Review = Literal["succeeded", "failed", "again"]
 #: Outcomes of a review: it took effect, it did not, or it did not and runs again.
@@ -302,7 +303,7 @@ def _locked(wait: Wait) -> tuple[ExecutionRun, Wait]:
 
 def _answer(wait: Wait, run: ExecutionRun, by: Person, **outcome: Any) -> None:
     """Resolve a locked wait with a person's decision, and wake its run."""
-    resolution.resolve_wait(wait, run, {**outcome, "by": sign_in_name(by), "at": database.now().isoformat()})
+    resolution.resolve_wait(wait, run, {**outcome, "by": sign_in_name(by), "at": write_moment(database.now())})
 
 
 def _check_open(wait: Wait, run: ExecutionRun) -> None:

@@ -25,6 +25,7 @@ from automate_operations.notifications.channels.base import Channel, rule_of
 from automate_operations.notifications.channels.contract import NotDeliveredError
 from automate_operations.notifications.rule_values import Incident, RuleValues, Target
 from automate_plugins import text
+from automate_plugins.typed_values import write_moment
 
 WEBHOOK_SECONDS = 15.0
 _RETRYABLE_STATUSES = {408, 425, 429}  #: statuses below 500 after which the same may go well
@@ -79,7 +80,7 @@ def webhook_payload(notification: Notification) -> dict[str, Any]:
     """The payload of a webhook."""
     return {
         "type": f"notification.{notification.kind}",
-        "timestamp": dt.datetime.now(dt.UTC).isoformat(),
+        "timestamp": write_moment(dt.datetime.now(dt.UTC)),
         "data": {
             "id": str(notification.pk),
             "count": notification.count,

@@ -113,7 +113,7 @@ class LiveHub:
 
     async def watch(
         self,
-        run_id: uuid.UUID,
+        watch: RunWatch,
         after: int,
         *,
         user: User,
@@ -123,14 +123,12 @@ class LiveHub:
         """(sequence, HTML, whether the run has ended) for each change after `after`, and None as a heartbeat.
 
         The HTML is in the language and time zone of `locale`. It ends with the run, with the permission, or after ten
-        minutes; at once for a person who has enough streams.
+        minutes.
         """
-        if run_hub.has_enough(user):
-            return
         loop = asyncio.get_running_loop()
         until = loop.time() + STREAM_SECONDS
         beats = 0
-        with run_hub.watch(run_id, user) as watch, self._viewing(Watched(run_id, view, locale), user, watch) as seen:
+        with run_hub.following(watch), self._viewing(Watched(watch.run_id, view, locale), user, watch) as seen:
             place, viewer = seen
             while viewer.may and not run_hub.is_closing and loop.time() < until:
                 patch = place.patch

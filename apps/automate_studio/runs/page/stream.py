@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from automate_core.models import ExecutionRun
 from automate_core.states import FINAL_RUN_STATES
 from automate_governance.permissions import User, permitted
+from automate_operations.queries.run_watch import RunWatch, WatchedStream
 from automate_operations.queries.run_watch import hub as run_hub
 from automate_studio.runs.page.live_hub import ViewerLocale, hub
 from automate_studio.runs.page.page import load_run
@@ -44,13 +45,14 @@ async def run_stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBas
     may = await sync_to_async(_may_watch)(user, run_id)
     if not may:
         raise Http404
-    if run_hub.has_enough(user):
+    watch = run_hub.reserve(run_id, user)
+    if watch is None:
         problem = _("You have too many live run pages open. Close some of them.")
         return HttpResponse(problem, status=429, content_type="text/plain; charset=utf-8")
     after = parse_number(request.GET.get("after"))
     view, locale = RunView.from_query(request.GET), ViewerLocale.current()  # the stream outlives the request's locale
     return StreamingHttpResponse(
-        _stream_events(user, run_id, -1 if after is None else after, view, locale),
+        WatchedStream(watch, _stream_events(user, watch, -1 if after is None else after, view, locale)),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
     )
@@ -65,10 +67,10 @@ def _may_watch(user: User, run_id: uuid.UUID) -> bool:
 
 
 async def _stream_events(
-    user: User, run_id: uuid.UUID, after: int, view: RunView, locale: ViewerLocale
+    user: User, watch: RunWatch, after: int, view: RunView, locale: ViewerLocale
 ) -> AsyncIterator[str]:
     yield "retry: 1000\n\n"
-    async for change in hub.watch(run_id, after, user=user, view=view, locale=locale):
+    async for change in hub.watch(watch, after, user=user, view=view, locale=locale):
         yield _format_event(*change) if change else ": alive\n\n"
 
 

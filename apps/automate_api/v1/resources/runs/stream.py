@@ -15,7 +15,6 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext as _
@@ -26,6 +25,7 @@ from automate_api.tokens.use import narrowed
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.not_found import NotFoundError
 from automate_api.v1.problems import ProblemError
+from automate_api.v1.rendering import Encoder
 from automate_api.v1.resources.runs.runs import describe_pending, describe_run, find_run
 from automate_api.v1.resources.runs.steps import attempts_of, describe_attempt, record_view
 from automate_core.definition.step_paths import key_of
@@ -33,7 +33,7 @@ from automate_core.models import ExecutionRun, RunLog
 from automate_core.runs.lookup import PendingStart
 from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_governance.permissions import can
-from automate_operations.queries.run_watch import HEARTBEAT_SECONDS, STREAM_SECONDS, hub
+from automate_operations.queries.run_watch import HEARTBEAT_SECONDS, STREAM_SECONDS, RunWatch, WatchedStream, hub
 
 router = Router()
 
@@ -79,10 +79,11 @@ async def stream_run(request: TokenRequest, run_id: uuid.UUID) -> HttpResponseBa
         return HttpResponse(status=204)
     if not is_stream:
         return _respond(HttpResponse, f"{_RETRY}{changes.events}")
-    if hub.has_enough(request.auth):
+    watch = hub.reserve(run_id, request.auth)
+    if watch is None:
         detail = _("This token has too many open streams. Close some of them.")
         raise ProblemError(429, detail, code="too_many_streams")
-    return _respond(StreamingHttpResponse, _stream(request, run_id, after, changes))
+    return _respond(StreamingHttpResponse, WatchedStream(watch, _stream(request, watch, after, changes)))
 
 
 def _last_event_id(request: TokenRequest) -> int:
@@ -101,11 +102,11 @@ def _respond[R: HttpResponseBase](kind: Callable[..., R], content: Any) -> R:
     return kind(content, content_type="text/event-stream", headers=headers)
 
 
-async def _stream(request: TokenRequest, run_id: uuid.UUID, after: int, changes: Changes | None) -> AsyncIterator[str]:
+async def _stream(request: TokenRequest, watch: RunWatch, after: int, changes: Changes | None) -> AsyncIterator[str]:
     """The events after a sequence. Holds no database connection between two changes."""
     loop = asyncio.get_running_loop()
     until = loop.time() + STREAM_SECONDS
-    with hub.watch(run_id, request.auth) as watch:
+    with hub.following(watch):
         yield _RETRY
         while changes is not None:
             if changes.events:
@@ -114,7 +115,7 @@ async def _stream(request: TokenRequest, run_id: uuid.UUID, after: int, changes:
             if changes.is_over or hub.is_closing or loop.time() >= until:
                 return
             await watch.wait(after, HEARTBEAT_SECONDS)
-            changes = await asyncio.to_thread(_read_next, request, run_id, after)
+            changes = await asyncio.to_thread(_read_next, request, watch.run_id, after)
             if changes is not None and not changes.events:
                 yield ": alive\n\n"
 
@@ -176,4 +177,4 @@ def _format(name: str, data: dict[str, Any], *, seq: int | None = None) -> str:
     return f"{'' if seq is None else f'id: {seq}\n'}event: {name}\ndata: {document}\n\n"
 
 
-_ENCODER = DjangoJSONEncoder(ensure_ascii=False)
+_ENCODER = Encoder(ensure_ascii=False)
