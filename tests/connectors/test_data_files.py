@@ -49,6 +49,17 @@ def test_excel_goes_both_ways_and_holds_no_formula():
     assert not files.unclosed
 
 
+@pytest.mark.parametrize(
+    "rows", [[{"name": "a\x0bb"}], [{"a\x00b": 1}], [{"name": {"inside": "\x1b"}}, {"name": "\x07"}]]
+)
+def test_a_text_that_excel_cannot_hold_is_named(rows):
+    files = MemoryFiles()
+    with pytest.raises(ConnectorError) as caught:
+        call(files, "write_excel", filename="orders", items=rows)
+    assert (caught.value.code, "has a control character" in caught.value.message) == ("invalid_input", True)
+    assert files.contents.keys() == {"sample"} and not files.unclosed
+
+
 def test_csv_of_other_programs_is_read():
     files, file = given("name;größe\r\nÄnne;1".encode("cp1252"), "a.csv", "text/csv")
     assert call(files, "read_csv_file", file=file, delimiter=";")["items"] == [{"name": "Änne", "größe": "1"}]
