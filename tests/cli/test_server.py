@@ -321,10 +321,11 @@ def test_workflows_are_pulled_changed_and_pushed(signed_in, workflow, owner, liv
     assert cli("workflows", "publish", "greet", "--rev", str(made.rev)).code == 1
     assert cli("workflows", "publish", "greet", "--message", "New name").out == "greet: version 2 is published\n"
 
-    ours = file.read_text()
-    file.write_text(ours.replace("Salute", "Theirs"))
-    assert cli("workflows", "push", "greet").code == 0
-    file.write_text(ours.replace("Salute", "Ours"))
+    theirs = home / "work" / "theirs" / "greet.yaml"
+    assert cli("workflows", "pull", "greet", "--dir", "theirs").code == 0
+    theirs.write_text(theirs.read_text().replace("Salute", "Theirs"))
+    assert cli("workflows", "push", "theirs/greet.yaml").code == 0
+    file.write_text(file.read_text().replace("Salute", "Ours"))
     conflict = cli("workflows", "push", "greet")
     assert conflict.code == 1 and f"has the revision {made.rev + 2} now" in conflict.err
     forced = cli("workflows", "push", "greet", "--force", "--publish", "--json").json()[0]
@@ -377,12 +378,13 @@ def test_a_file_whose_first_line_names_its_draft_is_read(signed_in, workflow, ow
     assert "# automate" not in file.read_text()
 
 
-def test_workflows_without_a_file_are_removed_after_a_question(signed_in, workflow, owner, home, monkeypatch):
+def test_workflows_without_a_file_are_removed_after_a_question(signed_in, workflow, owner, home, drain):
     ran, kept = workflow(GREET), workflow(FAIL)
     for slug in ("noted", "unused"):
         workflow(NOTED.replace("noted", slug))
     cli, work = signed_in(owner), home / "work"
     assert cli("runs", "start", "greet", "--input", "who=Ada").code == 0
+    drain()
     assert cli("workflows", "pull", "fail", "unused").code == 0
     assert cli("workflows", "push", "fail", "--prune").code == 2
     broken = cli("workflows", "push", "fail", "missing", "--prune", "--yes")
