@@ -12,6 +12,7 @@ import zipfile
 
 import openpyxl
 import pytest
+from openpyxl.worksheet._writer import ALL_TEMP_FILES
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.data import DataConnector
@@ -58,6 +59,7 @@ def test_a_text_that_excel_cannot_hold_is_named(rows):
         call(files, "write_excel", filename="orders", items=rows)
     assert (caught.value.code, "has a control character" in caught.value.message) == ("invalid_input", True)
     assert files.contents.keys() == {"sample"} and not files.unclosed
+    assert ALL_TEMP_FILES == [], "what was written so far is deleted"
 
 
 def test_csv_of_other_programs_is_read():
