@@ -113,7 +113,7 @@ def explain_match(event: Event, *, by: Person, workflow: Workflow | None = None)
 def _triggers(event: Event, workflows: QuerySet[Workflow]) -> QuerySet[ActiveTrigger]:
     """Triggers of the event's source, those of its type first, without call triggers of other sources."""
     found = ActiveTrigger.objects.filter(source=event_types.trigger_source(event.source), workflow__in=workflows)
-    if not event.source.startswith("call:"):
+    if not event.source.startswith(host_events.CALL_SOURCE):
         found = found.exclude(kind="call")
     is_near = Case(When(event_type__in=[event.type, ""], then=Value(0)), default=Value(1))
     return (

@@ -7,12 +7,14 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from automate_authoring.lint_rules.lint import is_plain
 from automate_authoring.pool_problems import find_pool_problems
 from automate_connectors.models import Connection
 from automate_connectors.stored.versions import hold_connectors
 from automate_core.definition.document import (
     CONNECTOR_TRIGGERS,
     ActionStep,
+    ApprovalStep,
     Definition,
     DefinitionError,
     EventTrigger,
@@ -28,6 +30,7 @@ from automate_core.definition.document import (
 from automate_core.definition.document import Trigger as TriggerPart
 from automate_core.definition.published import published_definition
 from automate_core.definition.slots import walk
+from automate_core.engine import assignees
 from automate_core.events import event_types
 from automate_core.models import WebhookEndpoint, Workflow
 from automate_core.triggers import forms, mail
@@ -88,6 +91,7 @@ def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
     found += forms.site_problems(definition)
     found += mail.site_problems(definition)
     found += find_pool_problems(definition)
+    found += _unknown_groups(definition)
     for index, trigger in enumerate(definition.triggers):
         found += unreadable(trigger, f"triggers[{index}]", people)
     by_connector = [
@@ -113,6 +117,16 @@ def unusable(definition: Definition, people: list[Person]) -> list[Problem]:
         if not all(step.connection in slugs for slugs in usable):
             found.append(_unusable_connection(step.connection, place, people))
     return found
+
+
+def _unknown_groups(definition: Definition) -> Iterator[Problem]:
+    """Groups that an approval names without an expression, and that there are not. One query, where any are named."""
+    asked = [(place, step) for place, step in walk(definition.steps) if isinstance(step, ApprovalStep)]
+    names = {name for _, step in asked for name in step.groups if is_plain(name)}
+    lost = names - assignees.find_groups(names).keys() if names else set()
+    for place, step in asked:
+        if unknown := [name for name in step.groups if name in lost]:
+            yield Problem(f"{place}.groups", text("No group is called %(names)s.", names=", ".join(unknown)))
 
 
 def check_connectors(definition: Definition) -> None:

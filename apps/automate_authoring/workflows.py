@@ -242,12 +242,16 @@ def restore(workflow: Workflow, number: int, *, by: Person, rev: int | None = No
     return True
 
 
+class HasRunsError(InUseError):
+    """A workflow cannot be deleted, but archived."""
+
+
 @transaction.atomic
 def delete(workflow: Workflow, *, by: Person) -> None:
     """Delete a workflow without runs that no published workflow calls. Raises NotPermittedError, InUseError."""
     workflow = Workflow.objects.select_for_update().get(pk=workflow.pk)
     if can(by, "delete", workflow) and workflow.runs.exists():
-        raise InUseError(text("The workflow %(slug)s has runs. Archive it instead.", slug=workflow.slug))
+        raise HasRunsError(text("The workflow %(slug)s has runs. Archive it instead.", slug=workflow.slug))
     delete_unused(workflow, by=by)
 
 

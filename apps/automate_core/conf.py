@@ -64,6 +64,7 @@ DEFAULTS: dict[str, Any] = {
     "AUTOMATE_METRICS_TOKEN": "",  # reads the metrics: a reference such as "env:METRICS_TOKEN", or the token itself
     "AUTOMATE_METRICS_NETWORKS": (),  # addresses and networks that read the metrics without a token
     "AUTOMATE_METRICS_WORKFLOWS": 20,  # workflows that metrics name, those with most runs; 0 for none
+    "AUTOMATE_RUN_CALLS": 10_000,  # runs that follow from one run by calls of workflows; 0 for no limit
     "AUTOMATE_STEP_TIMEOUT_SECONDS": 30.0,  # a step's time unless it says otherwise
 }
 

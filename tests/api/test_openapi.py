@@ -7,6 +7,8 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
+from automate_api.v1 import document as served_document
+from automate_api.v1.api import api
 from tests.conftest import ROOT
 
 
@@ -22,6 +24,25 @@ def test_the_document_is_served_without_a_token(client):
     assert served.status_code == 200
     assert served.json() == json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
     assert served.json()["openapi"].startswith("3.1")
+
+
+@pytest.mark.django_db
+def test_strangers_have_it_made_once_and_are_told_when_they_have_it(client, monkeypatch, django_assert_num_queries):
+    made = []
+    make = api.get_openapi_schema
+    monkeypatch.setattr(api, "get_openapi_schema", lambda **options: made.append(options) or make(**options))
+    served_document._made.cache_clear()
+    with django_assert_num_queries(0):
+        first, second = (client.get("/api/v1/openapi.json") for _ in range(2))
+        tag = first.headers["ETag"]
+        same = client.get("/api/v1/openapi.json", headers={"If-None-Match": f'"other", {tag}'})
+        other = client.get("/api/v1/openapi.json", headers={"If-None-Match": '"other"'})
+        asked = client.head("/api/v1/openapi.json")
+    assert len(made) == 1 and first.content == second.content == other.content
+    assert first.headers["Cache-Control"] == "public, max-age=300" and "Set-Cookie" not in first.headers
+    assert (same.status_code, same.content, same.headers["ETag"]) == (304, b"", tag)
+    assert (asked.status_code, asked.content, asked.headers["ETag"]) == (200, b"", tag)
+    assert client.post("/api/v1/openapi.json").status_code == 405
 
 
 def test_each_operation_says_what_it_does():

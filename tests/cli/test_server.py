@@ -18,6 +18,7 @@ slug: greet
 triggers: [{kind: manual, key: by_hand, inputs: [{name: who, label: Who, kind: text, required: true}]}]
 steps: [{kind: stop, key: done}]
 """
+CALLER = "{name: Fail, slug: fail, triggers: [{kind: manual, key: go}], steps: [{kind: workflow, key: call, workflow: noted}]}"  # fmt: skip
 FAIL = "{name: Fail, slug: fail, triggers: [{kind: manual, key: go}], steps: [{kind: stop, key: no, outcome: failed, message: Out of tea}]}"  # fmt: skip
 
 
@@ -299,13 +300,15 @@ def test_workflows_are_pulled_changed_and_pushed(signed_in, workflow, owner, liv
     made = workflow(GREET)
     cli, file = signed_in(owner), home / "work" / "greet.yaml"
     assert cli("workflows", "pull", "greet").code == 0
-    assert file.read_text().startswith(f"# automate: draft {made.rev} of {live_server.url}\n")
+    assert file.read_text().startswith("schema: 1\nname: Greet\n")
     assert cli("workflows", "pull", "--all").code == 0
     assert cli("workflows", "diff", "greet", "--exit-code").out == ""
-    file.write_text("# a comment\n" + file.read_text().split("\n", 1)[1])
+    file.write_text("# a comment\n" + file.read_text())
     assert cli("workflows", "diff", "greet", "--exit-code").code == 0
+    kept = home / "work" / ".automate"
+    kept.rename(home / "elsewhere")
     refused = cli("workflows", "push", "greet")
-    assert refused.code == 1 and "does not name the draft" in refused.err
+    assert refused.code == 1 and "it is not known of which draft it is a copy" in refused.err
     assert cli("workflows", "pull", "greet").code == 1
     assert cli("workflows", "pull", "greet", "--force").code == 0
 
@@ -318,10 +321,11 @@ def test_workflows_are_pulled_changed_and_pushed(signed_in, workflow, owner, liv
     assert cli("workflows", "publish", "greet", "--rev", str(made.rev)).code == 1
     assert cli("workflows", "publish", "greet", "--message", "New name").out == "greet: version 2 is published\n"
 
-    ours = file.read_text()
-    file.write_text(ours.replace("Salute", "Theirs"))
-    assert cli("workflows", "push", "greet").code == 0
-    file.write_text(ours.replace("Salute", "Ours"))
+    theirs = home / "work" / "theirs" / "greet.yaml"
+    assert cli("workflows", "pull", "greet", "--dir", "theirs").code == 0
+    theirs.write_text(theirs.read_text().replace("Salute", "Theirs"))
+    assert cli("workflows", "push", "theirs/greet.yaml").code == 0
+    file.write_text(file.read_text().replace("Salute", "Ours"))
     conflict = cli("workflows", "push", "greet")
     assert conflict.code == 1 and f"has the revision {made.rev + 2} now" in conflict.err
     forced = cli("workflows", "push", "greet", "--force", "--publish", "--json").json()[0]
@@ -336,6 +340,92 @@ def test_a_copy_is_a_draft_with_a_name_of_its_own(signed_in, workflow, owner, st
     assert (named["slug"], named["name"], named["status"]) == ("greet-3", "Welcome", "draft")
     assert "Greet (copy)" in cli("workflows", "show", "greet-2").out
     assert signed_in(stranger)("workflows", "copy", "greet").code == 1
+
+
+def test_files_are_the_same_for_every_server(signed_in, workflow, owner, live_server, home, cli):
+    made = workflow(GREET)
+    signed_in(owner)
+    file, kept = home / "work" / "greet.yaml", home / "work" / ".automate"
+    assert cli("workflows", "pull", "greet").code == 0
+    pulled = file.read_text()
+    assert live_server.url not in pulled and "# automate" not in pulled
+    assert (kept / ".gitignore").read_text() == "*\n"
+    file.write_text(pulled.replace("Greet", "Salute"))
+    assert cli("workflows", "push", "greet").code == 0
+    other = live_server.url.replace("localhost", "127.0.0.1")
+    assert cli("workflows", "push", "greet", "--server", other, AUTOMATE_TOKEN="dat_x").code != 0
+    signed_in(owner, at=other)
+    assert "it is not known" in cli("workflows", "push", "greet").err, "another server's revision says nothing"
+    assert cli("workflows", "pull", "greet").code == 0
+    assert len(list(kept.glob("*.json"))) == 2
+    assert file.read_text() == pulled.replace("Greet", "Salute")
+    assert made.slug == "greet"
+
+
+def test_a_file_whose_first_line_names_its_draft_is_read(signed_in, workflow, owner, live_server, home):
+    made = workflow(GREET)
+    cli, file = signed_in(owner), home / "work" / "greet.yaml"
+    line = f"# automate: draft {made.rev} of {live_server.url}\n"
+    file.write_text(line + GREET.replace("name: Greet", "name: Salute").lstrip())
+    written = file.read_text()
+    assert "updated" in cli("workflows", "push", "greet").out
+    assert file.read_text() == written
+    assert "not changed" in cli("workflows", "push", "greet").out, "what was pushed counts, not the line"
+    for state in (home / "work" / ".automate").glob("*.json"):
+        state.write_text("{")
+    assert "it is a copy of draft" in cli("workflows", "push", "greet").err
+    assert cli("workflows", "pull", "greet", "--force").code == 0
+    assert "# automate" not in file.read_text()
+
+
+def test_workflows_without_a_file_are_removed_after_a_question(signed_in, workflow, owner, home, drain):
+    ran, kept = workflow(GREET), workflow(FAIL)
+    for slug in ("noted", "unused"):
+        workflow(NOTED.replace("noted", slug))
+    cli, work = signed_in(owner), home / "work"
+    assert cli("runs", "start", "greet", "--input", "who=Ada").code == 0
+    drain()
+    assert cli("workflows", "pull", "fail", "unused").code == 0
+    assert cli("workflows", "push", "fail", "--prune").code == 2
+    broken = cli("workflows", "push", "fail", "missing", "--prune", "--yes")
+    assert broken.code == 2 and "nothing was deleted" in broken.err
+    there = lambda: {each["slug"]: each["status"] for each in cli("workflows", "list", "--json").json()}  # noqa: E731
+    assert len(there()) == 4
+    (work / "fail.yaml").write_text(CALLER)
+    ended = cli("workflows", "push", "fail", "unused", "--prune", "--yes", "--force")
+    assert ended.code == 1 and "noted: not deleted, because fail.yaml uses it" in ended.err
+    assert ended.out.endswith("greet: archived\n")
+    assert there() == {"greet": "archived", "fail": "active", "noted": "active", "unused": "active"}
+    assert cli("workflows", "push", "fail", "--prune", "--yes", "--json").code == 1
+    assert there().keys() == {"greet", "fail", "noted"}
+    (work / "fail.yaml").write_text(FAIL)
+    ended = cli("workflows", "push", "fail", "--prune", "--yes", "--json")
+    assert ended.json()[1:] == [{"slug": "noted", "result": "deleted"}]
+    assert cli("workflows", "push", "fail", "--prune", "--yes", "--json").json()[1:] == []
+    assert (ran.slug, kept.slug) == ("greet", "fail")
+
+
+@pytest.mark.parametrize(("answer", "left"), [("n", {"greet", "fail"}), ("y", {"fail"})])
+def test_the_question_lists_what_would_be_removed(signed_in, workflow, owner, home, monkeypatch, answer, left):
+    workflow(GREET)
+    workflow(FAIL)
+    cli = signed_in(owner)
+    assert cli("workflows", "pull", "fail").code == 0
+    monkeypatch.setattr("automate_api.cli.commands.workflows._may_ask", lambda: True)
+    asked = cli("workflows", "push", "fail", "--prune", stdin=f"{answer}\n")
+    assert asked.code == 0
+    assert "  greet  Greet (active)" in asked.err and "fail" not in asked.err
+    assert {each["slug"] for each in cli("workflows", "list", "--json").json()} == left
+
+
+def test_an_unknown_group_is_among_the_errors(signed_in, owner, home):
+    file = home / "work" / "asks.yaml"
+    step = "kind: approval, key: ask, groups: [Finance, '{{ vars.team }}'], assignees: [owner], timeout: 1d"
+    file.write_text(
+        f"name: Asks\nslug: asks\ntriggers: [{{endpoint: nowhere}}]\nvars: {{team: x}}\nsteps: [{{{step}}}]\n"
+    )
+    refused = signed_in(owner)("workflows", "push", "asks", "--publish")
+    assert refused.code == 2 and "No group is called Finance." in refused.err and "nowhere" in refused.err
 
 
 def test_a_pushed_file_creates_a_workflow_and_errors_name_its_lines(signed_in, owner, home):

@@ -12,6 +12,7 @@ import zipfile
 
 import openpyxl
 import pytest
+from openpyxl.worksheet._writer import ALL_TEMP_FILES
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.data import DataConnector
@@ -47,6 +48,18 @@ def test_excel_goes_both_ways_and_holds_no_formula():
     assert read["items"] == [{**rows[0], "more": '{"a":[1]}'}, rows[1]] and read["sheets"] == ["Orders"]
     assert call(files, "read_excel", file=written, sheet="Orders", header=False)["items"][0] == list(rows[0])
     assert not files.unclosed
+
+
+@pytest.mark.parametrize(
+    "rows", [[{"name": "a\x0bb"}], [{"a\x00b": 1}], [{"name": {"inside": "\x1b"}}, {"name": "\x07"}]]
+)
+def test_a_text_that_excel_cannot_hold_is_named(rows):
+    files = MemoryFiles()
+    with pytest.raises(ConnectorError) as caught:
+        call(files, "write_excel", filename="orders", items=rows)
+    assert (caught.value.code, "has a control character" in caught.value.message) == ("invalid_input", True)
+    assert files.contents.keys() == {"sample"} and not files.unclosed
+    assert ALL_TEMP_FILES == [], "what was written so far is deleted"
 
 
 def test_csv_of_other_programs_is_read():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from automate_connectors.adapters.github import GitHubConnector
 from automate_connectors.invocation import describe_call
 from automate_testing.contracts import PollContractTest, PollSource, Registered, WebhookContractTest, WebhookService
 from automate_testing.fakes import ScriptedHttp, answer, context
+from tests.conftest import ROOT
 from tests.connectors.conftest import real_context
 from tests.support.github import ISSUE
 
@@ -91,6 +93,17 @@ def test_searching(server, call, connection):
     params = {"query": "is:open label:bug", **REPOSITORY, "limit": 5}
     assert call(github, "search_issues", params, connection) == {"total": 12, "items": [SHOWN]}
     assert server.asked[0].query == {"q": ["is:open label:bug repo:o/r"], "per_page": ["5"]}
+
+
+def test_the_example_of_a_search_says_what_it_looks_for():
+    """GitHub refuses a search with neither from people who signed in through an app."""
+    action = next(each for each in github.actions if each.name == "search_issues")
+    help_text = str(next(field for field in action.fields if field.name == "query").help)
+    examples = [
+        help_text,
+        json.loads((ROOT / "tests/contracts/fixtures/github/search_issues.json").read_text())["params"]["query"],
+    ]
+    assert all("is:issue" in each or "is:pull-request" in each for each in examples)
 
 
 def test_a_label_that_is_not_there_is_no_error_and_a_missing_issue_is(server, call, connection):

@@ -195,6 +195,10 @@ SPOOFED = {
     "a second sender": "From: b@evil.example\nAuthentication-Results: mx.example.org; dmarc=pass header.from=example.com",
     "a result in the envelope sender": 'Authentication-Results: mx.example.org; spf=pass smtp.mailfrom="x; dmarc=pass header.from=example.com"@evil.example; dmarc=fail header.from=example.com',
     "a quote in the envelope sender": 'Authentication-Results: mx.example.org; spf=pass smtp.mailfrom="\\\"; dmarc=pass ("@evil.example; dmarc=fail header.from=example.com',
+    "no domain": "Authentication-Results: mx.example.org; dmarc=pass",
+    "the domain of the envelope": "Authentication-Results: mx.example.org; dmarc=pass smtp.mailfrom=example.com",
+    "a pass before what failed": "Authentication-Results: mx.example.org; dmarc=pass header.from=example.com; dmarc=fail header.from=example.com",
+    "a pass after what failed": "Authentication-Results: mx.example.org; dmarc=fail header.from=example.com; dmarc=pass header.from=example.com",
     "a second mailbox": "Sender: x\nAuthentication-Results: mx.example.org; spf=pass",
 }  # fmt: skip
 

@@ -50,6 +50,16 @@ def test_a_misspelt_key_of_a_manifest_is_found():
         validate_manifest(broken)
 
 
+def test_the_broker_has_a_password_and_no_port_and_is_started_again():
+    """Who can write to it can end Celery workers."""
+    broker = COMPOSE["services"]["redis"]
+    assert broker["command"][-2:] == ["--requirepass", "${REDIS_PASSWORD:-}"]
+    assert broker["profiles"] == ["celery"] and "ports" not in broker and "network_mode" not in broker
+    assert {each["restart"] for name, each in COMPOSE["services"].items() if name != "migrate"} == {"unless-stopped"}
+    assert re.search(r"^REDIS_PASSWORD=$", (DEPLOY / "automate.env.example").read_text(), re.MULTILINE)
+    assert "Restart=always" in (ROOT / "docs" / "operating.md").read_text()
+
+
 @pytest.mark.parametrize("name", ["web", "worker"])
 def test_each_deployment_has_probes_a_budget_and_no_privileges(name):
     found = {(each["kind"], each["metadata"]["name"]): each for each in MANIFESTS}

@@ -98,7 +98,9 @@ def test_people_whom_nobody_knows(draft, owner):
     known = {"kind": "approval", "key": "known", "assignees": [owner.get_username(), "{{ event.payload.who }}"]}
     lost = {"kind": "approval", "key": "lost", "assignees": ["nemo"], "groups": ["Captains"]}
     editor = draft({**known, "timeout": "1d"}, {**lost, "timeout": "1d"})
-    assert warned(editor, "The step would fail") == {("lost", "assignees"), ("lost", "groups")}
+    assert warned(editor, "The step would fail") == {("lost", "assignees")}
+    [unknown] = [each for each in editor.state.problems if "No group is called Captains." in each.reason]
+    assert (unknown.level, unknown.step, unknown.field) == ("error", "lost", "groups")
 
 
 def test_an_approver_who_is_not_active_is_named_before_publishing_and_on_the_page(draft, owner, colleague, sign_in):

@@ -1,4 +1,8 @@
-"""Workflows as YAML files: the first line of a pulled file says of which draft it is a copy."""
+"""Workflows as YAML files, and of which draft each is a copy.
+
+`.automate/SERVER.json` beside the files says it, which git ignores: so the same files go to every server. The first
+line of files that older releases wrote says it too.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from automate_api.cli.errors import BadInputError, CommandFailedError
 
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+STATE = ".automate"  #: the folder beside the files
 _ORIGIN = re.compile(r"# automate: draft (\d{1,9}) of (\S+)\r?\n")
 
 
@@ -48,9 +54,13 @@ class WorkflowFile:
             raise BadInputError(f"{self.path}: the file must be a mapping with the fields of a workflow.")
         return document
 
+    def named_workflows(self) -> set[str]:
+        """The slugs of the workflows that this one calls or follows. Raises BadInputError."""
+        return set(_texts_of("workflow", self.document()))
+
     def rev_at(self, server: str) -> int | None:
         """The `rev` of the draft of which this is a copy; None when it came from elsewhere."""
-        return self.rev if self.server == server else None
+        return _revs(self.path.parent, server).get(self.path.name, self.rev if self.server == server else None)
 
 
 def read_file(path: Path) -> WorkflowFile:
@@ -66,12 +76,12 @@ def read_file(path: Path) -> WorkflowFile:
     return WorkflowFile(path, text, whole=text)
 
 
-def write_file(path: Path, text: str, *, rev: int, server: str) -> None:
+def write_file(path: Path, text: str) -> None:
     """Replace the file as a whole. Raises CommandFailedError."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(f"# automate: draft {rev} of {server}\n{text}", encoding="utf-8", newline="\n")
+        draft.write_text(text, encoding="utf-8", newline="\n")
         if path.exists():
             draft.chmod(path.stat().st_mode & 0o7777)
         draft.replace(path)
@@ -79,6 +89,27 @@ def write_file(path: Path, text: str, *, rev: int, server: str) -> None:
         with contextlib.suppress(OSError):
             draft.unlink()
         raise CommandFailedError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def keep_rev(path: Path, rev: int, server: str) -> None:
+    """Keep that the file is a copy of this draft. Raises CommandFailedError."""
+    state, ignored = _state(path.parent, server), path.parent / STATE / ".gitignore"
+    if not ignored.exists():
+        write_file(ignored, "*\n")
+    write_file(state, json.dumps(_revs(path.parent, server) | {path.name: rev}, indent=1, sort_keys=True) + "\n")
+
+
+def _state(folder: Path, server: str) -> Path:
+    return folder / STATE / f"{quote(server, safe='')}.json"
+
+
+def _revs(folder: Path, server: str) -> dict[str, int]:
+    """The draft of each file, by its name. A state that cannot be read knows none: a push then asks for a pull."""
+    try:
+        found = json.loads(_state(folder, server).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {name: rev for name, rev in found.items() if type(rev) is int} if isinstance(found, dict) else {}
 
 
 def path_for(name: str, folder: Path = Path()) -> Path:
@@ -104,6 +135,17 @@ def _read_yaml(text: str) -> Any:
         raise ValueError(f"{line}{error.problem or error.context or 'invalid YAML'}") from None
     except (YAMLError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"invalid YAML: {error}") from None
+
+
+def _texts_of(name: str, value: Any) -> Iterator[str]:
+    """The texts below the key `name` anywhere in a JSON value."""
+    if isinstance(value, dict):
+        if isinstance(found := value.get(name), str):
+            yield found
+    elif not isinstance(value, list):
+        return
+    for each in value.values() if isinstance(value, dict) else value:
+        yield from _texts_of(name, each)
 
 
 def _as_text(value: Any) -> str:

@@ -18,7 +18,8 @@ from automate_governance.admin_site import reverse
 def serve_document(request: HttpRequest) -> HttpResponseBase:
     """The document, or 304 for who has it already."""
     content, etag = _made(reverse("automate_api:api-root"))
-    response = HttpResponse(content, content_type="application/json", headers={"Cache-Control": "public, max-age=300"})
+    headers = {"Cache-Control": "public, max-age=300", "ETag": etag}
+    response = HttpResponse(content, content_type="application/json", headers=headers)
     return get_conditional_response(request, etag=etag, response=response) or response
 
 

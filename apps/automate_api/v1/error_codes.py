@@ -31,6 +31,7 @@ NARROWER = frozenset(
         "already_ended",
         "already_rerun",
         "draft_incomplete",
+        "has_runs",
         "idempotency_in_progress",
         "idempotency_key_invalid",
         "idempotency_key_reused",

@@ -35,6 +35,7 @@ from automate_api.v1.request_ids import current_request_id
 from automate_authoring.drafts.errors import ConflictError
 from automate_authoring.library.instantiate import MissingActionsError, SettingError
 from automate_authoring.pausing import WorkflowStateError
+from automate_authoring.workflows import HasRunsError
 from automate_core.artifacts import ArtifactError
 from automate_core.database_faults import database_fault
 from automate_core.definition.document import DefinitionError, Problem
@@ -76,6 +77,7 @@ class ProblemError(Exception):
 
 #: Errors of the core whose message is the detail: the status, and a narrower code.
 _CORE_ERRORS: dict[type[Exception], tuple[int, str]] = {
+    HasRunsError: (409, "has_runs"),
     InUseError: (409, "in_use"),
     NotStartableError: (409, "not_startable"),
     WorkflowStateError: (409, "wrong_workflow_state"),

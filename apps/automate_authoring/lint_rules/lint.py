@@ -51,7 +51,9 @@ def find_cautions(definition: Definition) -> Iterator[Problem]:
     """Find cautions with their places in the document."""
     yield from _payments_without_error_handling(definition)
     yield from _starts_itself(definition)
-    yield from (Problem(place, reason) for place, _, reason in missing_approvers(definition))
+    for place, _, reason in missing_approvers(definition):
+        if not place.endswith(".groups"):  # an error already
+            yield Problem(place, reason)
     yield from open_route_problems(definition)
     yield from find_unsent_callbacks(definition)
     yield from find_payload_gaps(definition)

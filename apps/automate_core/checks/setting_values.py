@@ -120,6 +120,7 @@ RULES: dict[str, Rule] = {
     "AUTOMATE_FORM_SECONDS": _number(0),
     "AUTOMATE_FORM_FILE_BYTES": _number(0, whole=True),
     "AUTOMATE_FORM_REDIRECT_HOSTS": _NAMES,
+    "AUTOMATE_RUN_CALLS": _number(0, whole=True),
     "AUTOMATE_MAIL_DOMAIN": _TEXT,
     "AUTOMATE_MAIL_BYTES": _number(1, whole=True),
     "AUTOMATE_MAIL_RATE": _number(0, whole=True),

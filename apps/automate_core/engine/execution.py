@@ -305,6 +305,7 @@ class ExecutionEngine:
         if program is None:
             return Checkpoint(job, JobDisposition.COMPLETE, run)
         run.slug = program.workflow
+        run.root_id = host_events.platform_headers(event["source"], event["headers"]).get(host_events.ROOT_HEADER, "")
         walk = Walk(job, run, program, event, stored, max_inline_bytes=self._most_bytes, router=self._router)
         self._walks[job.id] = walk
         return walk.proceed()

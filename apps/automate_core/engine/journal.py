@@ -37,6 +37,7 @@ from automate_core.models import ExecutionRun
 from automate_core.outbox import subjects
 from automate_core.outbox.store import ClaimedJob
 from automate_core.states import RunStatus, StepStatus, WaitStatus
+from automate_core.triggers.host_events import CALL_SOURCE, ROOT_HEADER
 from automate_governance.redaction.redactor import Redactor
 from automate_plugins.texts import plain, restored, stored
 
@@ -193,13 +194,13 @@ def _assignees(wait: WaitRecord) -> Iterator[dict[str, Any]]:
 
 
 def _call(run: RunRecord, call: CallRecord) -> dict[str, Any]:
-    caller = {"automate-run": run.id, "automate-path": call.path, "automate-depth": str(run.depth + 1)}
+    follows = {"automate-depth": str(run.depth + 1), ROOT_HEADER: run.root_id or run.id}
     payload = run.redactor.document(call.payload.decode(), patterns=False)
     return {
-        "run": run.id, "id": call.event_id, "source": f"call:{call.workflow}",
+        "run": run.id, "id": call.event_id, "source": f"{CALL_SOURCE}{call.workflow}",
         "key": idempotency_key(run.id, call.path), "payload": msgspec.Raw(payload.encode()),
         "subject": subjects.guess_subject_of_json(payload),
-        "headers": caller if call.waits else {"automate-depth": caller["automate-depth"]},
+        "headers": {"automate-run": run.id, "automate-path": call.path, **follows} if call.waits else follows,
     }  # fmt: skip
 
 

@@ -119,6 +119,7 @@ class RunRecord:
     parent_id: str | None = None
     parent_path: str = ""
     depth: int = 0
+    root_id: str = ""  # the run from which it follows by calls; empty for one that no run called
     slot_key: str | None = None
     priority: int = 0
     origin: str = ""

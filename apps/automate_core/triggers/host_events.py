@@ -23,10 +23,12 @@ from automate_plugins.texts import Text, joined
 ORIGIN_HEADER = "automate-origin"
 RUN_HEADER = "automate-origin-run"
 DEPTH_HEADER = "automate-depth"
+ROOT_HEADER = "automate-root"  #: of a call: the run that the calls began with
+CALL_SOURCE = "call:"
 TEST_HEADER = "automate-test"  #: a sender's test: it starts only what asks for its very type
 
 #: Sources of events that only the platform makes: their headers name the calling run and its depth.
-_PLATFORM_SOURCES = ("call:", "run:", "model:")
+_PLATFORM_SOURCES = (CALL_SOURCE, "run:", "model:")
 
 EXACT_DIGITS = 15  #: of a decimal that a number of JSON holds as it is
 _LARGEST_EXPONENT = 300  # of such a number

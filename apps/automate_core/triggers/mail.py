@@ -39,6 +39,7 @@ REFUSALS = {
     "sender": text("sender not allowed"),
     "dmarc": text("no passed DMARC"),
     "rate": text("too many messages from one sender"),
+    "duplicate": text("copy of a message that came before"),
 }
 _SENDER = re.compile(r"([^\s@]{1,64})?@[^\s@]{1,253}")
 
@@ -127,9 +128,7 @@ def receive_message(recipient: str, content: bytes, *, envelope_sender: str | No
     message = read_message(content)
     if envelope_sender is not None:
         message = replace(message, headers={**message.headers, "return-path": f"<{envelope_sender.strip('<>')[:320]}>"})
-    named = message.message_id or hashlib.sha256(content).hexdigest()
-    # with the sender: whoever knows a message's id beforehand cannot make the real one a duplicate
-    key = hashlib.sha256(f"{address.local_part}\n{message.sender.address.lower()}\n{named}".encode()).hexdigest()
+    key = _delivery_key(address, message, content)
     source = f"mail:{address.workflow.slug}"
     with transaction.atomic():
         if settled := _settled(_lock(address), trigger, message, source, key):
@@ -158,6 +157,21 @@ def receive_message(recipient: str, content: bytes, *, envelope_sender: str | No
     return Receipt(event=ingested)
 
 
+def _delivery_key(address: InboundAddress, message: Message, content: bytes) -> str:
+    """Equal for copies of a message, whose headers differ by their ways; without an id, for the same bytes.
+
+    It has the content: whoever knows a message's id and its sender beforehand cannot make the real one a duplicate.
+    """
+    digest = hashlib.sha256()
+    named = message.message_id or hashlib.sha256(content).hexdigest()
+    said = (named, message.subject, message.date, message.text, message.html)
+    for part in (address.local_part, message.sender.address.lower(), *said):
+        digest.update(hashlib.sha256(part.encode("utf-8", "replace")).digest())
+    for attachment in message.attachments:
+        digest.update(hashlib.sha256(attachment.content).digest())
+    return digest.hexdigest()
+
+
 def _lock(address: InboundAddress) -> InboundAddress:
     """The row of an address, locked: copies of a message follow each other. Raises UnknownAddressError."""
     row = InboundAddress.objects.select_for_update(no_key=True).filter(pk=address.pk).first()
@@ -169,13 +183,18 @@ def _lock(address: InboundAddress) -> InboundAddress:
 def _settled(row: InboundAddress, trigger: MailTrigger, message: Message, source: str, key: str) -> Receipt | None:
     """The event that there is already, or the count of a refusal; None for a message that is to be stored."""
     if first := EventIngestor().find_first_delivery(source, key):
+        _count(row, "duplicate")
         return Receipt(event=first)
     if refusal := _refusal(message, trigger, source):
-        row.refused = {**row.refused, refusal: row.refused.get(refusal, 0) + 1}
-        row.refused_at = timezone.now()
-        row.save(update_fields=["refused", "refused_at"])
+        _count(row, refusal)
         return Receipt(refusal=refusal)
     return None
+
+
+def _count(row: InboundAddress, refusal: str) -> None:
+    row.refused = {**row.refused, refusal: row.refused.get(refusal, 0) + 1}
+    row.refused_at = timezone.now()
+    row.save(update_fields=["refused", "refused_at"])
 
 
 def _refusal(message: Message, trigger: MailTrigger, source: str) -> str:

@@ -506,7 +506,9 @@ def test_an_approval_whose_only_approver_left_waits(publish, run, drain, colleag
 
 
 def test_an_approver_who_left_is_left_out(publish, run, colleague):
+    group = Group.objects.create(name="nowhere")
     publish("  - {kind: approval, key: ok, assignees: [gone, colleague], groups: [nowhere], timeout: 1d}")
+    group.delete()
     assert run().status == "waiting"
     assert WaitAssignee.objects.get().user == colleague
     assert [
@@ -578,6 +580,25 @@ def test_calls_have_a_depth_limit(publish, run):
     done = run()
     assert done.status == "failed" and "more than 10 levels deep" in done.error["message"]
     assert ExecutionRun.objects.count() == 11
+
+
+@pytest.mark.parametrize("wait", ["true", "false"])
+def test_the_runs_that_follow_from_one_are_limited(publish, run, settings, wait):
+    settings.AUTOMATE_RUN_CALLS = 7
+    publish(INNER, slug="w3", triggers="[]")
+    for n in reversed(range(3)):
+        calls = f"{{kind: workflow, key: call, workflow: w{n + 1}, payload: {{n: 1}}, wait: {wait}}}"
+        publish(f"  - {{kind: for_each, key: each, items: [1, 2, 3], steps: [{calls}]}}", slug=f"w{n}",
+                triggers="[]" if n else "[{endpoint: github}]")  # fmt: skip
+    run()
+    failed = ExecutionRun.objects.filter(status="failed", error__code="too_many_runs")
+    assert {each.error["message"].split(".")[0] for each in failed} == {
+        "This run and the runs that it called have started 7 runs already"
+    }
+    followed = ExecutionRun.objects.exclude(workflow__slug="w0").count()
+    assert 7 <= followed < 10, "without the limit, 39"
+    run()
+    assert ExecutionRun.objects.exclude(workflow__slug="w0").count() >= followed + 7, "another run has its own count"
 
 
 def test_workflows_that_call_each_other_in_circles_are_not_published(publish):

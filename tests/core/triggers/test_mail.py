@@ -102,6 +102,21 @@ def test_a_message_starts_the_workflow_once(workflow, pipe, drain):
     assert run.steps.get().output == {"subject": "Order 1024"} and run.origin == "mail"
 
 
+def test_a_message_under_the_id_and_sender_of_another_does_not_keep_that_out(workflow, pipe):
+    workflow(ORDERS)
+    address = InboundAddress.objects.get().address
+    forged = MESSAGE.replace(b"Two anvils", b"Nothing")
+    swapped = MESSAGE.replace(b"%PDF-1.7", b"%PDF-1.6")
+    for content in (forged, MESSAGE, swapped):
+        assert pipe(address, content)[1].startswith("Accepted")
+    resent = b"Received: from relay.example\n" + MESSAGE.replace(b"Order 1024\n", b"Order 1024\nX-Spam: no\n")
+    for content in (MESSAGE, resent):
+        assert pipe(address, content)[1].startswith("Known")
+    assert Event.objects.count() == 3
+    row = InboundAddress.objects.get()
+    assert (row.accepted, row.refused) == (3, {"duplicate": 2}) and row.refused_at is not None
+
+
 @pytest.mark.django_db(transaction=True)
 def test_no_lock_is_held_while_files_are_stored(workflow, pipe, monkeypatch):
     """A copy that comes while a slow storage takes the files of the first one is the same event."""
@@ -192,7 +207,7 @@ def test_one_sender_has_a_limit(workflow, pipe, settings):
     codes = [pipe(address, message(number, sender="Ada@example.com"))[0] for number in range(3)]
     assert codes == [0, 0, 75] and pipe(address, message(1))[0] == 0, "it is known"
     assert pipe(address, message(9, sender="bob@example.com"))[0] == 0 and Event.objects.count() == 3
-    assert InboundAddress.objects.get().refused == {"rate": 1}
+    assert InboundAddress.objects.get().refused == {"rate": 1, "duplicate": 1}
 
 
 def test_an_address_stays_until_it_is_renewed(workflow, settings):

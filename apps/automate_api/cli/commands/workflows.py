@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,14 @@ import click
 
 from automate_api.cli.client import Client
 from automate_api.cli.commands.completion import complete_workflows
-from automate_api.cli.errors import FAILED, BadInputError, CommandFailedError, RejectedError, UnreachableError
+from automate_api.cli.errors import (
+    FAILED,
+    BadInputError,
+    CommandFailedError,
+    RejectedError,
+    UnreachableError,
+    printable,
+)
 from automate_api.cli.invocation import ApiGroup, invocation
 from automate_api.cli.output import (
     named,
@@ -28,6 +36,7 @@ from automate_api.cli.workflow_files import (
     SLUG,
     WorkflowFile,
     differences,
+    keep_rev,
     path_for,
     read_file,
     write_file,
@@ -118,7 +127,8 @@ def _pull(client: Client, slug: str, folder: Path, *, force: bool) -> dict[str, 
             f"{path} differs from the draft. Compare them with: automate workflows diff {path}. "
             "To overwrite the file, use --force."
         )
-    write_file(path, draft.text, rev=draft.rev, server=client.server)
+    write_file(path, draft.text)
+    keep_rev(path, draft.rev, client.server)
     if not invocation().as_json:
         print_note(f"{path}: draft {draft.rev}")
     return {"slug": slug, "file": str(path), "rev": draft.rev}
@@ -137,49 +147,111 @@ def _draft(client: Client, slug: str) -> ServerDraft:
 @click.option("--force", is_flag=True, help="Replace the draft even if it has changed since.")
 @click.option("--publish", "publishes", is_flag=True, help="Publish the drafts afterwards.")
 @click.option("--message", metavar="TEXT", help="What has changed, with --publish.")
+@click.option("--prune", "prunes", is_flag=True, help="Delete the workflows that none of the files is of.")
+@click.option("--yes", "agreed", is_flag=True, help="Do not ask before --prune deletes.")
 @click.pass_context
-def push(context: click.Context, files: tuple[str, ...], force: bool, publishes: bool, message: str | None) -> None:
+def push(
+    context: click.Context,
+    files: tuple[str, ...],
+    force: bool,
+    publishes: bool,
+    message: str | None,
+    prunes: bool,
+    agreed: bool,
+) -> None:
     """Replace the drafts of workflows by files, which are paths or slugs.
 
     A draft that changed since the file was pulled is not replaced. A workflow that does not exist is created. A file
-    that fails does not keep the others from being pushed.
+    that fails does not keep the others from being pushed, but then nothing is deleted. Workflows with runs are archived
+    instead of deleted.
     """
     call = invocation()
+    if prunes and not (agreed or _may_ask()):
+        raise BadInputError("To delete without a question, add --yes to --prune.")
     client = call.client()
 
     def push_file(path: Path) -> dict[str, Any]:
         return _push(client, read_file(path), force=force, publishes=publishes, message=message)
 
     pushed, code = _for_each_file(files, push_file)
+    if prunes and code:
+        print_warning("Warning: nothing was deleted, because not all files were pushed.")
+    elif prunes:
+        removed, code = _prune(client, [read_file(path_for(name)) for name in files], agreed=agreed)
+        pushed += removed
     if call.as_json:
         print_json(pushed)
     context.exit(code)
 
 
 def _for_each_file(names: Iterable[str], act: Callable[[Path], dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
-    """What `act` gives for each file, without those that fail, and the exit code: that of the failures where they have
-    one in common. Each failure is printed with the name of its file. Raises UnreachableError: no other file would fare
-    better."""
+    return _for_each(map(path_for, names), act)
+
+
+def _for_each[T](things: Iterable[T], act: Callable[[T], dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+    """What `act` gives for each file or workflow, without those that fail, and the exit code: that of the failures
+    where they have one in common. Each failure is printed with the name of its file or workflow. Raises
+    UnreachableError: no other would fare better."""
     done, codes = [], set()
-    for path in map(path_for, names):
+    for thing in things:
         try:
-            done.append(act(path))
+            done.append(act(thing))
         except UnreachableError as error:
-            raise UnreachableError(_with_file(path, error)) from None
+            raise UnreachableError(_with_name(str(thing), error)) from None
         except CommandFailedError as error:
-            print_error(_with_file(path, error), error.exit_code, as_json=invocation().as_json)
+            print_error(_with_name(str(thing), error), error.exit_code, as_json=invocation().as_json)
             codes.add(error.exit_code)
     return done, codes.pop() if len(codes) == 1 else FAILED if codes else 0
 
 
-def _with_file(path: Path, error: CommandFailedError) -> str:
-    return str(error) if str(error).startswith(str(path)) else f"{path}: {error}"
+def _with_name(name: str, error: CommandFailedError) -> str:
+    return str(error) if str(error).startswith(name) else f"{name}: {error}"
+
+
+def _may_ask() -> bool:
+    return sys.stdin.isatty()
+
+
+def _prune(client: Client, files: list[WorkflowFile], *, agreed: bool) -> tuple[list[dict[str, Any]], int]:
+    """Delete what the server has besides the workflows of these files, after a question, and archive what has runs."""
+    kept = {file.slug for file in files}
+    there = [each for each in client.items("/workflows") if each["slug"] not in kept and each["status"] != "archived"]
+    if not there:
+        return [], 0
+    if not agreed:
+        click.echo(f"No file is of these workflows of {client.server}:", err=True)
+        for each in there:
+            click.echo(printable(f"  {each['slug']}  {each['name']} ({each['status']})"), err=True)
+        if not click.confirm("Delete them, or archive those that have runs?", err=True):
+            return [], 0
+    named = {slug: file.path for file in files for slug in file.named_workflows()}
+
+    def remove(slug: str) -> dict[str, Any]:
+        if slug in named:
+            raise CommandFailedError(f"not deleted, because {named[slug]} uses it. Pull it, or change that file.")
+        return _remove(client, slug)
+
+    return _for_each([each["slug"] for each in reversed(there)], remove)  # callers are newer than what they call
+
+
+def _remove(client: Client, slug: str) -> dict[str, Any]:
+    try:
+        client.send("DELETE", path_of("workflows", slug))
+        done = "deleted"
+    except RejectedError as error:
+        if error.code != "has_runs":
+            raise
+        client.post(path_of("workflows", slug, "archive"))
+        done = "archived"
+    if not invocation().as_json:
+        print_note(f"{slug}: {done}")
+    return {"slug": slug, "result": done}
 
 
 def _push(client: Client, file: WorkflowFile, *, force: bool, publishes: bool, message: str | None) -> dict[str, Any]:
     slug = file.slug
     rev, done = _replace(client, file, slug, force=force)
-    write_file(file.path, file.text, rev=rev, server=client.server)
+    keep_rev(file.path, rev, client.server)
     result: dict[str, Any] = {"slug": slug, "file": str(file.path), "rev": rev, "result": done}
     if publishes:
         try:
@@ -202,7 +274,7 @@ def _replace(client: Client, file: WorkflowFile, slug: str, *, force: bool) -> t
     try:
         current = client.get(path)["rev"]
         if not force and base is None:
-            raise _refused(file, "it does not name the draft that it was copied from", current)
+            raise _refused(file, "it is not known of which draft it is a copy", current)
         made = client.send("PUT", path, body, {"If-Match": "*" if force else f'"{base}"'})
         return int(made["rev"]), "updated" if made["rev"] != current else "not changed"
     except RejectedError as error:

@@ -118,14 +118,16 @@ def _write_excel(params: dict[str, Any], files: Files) -> dict[str, Any]:
     rows = rows_of(params)
     columns = columns_of(params, rows)
     book = openpyxl.Workbook(write_only=True)
+    out = io.BytesIO()
     try:
         sheet = book.create_sheet(params.get("sheet") or "Sheet1")
-        if params["header"]:
-            sheet.append([_cell(cells, sheet, name) for name in columns])
-        for row in rows:
-            sheet.append([_cell(cells, sheet, row.get(name)) for name in columns])
-        out = io.BytesIO()
-        book.save(out)
+        try:
+            if params["header"]:
+                sheet.append([_cell(cells, sheet, name) for name in columns])
+            for row in rows:
+                sheet.append([_cell(cells, sheet, row.get(name)) for name in columns])
+        finally:
+            book.save(out)  # also of what is refused: it closes the sheet and deletes its temporary file
     except IllegalCharacterError as error:
         message = text("A cell has a control character, which Excel files cannot hold. Remove it with a list step.")
         raise invalid_input(message) from error

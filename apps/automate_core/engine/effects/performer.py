@@ -19,7 +19,7 @@ from automate_connectors.limits.requests import count_requests
 from automate_connectors.outbound import outbound_clients
 from automate_core import artifacts
 from automate_core.engine import assignees, event_filters
-from automate_core.engine.effects import dry_run, transactional
+from automate_core.engine.effects import descendants, dry_run, transactional
 from automate_core.engine.effects.call import CallContext, EffectCall
 from automate_core.engine.effects.database_loss import is_database_away, perform_while_away
 from automate_core.engine.effects.step_logs import StepLog
@@ -101,6 +101,8 @@ def _perform_node(call: EffectCall, outcome: EffectOutcome) -> None:
 
         outcome.output = encode_output(assignees.find_assignees(call.effect.params, note))
     elif isinstance(node, WorkflowNode):
+        run = call.walk.run
+        descendants.check_may_follow(run.root_id or run.id, run.trace_id)
         assignees.check_may_call(assignees.load_run_as(call.walk.run.version_id), node.workflow)
     elif call.walk.program.test_options is not None and call.walk.program.test_options.mode == "dry":
         dry_run.perform(call, node, outcome)
