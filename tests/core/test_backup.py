@@ -174,10 +174,20 @@ def test_wrong_passphrases_keys_and_archives_change_nothing(owner, settings, tmp
         assert (tmp_path / "keys" / "AUTOMATE_SECRETS_KEYS").read_text().split() == list(keys)
         settings.AUTOMATE_KEY_FILES = {"AUTOMATE_SECRETS_KEYS": tmp_path / "secrets-key"}
         call_command("automate_restore", str(archive))
-        assert "automate_recover_keys" not in capsys.readouterr().out, "the key that was written is one of its own"
+        said = capsys.readouterr().out
+        assert "automate_recover_keys" not in said, "the key that was written is one of its own"
+        assert f"Key written: AUTOMATE_SECRETS_KEYS: {tmp_path / 'secrets-key'}.\n" in said and ".replaced" not in said
         assert (tmp_path / "secrets-key").read_text().split() == list(keys)
         settings.AUTOMATE_SECRETS_KEYS = keys
         assert StoredSecret.objects.get(name="crm").reveal() == "a-secret-of-the-archive"
+    settings.AUTOMATE_SECRETS_KEYS = [generate_key()]
+    (tmp_path / "secrets-key").write_text("the-key-before")
+    with _elsewhere("replaced"):
+        call_command("automate_restore", str(archive))
+        said = capsys.readouterr().out
+        assert f"The key that was there is in {tmp_path / 'secrets-key.replaced'}; delete it if the folder was" in said
+    assert (tmp_path / "secrets-key.replaced").read_text() == "the-key-before"
+    settings.AUTOMATE_SECRETS_KEYS = keys
 
 
 @pytest.mark.extended

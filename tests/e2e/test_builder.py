@@ -66,6 +66,23 @@ def test_by_keyboard_alone(builder, faults, shot):
     assert faults(page) == []
 
 
+def test_the_palette_is_browsed_from_app_to_app_by_keys(builder):
+    page = builder
+    page.locator("button[data-insert='parent=route&slot=question&index=0']").click()
+    field = page.get_by_role("combobox", name="Search steps")
+    expect(field).to_be_focused()
+    apps = [group.get_attribute("aria-label") for group in page.locator("#palette [role=group]:visible").all()]
+    assert apps.index("Logic") < apps.index("Airtable") < apps.index("GitHub"), "then the apps by name"
+    chosen = page.locator("#palette [role=option][aria-selected=true]")
+    for title in apps:
+        page.keyboard.press("PageDown")
+        expect(page.locator(f"#palette [role=group][aria-label='{title}'] [aria-selected=true]")).to_be_in_viewport()
+    page.keyboard.press("PageUp")
+    assert chosen.evaluate("each => each.closest('[role=group]').ariaLabel") == apps[-2]
+    page.keyboard.press("Enter")
+    expect(page.locator("#palette")).to_be_hidden()
+
+
 def test_by_pointer(builder, faults, shot):
     page = builder
     page.locator("button[data-insert='parent=route&slot=question&index=0']").click()
@@ -78,7 +95,7 @@ def test_by_pointer(builder, faults, shot):
     shot(page, "builder-palette")
     box, width = page.locator("#palette").bounding_box(), page.viewport_size["width"]
     assert abs(box["x"] + box["width"] / 2 - width / 2) < 2 and box["y"] < 200
-    page.get_by_label("Connectors").get_by_role("option", name="Data: Set values").click()
+    page.get_by_role("group", name="Data", exact=True).get_by_role("option", name="Data: Set values").click()
     expect(card(page, "route-for_each-set")).to_be_visible()
     expect(page.locator("#problem-count")).to_have_text("No problems")
     card(page, "both").click()

@@ -117,7 +117,7 @@ def test_new_steps_are_named_in_german_and_edits_name_their_fields(workflow, own
         editor.do("add_trigger", kind="schedule", config={"every": "1h"})
     assert [editor.draft.steps[each.selected].name for each in added] == ["Genehmigung", "Anfrage senden"]
     page = read(reverse("admin:automate_governance_auditentry_changelist"), make_person("auditor", "Auditors"))
-    assert "Auslöser Zeitplan hinzugefügt" in page and "Zeitzone" in page and "Genehmiger" in page
+    assert "Auslöser Zeitplan hinzugefügt" in page and "Zeitzone" in page and "Genehmigende Personen" in page
     assert not any(raw in page for raw in ("assignees", "timezone", "schedule", "inputs", "Änderung Auslöser"))
 
 

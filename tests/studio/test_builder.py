@@ -263,7 +263,7 @@ def test_the_palette_offers_what_is_installed(builder):
     assert {offer["kind"] for offer in offers if offer["do"] == "add" and not offer["action"]} == {
         kind for kind in Step.Kind.values if kind != "action"
     }
-    for title in ("Connectors", "Logic", "People", "AI"):
+    for title in ("Logic", "People", "AI", "GitHub"):
         assert title in page.text
 
 

@@ -37,6 +37,7 @@ from automate_operations.statistics.periods import Period
 from automate_studio.overview import work as overview_work
 from automate_studio.overview.charts import build_chart
 from automate_studio.overview.work import build_work
+from automate_ui import versions
 from tests.support.audit import without_append_only
 from tests.support.events import came_to
 from tests.support.pages import HOSTILE, Page, tidy
@@ -350,7 +351,27 @@ def test_a_step_that_holds_an_approval_is_not_the_slowest(workflow, deliver, dra
     approvals.decide_approval(run.waits.get(kind="approval"), by=owner, outcome="approved")
     drain()
     made.refresh_from_db()
-    assert overview_work.slowest_steps({made.pk: made})[made.pk][0] == "Send it"
+    assert overview_work.slowest_steps({made.pk: made})[made.pk].name == "Send it"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "service"),
+    [
+        ({"url": "https://erp.example.com/orders/{{ event.id }}"}, "erp.example.com"),
+        ({"url": "/orders"}, "crm"),
+        ({"url": "https://{{ event.payload.region }}.example.com/"}, "crm"),
+        ({}, "crm"),
+    ],
+)
+def test_the_slowest_step_names_the_service_that_it_waits_for(story, sign_in, owner, inputs, service):
+    called = {"kind": "action", "key": "ask", "action": "http.request", "connection": "crm", "inputs": inputs}
+    definition = WorkflowVersion.objects.get(workflow__slug="other").definition
+    with without_append_only():
+        changed = {**definition, "steps": [called]}
+        WorkflowVersion.objects.filter(workflow__slug="other").update(definition=changed)
+        StepRun.objects.filter(path="each[1]/ask").update(path="ask")
+    versions._known.clear()
+    assert f"{service} · Ask 50" in Page(sign_in(owner).get(INDEX)).text
 
 
 def test_the_chart_draws_every_run_that_it_counts():

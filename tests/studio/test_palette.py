@@ -37,9 +37,18 @@ def offered(builder, **place):
 
 def test_groups_in_order_each_offer_with_what_it_does(builder):
     groups = offered(builder, index="0")
-    assert list(groups) == ["Suggested", "Connectors", "Logic", "People", "AI", "Triggers"]
+    assert list(groups)[:5] == ["Suggested", "Logic", "People", "AI", "Triggers"]
     assert groups["Logic"]["for each"] == {"do": "add", "kind": "for_each", "action": ""}
-    assert "data: write to log" in groups["Connectors"] and len(groups["Suggested"]) <= 6
+    assert "data: write to log" in groups["Data"] and len(groups["Suggested"]) <= 6
+
+
+def test_the_actions_are_browsed_by_app(builder):
+    """A group for each connector, by name, with nothing but its own actions."""
+    groups = offered(builder, index="0")
+    apps = list(groups)[5:]
+    assert len(apps) > 40 and apps == sorted(apps, key=str.casefold)
+    owners = {app: {each["action"].partition(".")[0] for each in groups[app].values()} for app in apps}
+    assert {app: codes for app, codes in owners.items() if len(codes) != 1} == {} and owners["GitHub"] == {"github"}
 
 
 @pytest.mark.extended

@@ -39,15 +39,21 @@ def restore_keys(stored: dict[str, str]) -> list[str]:
     for name, value in stored.items():
         path = setting("AUTOMATE_KEY_FILES").get(name)
         if path and value != current_keys()[name]:
-            write_key(Path(path), value, keep_old=True)
-            changed.append(f"{name}: {path}")
+            old = _keep_old(Path(path))
+            write_key(Path(path), value)
+            # The settings create the keys of a new folder as soon as they are read, so a file says little of its use.
+            kept = f". The key that was there is in {old}; delete it if the folder was new" if old else ""
+            changed.append(f"{name}: {path}{kept}")
     return changed
 
 
-def write_key(path: Path, value: str, *, keep_old: bool = False) -> None:
+def _keep_old(path: Path) -> Path | None:
+    """Where the key of a file is kept from now on; None where there was no file."""
+    return path.rename(path.with_name(f"{path.name}.replaced")) if path.exists() else None
+
+
+def write_key(path: Path, value: str) -> None:
     """Write a key for the owner alone. Raises OSError."""
-    if keep_old and path.exists():
-        path.rename(path.with_name(f"{path.name}.replaced"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(value + "\n")

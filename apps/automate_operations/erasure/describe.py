@@ -6,12 +6,18 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from django.db.models import Max
+from django.db.models.fields.json import KT
+
 from automate_core.models import Erasure, ErasureItem
+from automate_governance.models import AuditEntry
 from automate_operations.erasure.sources import all_kinds, all_sources
+from automate_operations.site_status.operation import BACKUP_VERBS
 from automate_plugins import ntext, text
 from automate_plugins.texts import joined
 
 MOST_LISTED = 50  #: keys of a kind
+BACKUPS = "backups"  #: a kind that no search looks into and no erasure changes
 
 #: Erased rows in the order in which people read them; the others are left out.
 _ERASED: dict[str, Callable[[int], str]] = {
@@ -49,7 +55,7 @@ def describe_erased(counts: Mapping[str, int]) -> str:
 
 
 def describe_found(erasure: Erasure) -> list[FoundKind]:
-    """What was found and is there still, by kind and state; texts to translate."""
+    """What was found and is there still, by kind and state, and last the backups; texts to translate."""
     found = []
     for kind in all_kinds().values():
         for state in ErasureItem.State:
@@ -65,9 +71,34 @@ def describe_found(erasure: Erasure) -> list[FoundKind]:
                         keys=tuple(items.order_by("pk").values_list("key", flat=True)[:MOST_LISTED]),
                     )
                 )
-    return found
+    return [*found, *_backups(erasure)]
 
 
+def _backups(erasure: Erasure) -> list[FoundKind]:
+    """The archives of `automate_backup` that were made before the erasure ended, by the trail, the newest first."""
+    made = AuditEntry.objects.filter(verb__in=BACKUP_VERBS)
+    if erasure.ended_at:
+        made = made.filter(at__lte=erasure.ended_at)
+    by_file = made.values(file=KT("changes__file")).annotate(last=Max("at")).order_by("-last")
+    files = [str(each["file"]) for each in by_file]
+    if not files:
+        return []
+    return [
+        FoundKind(
+            name=BACKUPS,
+            state=ErasureItem.State.KEPT,
+            count=len(files),
+            words=ntext("%(count)s backup that was made before", "%(count)s backups that were made before", len(files)),
+            action=_IN_BACKUPS,
+            keys=tuple(files[:MOST_LISTED]),
+        )
+    ]
+
+
+_IN_BACKUPS = text(
+    "They may hold the data, and an erasure does not change them. Delete them when your policy says so, and repeat the "
+    "erasure after you restore one."
+)
 _IN_USE = text("A run that has not ended needs them. They are left out: end or cancel the run, then search again.")
 
 

@@ -102,12 +102,13 @@ def palette_groups(
 
 
 def _all_groups(*, with_triggers: bool) -> dict[str, list[PaletteEntry]]:
-    """Actions of the installed connectors, and the engine's own step kinds."""
-    apps: list[PaletteEntry] = []
+    """The engine's own step kinds, and the actions of the installed connectors, a group for each app."""
+    apps: dict[str, list[PaletteEntry]] = {}
     minds: list[PaletteEntry] = []
-    for name in connectors.names():
-        adapter = connectors.get(name)
-        (minds if adapter.code == "llm" else apps).extend(_connector_entries(adapter))
+    adapters = [connectors.get(name) for name in connectors.names()]
+    for adapter in sorted(adapters, key=lambda adapter: translated(adapter.name).casefold()):
+        group = minds if adapter.code == "llm" else apps.setdefault(adapter.name, [])
+        group.extend(_connector_entries(adapter))
     logic = [
         PaletteEntry(
             kind=kind, name=translated(KIND_LABELS[kind]), description=translated(KIND_DESCRIPTIONS[kind]), icon=icon
@@ -141,8 +142,9 @@ def _all_groups(*, with_triggers: bool) -> dict[str, list[PaletteEntry]]:
             preset="form_page",
         ),
     ]
-    groups = {text("Connectors"): apps, text("Logic"): logic, text("People"): people, text("AI"): minds}
-    return {**groups, text("Triggers"): list(_trigger_entries())} if with_triggers else groups
+    groups = {text("Logic"): logic, text("People"): people, text("AI"): minds}
+    triggers = {text("Triggers"): list(_trigger_entries())} if with_triggers else {}
+    return {**groups, **triggers, **apps}
 
 
 def _trigger_entries() -> Iterator[PaletteEntry]:

@@ -12,7 +12,7 @@ from automate_connectors.models import Connection
 from automate_core.models import Event, StoredFile, WebhookEndpoint, Workflow, WorkflowVersion
 from automate_governance.admin_site import reverse
 from automate_governance.models import AuditEntry
-from automate_operations.erasure.describe import FoundKind
+from automate_operations.erasure.describe import BACKUPS, FoundKind
 from automate_ui.audit.actions import action_label
 from automate_ui.formatting import short_id
 
@@ -88,4 +88,5 @@ _LINKS: dict[str, Callable[[Sequence[str]], list[FoundLink]]] = {
     "draft": _admin_pages(Workflow),
     "connection": _admin_pages(Connection),
     "webhook": _admin_pages(WebhookEndpoint),
+    BACKUPS: lambda keys: [FoundLink(name) for name in keys],
 }

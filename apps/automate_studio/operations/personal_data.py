@@ -20,6 +20,7 @@ from automate_governance.permissions import SITE, can
 from automate_governance.texts import translated
 from automate_operations.erasure import erasing
 from automate_operations.erasure.describe import (
+    BACKUPS,
     FoundKind,
     describe_erased,
     describe_found,
@@ -144,6 +145,7 @@ def _describe(erasure: Erasure) -> dict[str, object]:
         "percent": progress_percent(erasure),
         "summary": translated(describe_erased(erasure.counts)),
         "rows": [FoundRow(found=each, links=find_links(each)) for each in found],
+        "may_erase": erasure.status == ErasureStatus.FOUND and any(each.name != BACKUPS for each in found),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from automate_core.definition.document import ActionStep, Definition
 from automate_core.definition.slots import walk
 from automate_core.definition.step_names import step_name
 from automate_core.definition.step_paths import key_of, parent_path, without_items
@@ -27,12 +29,22 @@ from automate_ui.versions import version_definitions
 
 SLOWEST = 5
 STOPPED_SECONDS = 60  #: of silence after which a worker is taken to have been replaced
+_HOST = re.compile(r"https?://([^/?#{}@\s]+)(?=[/?#]|$)", re.IGNORECASE)  #: one that no expression is a part of
 MOST_SLOTS = 10  #: marks that stand for a worker's slots
 
 
 @dataclass(frozen=True, kw_only=True)
+class SlowStep:
+    """A step with its average duration; `service` is the host or the connection that it waits for, "" without one."""
+
+    name: str
+    took: str
+    service: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SlowWorkflow:
-    """A workflow with its durations; `step` is the slowest step of its latest runs, with its duration."""
+    """A workflow with its durations; `step` is the slowest step of its latest runs."""
 
     workflow: Workflow
     tile: tuple[str, int] | None
@@ -42,7 +54,7 @@ class SlowWorkflow:
     p50: str
     p95: str
     line: SparkLine
-    step: tuple[str, str] | None
+    step: SlowStep | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +108,8 @@ def slowest_workflows(period: Period, counts: Mapping[int, Counts], times: Times
     ]
 
 
-def slowest_steps(workflows: Mapping[int, Workflow]) -> dict[int, tuple[str, str]]:
-    """(name, average duration) of the step that takes most of the time of a workflow's latest runs."""
+def slowest_steps(workflows: Mapping[int, Workflow]) -> dict[int, SlowStep]:
+    """The step that takes most of the time of a workflow's latest runs."""
     took: dict[int, dict[str, list[float]]] = {key: defaultdict(list) for key in workflows}
     for row in read_step_durations(workflows):
         took[row.workflow][without_items(row.path)].append(row.took)
@@ -112,9 +124,22 @@ def slowest_steps(workflows: Mapping[int, Workflow]) -> dict[int, tuple[str, str
         leaves = {path: times for path, times in paths.items() if path not in around and key_of(path) not in holders}
         if leaves:
             path, times = max(leaves.items(), key=lambda each: sum(each[1]))
-            name = step_name(definitions.get(published[key]), path)
-            found[key] = (name, format_duration(sum(times) / len(times)))
+            found[key] = SlowStep(
+                name=step_name(definition, path),
+                took=format_duration(sum(times) / len(times)),
+                service=_service(definition, key_of(path)),
+            )
     return found
+
+
+def _service(definition: Definition | None, key: str) -> str:
+    """The host of a step's URL, else its connection: what is slow when the step is."""
+    steps = walk(definition.steps) if definition else ()
+    step = next((step for _, step in steps if step.key == key and isinstance(step, ActionStep)), None)
+    if step is None:
+        return ""
+    address = _HOST.match(str(step.inputs.get("url", "")))
+    return address[1] if address else step.connection
 
 
 def _slow_workflow(
@@ -122,7 +147,7 @@ def _slow_workflow(
     counts: Counts,
     took: period_figures.Histogram,
     points: Sequence[float | None],
-    step: tuple[str, str] | None,
+    step: SlowStep | None,
 ) -> SlowWorkflow:
     success = counts.success
     return SlowWorkflow(

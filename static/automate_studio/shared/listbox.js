@@ -1,6 +1,8 @@
 /* Options under a field, by the pattern of a combobox: the focus stays in the field, where typing goes on, and
    aria-activedescendant says at which option the keys are. */
 
+const groupOf = (option) => option.closest("[role=group]");
+
 export const wordsOf = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
 
 // A name that begins so comes first, then one with such a word, a description that begins so, one with such words, and
@@ -61,7 +63,15 @@ export const listbox = (list, { choose, close, rank = rankByName, takesFirst = (
   const hear = (event) => {
     if (event.isComposing || event.altKey || event.ctrlKey || event.metaKey) return;
     const all = shown(), at = all.indexOf(active), last = all.length - 1;
-    const to = { ArrowDown: Math.min(at + 1, last), ArrowUp: at - 1, ...(active && { Home: 0, End: last }) }[event.key];
+    // Where groups begin: Page Down and Page Up go from one to the next.
+    const begins = all.flatMap((each, index) => (index && groupOf(each) === groupOf(all[index - 1]) ? [] : [index]));
+    const pages = begins.length > 1 && {
+      PageDown: begins.find((index) => index > at) ?? last,
+      PageUp: begins.findLast((index) => index < at) ?? 0,
+    };
+    const to = {
+      ArrowDown: Math.min(at + 1, last), ArrowUp: at - 1, ...(active && { Home: 0, End: last }), ...pages,
+    }[event.key];
     const taken = active ?? (takesFirst(field) ? all[0] : null);
     if (to !== undefined) point(all[to]);
     else if (event.key === "Enter" && asked && !active) takeAnswered();

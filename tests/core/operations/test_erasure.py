@@ -10,6 +10,7 @@ import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection, models
+from django.urls import reverse
 
 from automate_core.files.store import FileOwner, store_file
 from automate_core.models import (
@@ -34,13 +35,14 @@ from automate_core.runs.replay import replay_refusal
 from automate_core.runs.start_cancellation import cancel_run_or_start
 from automate_core.runs.waits import approvals
 from automate_governance import audit
-from automate_governance.models import AuditEntry
+from automate_governance.models import AuditEntry, SitePermission
 from automate_operations.erasure import erasing
 from automate_operations.erasure.sources import all_kinds, all_sources
 from automate_operations.erasure.texts import InvalidTextsError, parse_texts
 from automate_operations.retention import pinning
 from automate_operations.retention.pruning import Pace
 from automate_operations.statistics import rollup
+from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -236,6 +238,21 @@ def test_a_dry_run_is_the_default_and_changes_nothing(orders, capsys):
     changed = {name for name, rows in before.items() if rows != after[name]}
     assert changed <= {"automate_governance_auditentry", "automate_governance_auditlink"}
     assert Erasure.objects.get().texts == [] and not ErasureItem.objects.exists()
+
+
+def test_backups_are_listed_with_what_becomes_of_them(orders, admin, api, sign_in, capsys):
+    """By the command, on the page and in the API, each archive once; a search looks into none of them."""
+    for verb, name in [("started", "monday"), ("finished", "monday"), ("finished", "tuesday")]:
+        audit.record(None, f"site.backup_{verb}", SitePermission(pk=1), changes={"file": f"{name}.automate"})
+    call_command("automate_erase", ADA)
+    said = capsys.readouterr().out
+    assert "2 backups that were made before (not erased): They may hold the data" in said
+    assert "  tuesday.automate\n  monday.automate\n" in said
+    kind = api(admin, "site:erase").get(f"erasures/{Erasure.objects.get().pk}").json()["found"][-1]
+    assert (kind["kind"], kind["state"], kind["count"]) == ("backups", "kept", 2)
+    assert kind["keys"] == ["tuesday.automate", "monday.automate"] and "repeat the erasure" in kind["action"]
+    page = Page(sign_in(admin).get(reverse("studio:erasure", args=[Erasure.objects.get().pk])))
+    assert "2 backups that were made before" in page.text and "monday.automate" in page.text
 
 
 @pytest.mark.parametrize(

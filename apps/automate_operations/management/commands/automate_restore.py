@@ -38,7 +38,7 @@ class Command(EnglishCommand):
             raise CommandError(str(error), returncode=2) from error
         self.stdout.write(f"Restored: database and {result.files} stored files.")
         for line in result.keys:
-            self.stdout.write(f"Key written: {line}. The old key is beside it, with the ending .replaced.")
+            self.stdout.write(f"Key written: {line}.")
         for line in report.report_lines(result):
             self.stdout.write(line)
 
