@@ -100,3 +100,21 @@ def test_nothing_of_the_document_is_left_over():
     tags = {each["name"] for each in document["tags"]}
     assert tags == {tag for methods in document["paths"].values() for each in methods.values() for tag in each["tags"]}
     assert document["servers"]
+
+
+def test_names_are_plain_and_closed_sets_are_enums():
+    schemas = _document()["components"]["schemas"]
+    assert {"RunPage", "WorkflowSummaryPage"} <= set(schemas)
+    assert [name for name in schemas if not name.isalnum()] == []
+    closed = {"Run.origin", "ActiveTriggerState.kind", "TriggerMatch.kind", "DeadJob.kind", "AuditEntry.source"}
+    closed |= {"RunWithWaits.origin", "ServerHealth.status", "ServerHealth.worker"}
+    fields = {f"{name}.{field}": each for name, schema in schemas.items() for field, each in _properties(schema)}
+    assert [name for name in sorted(closed) if len(fields[name].get("enum", ())) < 2] == []
+    assert {"webhook", "mail", ""} <= set(fields["Run.origin"]["enum"])
+    values = [name for name, each in fields.items() if "More can follow" in each.get("description", "")]
+    assert values == ["Problem.code"], "a list of values in prose, where the document can name them"
+    assert "not_a_choice" in fields["Problem.errors"]["items"]["properties"]["code"]["enum"]
+
+
+def _properties(schema):
+    return schema.get("properties", {}).items()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from automate_api.mcp.callers import call_in_thread
+from automate_authoring.drafts import requests
 from automate_authoring.test_runs import samples
 from automate_connectors.models import Connection
 from automate_core.models import ExecutionRun, StepSample, Workflow
@@ -181,6 +183,31 @@ def test_a_dry_run_takes_outputs_and_outcomes(build, workflow, worker):
     assert dry.structured_content["steps"][-1]["output"] == {"text": "Total 5", "did": "rejected"}, dry.content
     assert unknown.is_error and "nobody" in unknown.content[0].text
     assert other.is_error and "fetch" in other.content[0].text
+
+
+def test_each_command_has_a_schema_of_its_fields(api, owner, on_site):
+    plain = api(owner).plain
+
+    async def use(site):
+        async with site.client(plain) as client:
+            return {tool.name: tool for tool in (await client.list_tools()).tools}["change_draft"].input_schema
+
+    schema = on_site(use)
+    Draft202012Validator.check_schema(schema)
+    valid = Draft202012Validator(schema)
+    listed = {each["$ref"].rpartition("/")[2] for each in schema["properties"]["command"]["anyOf"]}
+    assert listed == {*requests.TYPES, "undo", "redo"} == set(schema["$defs"])
+    for name, part in requests.TYPES.items():
+        assert set(schema["$defs"][name]["properties"]) == {"do", *part.__struct_fields__}, name
+    alone = {"workflow": "w", "command": {"do": "edit", "rev": 3, "key": "say", "set": {"notes": "x"}}}
+    several = {"workflow": "w", "rev": 3, "commands": [{"do": "add", "kind": "stop"}, {"do": "delete", "key": "say"}]}
+    assert valid.is_valid(alone) and valid.is_valid(several)
+    assert valid.is_valid({"workflow": "w", "command": {"do": "undo", "rev": 3}})
+    for wrong in (
+        {"do": "edit", "rev": 3}, {"do": "edit", "key": "say"}, {"do": "edit", "rev": 3, "key": "say", "arm": "x"},
+        {"do": "add", "rev": 3, "kind": "nothing"}, {"do": "edit", "rev": 3, "key": "Not a key"}, {"do": "x", "rev": 3},
+    ):  # fmt: skip
+        assert not valid.is_valid({"workflow": "w", "command": wrong}), wrong
 
 
 def test_a_draft_is_changed_by_commands_with_their_revision(build, workflow):

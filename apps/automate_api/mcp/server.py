@@ -61,7 +61,7 @@ def _describe_tool(tool: Tool | WorkflowTool) -> types.Tool:
         name=tool.name,
         title=tool.title,
         description=tool.description,
-        input_schema=tool.input_schema,
+        input_schema=tool.listed_schema,
         output_schema=tool.output_schema,
         annotations=types.ToolAnnotations(
             title=tool.title,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 from automate_api.v1.error_codes import CODES, FIELD_CODES
@@ -41,7 +43,7 @@ _PROBLEM = {
                 "properties": {
                     "field": {"type": "string"},
                     "message": {"type": "string"},
-                    "code": {"type": "string", "description": f"One of {', '.join(sorted(FIELD_CODES))}."},
+                    "code": {"type": "string", "enum": sorted(FIELD_CODES)},
                     "pointer": {"type": "string", "description": "JSON pointer into the definition, for its errors."},
                     "run": {"type": "string", "description": "With already_rerun and unknown_outcome: ID of the run."},
                     "step": {"type": "string", "description": "With unknown_outcome: path of the step in this run."},
@@ -95,6 +97,7 @@ _TAGS = {
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """The document of Django Ninja with what it does not know."""
+    document = _with_plain_names(document)
     document["info"]["description"] = DESCRIPTION
     components = document["components"]
     document["servers"] = [{"url": "/", "description": "The site that serves this document."}]
@@ -127,6 +130,15 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
             _describe_headers(method, operation)
     components["schemas"] = dict(sorted(_used_schemas(document).items()))
     return document
+
+
+def _with_plain_names(document: dict[str, Any]) -> dict[str, Any]:
+    """`RunPage` in place of `Page_Run_`, as generated clients name their classes."""
+    written = json.dumps(document)
+    renamed: dict[str, Any] = json.loads(re.sub(r'(["/])Page_(\w+?)_"', r'\1\2Page"', written))
+    for name, schema in renamed["components"]["schemas"].items():
+        schema["title"] = name
+    return renamed
 
 
 def _describe_headers(method: str, operation: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import msgspec
 
@@ -19,6 +19,7 @@ from automate_api.mcp.tools.tool import (
     ToolError,
     ToolResult,
     get_workflow,
+    object_schema,
     rows,
 )
 from automate_authoring.drafts import commands, requests
@@ -172,38 +173,67 @@ def describe_state(state: DraftState) -> dict[str, Any]:
     }
 
 
-def _command_lines() -> str:
-    """Each command with its fields, those that are optional in brackets."""
-    lines = []
-    for name, part in requests.TYPES.items():
-        needed = set(part.__struct_fields__) - {each.name for each in msgspec.structs.fields(part) if not each.required}
-        hints = get_type_hints(part, include_extras=True)
-        names = [_field_words(field, hints[field], required=field in needed) for field in part.__struct_fields__]
-        doc = " ".join((part.__doc__ or "").split("\n")[0].split())
-        lines.append(f"- {name}: {', '.join(each for each in names if each)}. {doc}")
-    return "\n".join(lines)
+def _command_schemas() -> dict[str, Any]:
+    """The JSON Schema of each command by its name."""
+    parts = [*requests.TYPES.values()]
+    _, schemas = msgspec.json.schema_components(parts, ref_template="#/$defs/{name}")
+    found = {name: _for_clients(schemas[part.__name__]) for name, part in requests.TYPES.items()}
+    for name in (_UNDO, _REDO):
+        words = f"The last edit, by any author: {name} it."
+        found[name] = object_schema({"do": {"const": name}, "rev": DRAFT_REV}, ["do"]) | {"description": words}
+    return found
 
 
-def _field_words(name: str, hint: Any, *, required: bool) -> str:
-    if name == "rev":
-        return ""
-    hint = getattr(hint, "__value__", hint)
-    values = [str(value) for value in get_args(hint) if isinstance(value, str)]
-    words = f"{name} ({'|'.join(values)})" if values else name
-    return words if required else f"[{words}]"
+def _for_clients(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema of msgspec in fewer words. `rev` is required where there is one command."""
+    properties = {name: _without_defaults(each) for name, each in schema["properties"].items()}
+    properties["do"], properties["rev"] = {"const": properties["do"]["enum"][0]}, DRAFT_REV
+    required = [name for name in schema["required"] if name != "rev"]
+    return object_schema(properties, required) | {"description": " ".join(schema.get("description", "").split())}
 
 
-_DESCRIPTION = f"""Change a draft by commands, as the builder does. It does not publish: a person does that, in the
+def _without_defaults(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a field; the end of a text is `$` in the patterns of JSON Schema."""
+    found = {name: value for name, value in schema.items() if name not in {"default", "title"}}
+    return found | ({"pattern": found["pattern"].replace(r"\Z", "$")} if "pattern" in found else {})
+
+
+def _one_of(names: Iterable[str], *required: str) -> dict[str, Any]:
+    """One command of those names."""
+    schema = {"type": "object", "anyOf": [{"$ref": f"#/$defs/{name}"} for name in names]}
+    return schema | ({"required": list(required)} if required else {})
+
+
+_DESCRIPTION = """Change a draft by commands, as the builder does. It does not publish: a person does that, in the
 builder. Give several `commands` together with `rev`, which is `revs.draft` of read_draft or the last change: all of
 them are made in turn, or none. They need no `rev` of their own, and can name steps that earlier ones add: the key of a
 new step is its name in lower case with underscores. Or give one `command` with `do`, its own `rev` and its fields:
 `revs.steps.KEY` for commands on the fields of one step, `revs.triggers.KEY` for edit_trigger, `revs.settings` for
 edit_settings, `revs.last_edit` for undo and redo, `revs.structure` for all others. After a conflict, read the draft
 again. A list of steps is named by `parent`, the key of the step that holds it, and `slot`; both are empty at the top.
-Expressions are written as {{{{ event.payload.name }}}}, {{{{ steps.KEY.output }}}}, {{{{ vars.NAME }}}}.
-Commands, with optional fields in brackets:
-{_command_lines()}
-- undo, redo: the last edit, by any author."""
+Expressions are written as {{ event.payload.name }}, {{ steps.KEY.output }}, {{ vars.NAME }}. The schema has the fields
+of each command."""
+_COMMANDS = {
+    "type": "object",
+    "properties": {"do": {"enum": [*requests.TYPES]}},
+    "required": ["do"],
+}
+_MANY = {"type": "array", "minItems": 1, "maxItems": MOST_COMMANDS}
+_CHANGE: dict[str, Any] = {
+    "workflow": WORKFLOW,
+    "command": {
+        "type": "object",
+        "properties": {"do": {"enum": [*requests.TYPES, _UNDO, _REDO]}, "rev": DRAFT_REV},
+        "required": ["do", "rev"],
+    },
+    "commands": _MANY | {"items": _COMMANDS},
+    "rev": DRAFT_REV,
+}
+#: What the answer checks itself: its reasons name the field and what it takes.
+_LISTED = _CHANGE | {
+    "command": _one_of([*requests.TYPES, _UNDO, _REDO], "do", "rev"),
+    "commands": _MANY | {"items": _one_of(requests.TYPES)},
+}
 
 TOOLS = (
     Tool(
@@ -220,21 +250,8 @@ TOOLS = (
         name="change_draft",
         title="Change a draft",
         description=_DESCRIPTION,
-        properties={
-            "workflow": WORKFLOW,
-            "command": {
-                "type": "object",
-                "properties": {"do": {"enum": [*requests.TYPES, _UNDO, _REDO]}, "rev": DRAFT_REV},
-                "required": ["do", "rev"],
-            },
-            "commands": {
-                "type": "array",
-                "items": {"type": "object", "properties": {"do": {"enum": [*requests.TYPES]}}, "required": ["do"]},
-                "minItems": 1,
-                "maxItems": MOST_COMMANDS,
-            },
-            "rev": DRAFT_REV,
-        },
+        properties=_CHANGE,
+        listed=object_schema(_LISTED, ["workflow"]) | {"$defs": _command_schemas()},
         required=("workflow",),
         results=STATE | {"changed": {"type": "boolean"}} | _DONE | {"edits": rows(**_DONE)} | CONFLICT,
         scopes=SCOPES,

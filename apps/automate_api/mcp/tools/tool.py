@@ -110,6 +110,7 @@ class Tool:
     description: str
     properties: dict[str, Any]
     required: tuple[str, ...] = ()
+    listed: dict[str, Any] | None = None  #: schema for clients that says more than what is checked before `answer`
     results: dict[str, Any]  #: properties of the result; none is required, since an error may have others of them
     scopes: tuple[str, ...]
     hints: Hints = READS
@@ -117,8 +118,13 @@ class Tool:
 
     @property
     def input_schema(self) -> dict[str, Any]:
-        """The JSON Schema of its arguments."""
+        """The JSON Schema that its arguments are checked with."""
         return object_schema(self.properties, self.required)
+
+    @property
+    def listed_schema(self) -> dict[str, Any]:
+        """The JSON Schema of its arguments as clients see it."""
+        return self.listed or self.input_schema
 
     @property
     def output_schema(self) -> dict[str, Any]:

@@ -86,6 +86,11 @@ class WorkflowTool:
         return form_schema(self.trigger.inputs)
 
     @property
+    def listed_schema(self) -> dict[str, Any]:
+        """The same, for clients."""
+        return self.input_schema
+
+    @property
     def declared_output(self) -> dict[str, Any] | None:
         """The JSON Schema that the workflow declares of its output."""
         return self.definition.agents.output if self.definition.agents else None

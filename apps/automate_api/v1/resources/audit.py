@@ -10,7 +10,7 @@ from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.not_found import find_object
-from automate_api.v1.pages import Page, PageQuery, aware, read_page
+from automate_api.v1.pages import Page, PageQuery, aware, closed, read_page
 from automate_api.v1.problems import ProblemError
 from automate_governance import audit
 from automate_governance.models import AuditEntry as Entry
@@ -35,7 +35,7 @@ class AuditEntry(Schema):
     object: str
     changes: dict[str, Any]
     trace_id: str
-    source: str
+    source: str = Field(json_schema_extra=closed([*Source.values, ""]))
     address: str
     system_user: str
     token: str = Field(description="Name and prefix of the API token that it was done with.")

@@ -18,8 +18,9 @@ from pydantic import ConfigDict
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.not_found import find_object, not_found
-from automate_api.v1.pages import Page, PageQuery, read_uuid_cursor, write_cursor
+from automate_api.v1.pages import Page, PageQuery, closed, read_uuid_cursor, write_cursor
 from automate_api.v1.problems import ProblemError
+from automate_api.v1.resources.triggers import KINDS
 from automate_api.v1.resources.workflows import get_workflow
 from automate_authoring.match_explanation import MatchOutcome, TriggerExplanation, explain_match
 from automate_core.events import access
@@ -104,7 +105,7 @@ class TriggerMatch(Schema):
 
     workflow: str
     outcome: MatchOutcome
-    kind: str = Field(description="Kind of the trigger.")
+    kind: str = Field(description="Kind of the trigger.", json_schema_extra=closed(KINDS))
     event_type: str = Field(description="Type that the trigger asks for; empty for any.")
     version: int | None
     run: uuid.UUID | None

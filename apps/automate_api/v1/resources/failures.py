@@ -13,7 +13,7 @@ from ninja import Field, Query, Router, Schema
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.not_found import find_object
-from automate_api.v1.pages import Page, PageQuery, permitted_rows, read_page
+from automate_api.v1.pages import Page, PageQuery, closed, permitted_rows, read_page
 from automate_core.ids import uuid7_time
 from automate_core.models import ExecutionRun, FailureCount, FailureGroup, OutboxJob
 from automate_governance.permissions import SITE, NotPermittedError, Person, can, permitted
@@ -178,7 +178,9 @@ class DeadJob(Schema):
     """A job that failed permanently."""
 
     id: uuid.UUID
-    kind: str = Field(description="dispatch: match an event; advance: continue a run")
+    kind: str = Field(
+        description="dispatch: match an event; advance: continue a run", json_schema_extra=closed(OutboxJob.Kind.values)
+    )
     event: uuid.UUID | None
     run: uuid.UUID | None
     workflow: str | None = Field(description="Slug, for a run.")

@@ -8,6 +8,7 @@ from typing import Any
 from ninja import Field, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
+from automate_api.v1.pages import closed
 from automate_core.worker import health
 from automate_governance.permissions import SITE, NotPermittedError, can
 from automate_plugins import text
@@ -23,8 +24,10 @@ class ServerVersion(Schema):
 class ServerHealth(Schema):
     """As `/healthz/` answers it."""
 
-    status: str = Field(description="ok, or failing while no worker is alive.")
-    worker: str = Field(description="ok or missing.")
+    status: str = Field(
+        description="ok, or failing while no worker is alive.", json_schema_extra=closed(["ok", "failing"])
+    )
+    worker: str = Field(json_schema_extra=closed(["ok", "missing"]))
     worker_seen_seconds_ago: float | None
     backlog: int = Field(description="Jobs that are ready.")
     backlog_oldest_seconds: float

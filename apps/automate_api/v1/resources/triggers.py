@@ -10,10 +10,12 @@ from django.db.models.functions import Coalesce
 from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
-from automate_api.v1.pages import Page, PageQuery, filter_given, permitted_rows, read_page
-from automate_core.models import ActiveTrigger, PollState, Schedule, Trigger, Workflow
+from automate_api.v1.pages import Page, PageQuery, closed, filter_given, permitted_rows, read_page
+from automate_core.models import ActiveTrigger, ExecutionRun, PollState, Schedule, Trigger, Workflow
 
 router = Router()
+
+KINDS = (*Trigger.Kind.values, ExecutionRun.Origin.CALL.value)  #: of triggers of published workflows
 
 
 class ActiveTriggerState(Schema):
@@ -22,7 +24,9 @@ class ActiveTriggerState(Schema):
     workflow: str = Field(description="Slug.")
     workflow_status: Workflow.Status = Field(description="Only the triggers of active workflows start runs.")
     key: str
-    kind: str = Field(description=f"{', '.join(Trigger.Kind.values)}. More can follow.")
+    kind: str = Field(
+        description="call: other workflows start it; every workflow has that one.", json_schema_extra=closed(KINDS)
+    )
     config: dict[str, Any] = Field(description="As in the definition.")
     next_at: dt.datetime | None = Field(description="Next start of a schedule, or next call of a poll.")
 

@@ -19,7 +19,7 @@ from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import HEADER
 from automate_api.v1.not_found import not_found
-from automate_api.v1.pages import Page, PageQuery, check_list, read_uuid_cursor, write_cursor
+from automate_api.v1.pages import Page, PageQuery, check_list, closed, read_uuid_cursor, write_cursor
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.replies import ReplyKind, WaitSeconds
 from automate_api.v1.resources.workflows import get_workflow
@@ -82,7 +82,10 @@ class Run(Schema):
     version: int | None = Field(description="null until a worker has taken it")
     status: RunStatus
     cause: ExecutionRun.Cause
-    origin: str = Field(description=f"What started it: {', '.join(ORIGINS)}. More can follow.")
+    origin: str = Field(
+        description="What started it; empty for a run of no event.",
+        json_schema_extra=closed([*ExecutionRun.Origin.values, ""]),
+    )
     trace_id: str
     created_at: dt.datetime
     started_at: dt.datetime | None = None
