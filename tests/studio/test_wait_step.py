@@ -78,9 +78,12 @@ def test_a_callback_says_where_its_url_goes(builder):
     page = builder.panel("wait")
     assert "Send this URL in an earlier step" in page.text and "If nothing arrives" in page.text
     assert page.all(data_copy="{{ callbacks.wait }}")
+    assert "It is for programs" in page.text and "for them, wait for a form page" in page.text
     assert not builder.panel("page").ids.get("callback-note"), "its page is shown by itself"
     builder.save("page", shown_to="link")
-    assert builder.panel("page").all(data_copy="{{ callbacks.page }}")
+    page = builder.panel("page")
+    assert page.all(data_copy="{{ callbacks.page }}")
+    assert "People open it" in page.text and "for programs" not in page.text
     assert not builder.panel("pause").ids.get("callback-note")
 
 

@@ -161,6 +161,17 @@ def test_looking_uses_nothing_up(run, wait):
     assert Wait.objects.get().outcome["payload"] is None
 
 
+def test_a_person_who_opens_the_url_reads_whom_it_is_for(run, wait):
+    at, browser = urlsplit(callback_url(run.pk, "answer")).path, "text/html,application/xhtml+xml,*/*;q=0.8"
+    seen = Client().get(at, headers={"Accept": browser})
+    assert (seen.status_code, seen["Allow"], seen["Content-Type"]) == (405, "POST", "text/plain; charset=utf-8")
+    assert "This URL is for programs" in seen.text
+    german = Client().get(at, headers={"Accept": browser, "Accept-Language": "de"})
+    assert "Diese URL ist für Programme" in german.text
+    assert Client().get(at).json() == {"error": "Use POST."}
+    assert Wait.objects.get().status == "open"
+
+
 def test_of_two_at_once_one_counts(run, wait):
     barrier, statuses = threading.Barrier(4), []
 

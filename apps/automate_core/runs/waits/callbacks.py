@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
@@ -99,8 +100,14 @@ class CallbackView(View):
         return build_response(answer)
 
     def http_method_not_allowed(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-        """Respond 405: a GET, such as a mail scanner's, does not use up the callback."""
-        return build_response(METHOD_NOT_ALLOWED)
+        """Respond 405: a GET, such as a mail scanner's, does not use up the callback. A browser gets sentences."""
+        response = build_response(METHOD_NOT_ALLOWED)
+        if "text/html" in request.headers.get("Accept", ""):
+            response.content = _(
+                "This URL is for programs, which send a POST request to it. Ask whoever gave it to you what to do."
+            )
+            response["Content-Type"] = "text/plain; charset=utf-8"
+        return response
 
     def _answer(self, request: HttpRequest, known: tuple[uuid.UUID, str] | None) -> Answer:
         if known is None:
