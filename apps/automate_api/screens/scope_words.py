@@ -60,6 +60,7 @@ _WORDS: dict[str, StrPromise] = {
     "token:revoke": _("Revoke own API tokens"),
     "llmusage:view": _("View model usage"),
     "site:operate": _("Operate workers and dead jobs"),
+    "site:administer": _("Administer plug-ins, notifications and retention"),
     "site:audit": _("Read the audit trail"),
     "site:erase": _("Find and erase personal data"),
 }

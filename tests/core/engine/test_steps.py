@@ -596,7 +596,7 @@ def test_the_runs_that_follow_from_one_are_limited(publish, run, settings, wait)
         "This run and the runs that it called have started 7 runs already"
     }
     followed = ExecutionRun.objects.exclude(workflow__slug="w0").count()
-    assert 7 <= followed < 10, "without the limit, 39"
+    assert 7 <= followed < 20, "about as many, by what begins at once; without the limit, 39"
     run()
     assert ExecutionRun.objects.exclude(workflow__slug="w0").count() >= followed + 7, "another run has its own count"
 
