@@ -24,6 +24,8 @@ def test_the_document_is_served_without_a_token(client):
     assert served.status_code == 200
     assert served.json() == json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
     assert served.json()["openapi"].startswith("3.1")
+    again = client.get("/api/v1/openapi.json", headers={"if-none-match": served.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
 
 
 @pytest.mark.django_db

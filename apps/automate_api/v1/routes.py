@@ -7,7 +7,7 @@ from django.urls import URLPattern, path, re_path
 
 from automate_api.v1 import problems, request_ids
 from automate_api.v1.api import api
-from automate_api.v1.document import serve_document
+from automate_api.v1.document import serve_document, serve_file_schema
 from automate_api.v1.front_door import front_door
 from automate_api.v1.replies import with_reply
 from automate_api.v1.resources.runs.runs import start_run
@@ -37,6 +37,7 @@ no_such_path.csrf_exempt = True  # type: ignore[attr-defined]
 
 urlpatterns = [
     *_operations(),
+    path("workflow-file.schema.json", serve_file_schema, name="workflow-file-schema"),
     path("", no_such_path, name="api-root"),
     re_path("", no_such_path),  # also for line breaks
 ]
