@@ -104,7 +104,8 @@ class CallbackView(View):
         response = build_response(METHOD_NOT_ALLOWED)
         if "text/html" in request.headers.get("Accept", ""):
             response.content = _(
-                "This URL is for programs, which send a POST request to it. Ask the person who gave it to you what to do."
+                "This URL is for programs, which send a POST request to it. Ask the person who gave it to you what to"
+                " do."
             )
             response["Content-Type"] = "text/plain; charset=utf-8"
         return response
