@@ -10,9 +10,14 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+#: Old and new name of a module or a package; a part of a package that went elsewhere stands before it.
 MOVED = {
     "automate_core.authoring": "automate_authoring",
+    "automate_core.executors.threads": "automate_core.engine.threads_executor",
     "automate_core.executors": "automate_pools",
+    "automate_core.operations.health": "automate_core.worker.health",
+    "automate_core.operations.telemetry.metrics": "automate_telemetry.metrics",
+    "automate_core.operations.telemetry": "automate_telemetry.traces",
     "automate_core.operations": "automate_operations",
     "automate_core.queries": "automate_operations.queries",
 }

@@ -99,26 +99,29 @@ def unshare_webhook(request: TokenRequest, slug: str, body: RevokedGrant) -> dic
     return _unshare(request, get_webhook(request, slug), body)
 
 
-def _list(request: TokenRequest, obj: Governed) -> dict[str, Any]:
+def _check_may_share(request: TokenRequest, obj: Governed) -> None:
+    """Before it is known whether a person or group exists. Raises NotPermittedError."""
     if not can(request.user, "share", obj):
         raise NotPermittedError(text("You need the permission to share %(object)s.", object=str(obj)))
+
+
+def _list(request: TokenRequest, obj: Governed) -> dict[str, Any]:
+    _check_may_share(request, obj)
     return _describe(obj)
 
 
 def _share(request: TokenRequest, obj: Governed, body: NewGrant) -> dict[str, Any]:
-    if not can(request.user, "share", obj):  # before it is known whether the person or group exists
-        raise NotPermittedError(text("You need the permission to share %(object)s.", object=str(obj)))
+    _check_may_share(request, obj)
     sharing.grant(obj, sharing.find_grantee(body.to), body.verbs, by=request.user)
     return _describe(obj)
 
 
 def _unshare(request: TokenRequest, obj: Governed, body: RevokedGrant) -> dict[str, Any]:
-    before = _list(request, obj)
+    _check_may_share(request, obj)
     for grant in sharing.list_grants(obj):
         if (grant.kind, grant.name) == (body.kind, body.name):
             sharing.revoke(obj, grant.grantee, body.verbs or grant.verbs, by=request.user)
-            return _describe(obj)
-    return before
+    return _describe(obj)
 
 
 def _describe(obj: Governed) -> dict[str, Any]:
