@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Group
 from playwright.sync_api import Page, expect
 
 from automate_core.models import Step
@@ -125,3 +126,29 @@ def test_rows_expressions_and_values_of_ones_own(opened, faults, shot):
     page.locator("#inspector").get_by_role("button", name="Test", exact=True).click()
     expect(page.locator("#connection-said")).to_contain_text("Could not connect")
     assert [fault for fault in faults(page) if "422" not in fault] == []
+
+
+def test_typing_before_the_options_are_there(opened):
+    page = opened
+    people = Group.objects.get(name="Builders").user_set.all()
+    Group.objects.create(name="Beta testers").user_set.set(people)
+    page.locator("#card-approve").click()
+    expect(page.locator("#inspector-name")).to_have_text("Approve")
+    asked = []
+    page.route("**/builder/options/**", lambda route: asked.append(route))
+    page.get_by_role("button", name="Add to Groups").click()
+    field = page.locator("input[data-options]:focus")
+    field.press("ArrowDown")
+    field.press_sequentially("be")
+    wait_for(lambda: page.wait_for_timeout(20) or asked)
+    field.press("ArrowDown")
+    field.press("Enter")
+    expect(page.locator("#options").get_by_role("status")).to_have_text("Loading")
+    asked[0].continue_()
+    page.unroute("**/builder/options/**")
+    expect(field).to_have_value("Beta testers")
+    wait_for(lambda: Step.objects.get(key="approve").settings.get("groups") == ["Beta testers"])
+    page.get_by_role("button", name="Add to Groups").click()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.type("bu")
+    expect(page.locator("#options").get_by_role("option")).to_have_text(["Builders"])

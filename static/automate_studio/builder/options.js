@@ -12,6 +12,7 @@ const list = document.getElementById("options");
 // --- the list ---------------------------------------------------------------------------------------------------------
 
 let input = null; // whose list is open
+let loading = null; // what brings the options of the open list
 let known = new Map(); // what was loaded, until another field changes
 
 const place = () => {
@@ -24,7 +25,7 @@ const place = () => {
 const close = () => {
   if (!input) return;
   choices.detach();
-  input = null;
+  input = loading = null;
   list.hidden = true;
 };
 
@@ -42,33 +43,45 @@ const rank = (option, words) => {
   return 1 / [!isNamed, isHolder, near, own.length, name.split(".").length].reduce((sum, part) => sum * 1000 + Number(part), 0);
 };
 
-const open = async (field, { again = false, typed = false } = {}) => {
+const open = (field, { again = false, typed = false } = {}) => {
   if (input !== field) close();
   input = field;
   list.hidden = false;
   place();
   const key = `${selected} ${field.dataset.options}`;
   const here = document.getElementById(field.dataset.optionsFrom); // of what the page knows nothing is asked
-  if (here) list.innerHTML = here.innerHTML;
-  else if (again || !known.has(key)) {
+  const before = typed ? null : field.value;
+  if (here) show(here.innerHTML, before);
+  else if (!again && known.has(key)) show(known.get(key), before);
+  else {
     list.innerHTML = `<p role="status">${gettext("Loading")}</p>`;
-    choices.attach(field);
-    await flush();
-    let html;
-    try {
-      const answer = await request(`${builder.dataset.options}${selected}/`, { field: field.dataset.options });
-      html = answer.ok ? await answer.text() : "";
-      if (answer.ok && !html.includes("data-options-again")) known.set(key, html);
-    } catch {
-      html = "";
-    }
-    if (input !== field) return;
-    list.innerHTML = html || `<p class="error" role="alert">${gettext("The server cannot be reached.")}</p><button type="button" class="da-btn tiny" data-options-again>${gettext("Retry")}</button>`;
-  } else list.innerHTML = known.get(key);
-  choices.attach(field);
+    const mine = load(field.dataset.options, key).then((html) => { if (loading === mine) show(html, before); });
+    loading = mine;
+    choices.attach(field, mine);
+  }
+};
+
+const load = async (name, key) => {
+  await flush();
+  let html = "";
+  try {
+    const answer = await request(`${builder.dataset.options}${selected}/`, { field: name });
+    html = answer.ok ? await answer.text() : "";
+    if (answer.ok && !html.includes("data-options-again")) known.set(key, html);
+  } catch {
+    // said below
+  }
+  return html || `<p class="error" role="alert">${gettext("The server cannot be reached.")}</p><button type="button" class="da-btn tiny" data-options-again>${gettext("Retry")}</button>`;
+};
+
+// What is typed narrows the options, also what was typed while they were loaded; a value that was there before does not.
+const show = (html, before) => {
+  loading = null;
+  list.innerHTML = html;
+  choices.attach(input);
   place();
-  if (typed) choices.narrow(field.value);
-  else choices.point(choices.options().find((option) => option.dataset.value === field.value));
+  if (input.value !== before) choices.narrow(input.value);
+  else choices.point(choices.options().find((option) => option.dataset.value === input.value));
 };
 
 const choose = (option) => {

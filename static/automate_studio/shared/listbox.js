@@ -26,7 +26,9 @@ export const rankByName = (option, words) => {
 // how well options fit: it answers a function as `rank`, or null where it cannot be reached.
 export const listbox = (list, { choose, close, rank = rankByName, takesFirst = () => true, ask = null }) => {
   let field = null, active = null;
-  let asked = null; // the question that is not answered yet
+  let asked = null; // the options or the question that are not answered yet
+  let isLoading = false; // whether the options themselves are still to come
+  let held = []; // keys that wait for the answer
   let homes = []; // what is searched, each with its group, in the order of the page
 
   const options = () => [...list.querySelectorAll("[role=option]")];
@@ -60,8 +62,8 @@ export const listbox = (list, { choose, close, rank = rankByName, takesFirst = (
     point(null);
   };
 
-  const hear = (event) => {
-    if (event.isComposing || event.altKey || event.ctrlKey || event.metaKey) return;
+  // Whether the key does something here.
+  const press = (key) => {
     const all = shown(), at = all.indexOf(active), last = all.length - 1;
     // Where groups begin: Page Down and Page Up go from one to the next.
     const begins = all.flatMap((each, index) => (index && groupOf(each) === groupOf(all[index - 1]) ? [] : [index]));
@@ -71,20 +73,32 @@ export const listbox = (list, { choose, close, rank = rankByName, takesFirst = (
     };
     const to = {
       ArrowDown: Math.min(at + 1, last), ArrowUp: at - 1, ...(active && { Home: 0, End: last }), ...pages,
-    }[event.key];
+    }[key];
     const taken = active ?? (takesFirst(field) ? all[0] : null);
     if (to !== undefined) point(all[to]);
-    else if (event.key === "Enter" && asked && !active) takeAnswered();
-    else if (event.key === "Enter" && taken) choose(taken);
-    else if (event.key === "Escape") { event.stopPropagation(); close(); }
-    else return;
+    else if (key === "Enter" && taken) choose(taken);
+    else return false;
+    return true;
+  };
+  const hear = (event) => {
+    if (event.isComposing || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.key === "Escape") { event.stopPropagation(); close(); }
+    else if (asked ? !hold(event.key) : !press(event.key)) return;
     event.preventDefault();
   };
-  // Enter before the server has answered takes its first.
-  const takeAnswered = () => asked.then(() => { const [first] = shown(); if (first && !asked) choose(first); });
+  // Until the server has answered for the text in the field, the options are those of another text: keys wait for it.
+  const hold = (key) => {
+    if (!["ArrowDown", "ArrowUp"].includes(key) && !(key === "Enter" && (held.length || takesFirst(field)))) return false;
+    if (!held.includes("Enter")) held.push(key);
+    asked.then(() => { if (!asked) held.splice(0).forEach(press); });
+    return true;
+  };
   const search = () => {
+    held = [];
+    if (isLoading) return; // whoever loads them narrows them
     const text = field.value, answered = ask && wordsOf(text).length ? ask(text) : null;
     if (!answered) { asked = null; narrow(text); return; }
+    point(null);
     const mine = answered.then((fits) => { if (asked === mine) { asked = null; narrow(text, fits ?? rank); } });
     asked = mine;
   };
@@ -100,10 +114,12 @@ export const listbox = (list, { choose, close, rank = rankByName, takesFirst = (
     narrow,
     options,
     shown,
-    // The options of the page are those of this field.
-    attach: (to) => {
+    // The options of the page are those of this field, or come with what `loading` waits for: then it is attached again.
+    attach: (to, loading = null) => {
       field = to;
       active = null;
+      asked = loading;
+      isLoading = Boolean(loading);
       homes = options().filter((option) => !option.closest("[data-unsearched]")).map((option) => [option, option.parentElement]);
       field.setAttribute("aria-expanded", "true");
       field.addEventListener("keydown", hear);
@@ -111,6 +127,8 @@ export const listbox = (list, { choose, close, rank = rankByName, takesFirst = (
     },
     detach: () => {
       point(null);
+      asked = null;
+      held = [];
       field.setAttribute("aria-expanded", "false");
       field.removeEventListener("keydown", hear);
       field.removeEventListener("input", search);
