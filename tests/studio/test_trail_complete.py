@@ -249,6 +249,7 @@ COMMANDS_WITHOUT = {
     "automate_startplugin": "writes a folder",
     "automate_plugins": "prints",
     "automate_openapi": "writes docs",
+    "automate_file_schema": "prints",
     "automate_status": "reads",
     "automate_mail": "takes a message as a webhook takes a delivery",
     "automate_worker": "does what people asked for, each with its entry",
