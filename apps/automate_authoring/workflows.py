@@ -28,12 +28,13 @@ from automate_core.definition.document import (
 from automate_core.definition.parsing import parse, to_document
 from automate_core.models import Workflow, WorkflowVersion
 from automate_core.runs.activation import activate_version
+from automate_core.runs.lookup import count_undispatched
 from automate_governance import audit, sharing
 from automate_governance.people.locale import person_zone
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_governance.reference_registry import InUseError, delete_unused
-from automate_plugins import text
+from automate_plugins import ntext, text
 from automate_plugins.texts import stored
 
 
@@ -248,10 +249,26 @@ class HasRunsError(InUseError):
 
 @transaction.atomic
 def delete(workflow: Workflow, *, by: Person) -> None:
-    """Delete a workflow without runs that no published workflow calls. Raises NotPermittedError, InUseError."""
-    workflow = Workflow.objects.select_for_update().get(pk=workflow.pk)
-    if can(by, "delete", workflow) and workflow.runs.exists():
-        raise HasRunsError(text("The workflow %(slug)s has runs. Archive it instead.", slug=workflow.slug))
+    """Delete a workflow that has no runs, is to have none, and is called by no published workflow.
+
+    Raises NotPermittedError, InUseError.
+    """
+    workflow = Workflow.objects.select_for_update().get(pk=workflow.pk)  # waits for starts that are being accepted
+    if can(by, "delete", workflow):
+        # Runs are looked for last: a worker may make one of a start meanwhile.
+        if count := count_undispatched(workflow):
+            raise HasRunsError(
+                ntext(
+                    "The workflow %(slug)s has %(count)s accepted start that no worker has processed yet. Archive it"
+                    " instead, or wait.",
+                    "The workflow %(slug)s has %(count)s accepted starts that no worker has processed yet. Archive it"
+                    " instead, or wait.",
+                    count,
+                    slug=workflow.slug,
+                )
+            )
+        if workflow.runs.exists():
+            raise HasRunsError(text("The workflow %(slug)s has runs. Archive it instead.", slug=workflow.slug))
     delete_unused(workflow, by=by)
 
 

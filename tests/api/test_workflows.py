@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+from django.db import connection, transaction
+
+from automate_authoring import workflows
 from automate_authoring.publishing.review import build_review
 from automate_connectors.models import Connection
-from automate_core.models import Workflow
+from automate_core.api import start
+from automate_core.models import Event, HeldEvent, Workflow
 from automate_governance.models import AuditEntry
 from automate_governance.texts import translated
 
@@ -197,3 +202,63 @@ def test_a_workflow_with_runs_is_archived_instead(api, owner):
     workflow.runs.create(version=workflow.published, origin="manual", trace_id="1" * 32)
     answer = client.delete("workflows/greet")
     assert answer.status_code == 409 and "Archive it instead" in answer.json()["detail"] and workflow.runs.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_workflow_with_an_accepted_start_is_archived_instead(api, owner, drain):
+    client = api(owner, *WRITE, "workflow:run")
+    make(client)
+    client.post("workflows/greet/publish")
+    started = client.post("workflows/greet/runs", {})
+    assert started.status_code == 202
+    answer = client.delete("workflows/greet")
+    assert answer.status_code == 409 and answer.json()["code"] == "has_runs"
+    assert "1 accepted start that no worker has processed yet" in answer.json()["detail"]
+    drain()
+    assert client.get(f"runs/{started.json()['id']}").json()["status"] == "succeeded"
+    assert "has runs" in client.delete("workflows/greet").json()["detail"]
+
+
+def test_a_workflow_with_a_held_event_is_archived_instead(api, owner):
+    client = api(owner, *WRITE)
+    make(client)
+    client.post("workflows/greet/publish")
+    event = Event.objects.create(source="app", type="order.paid", payload={})
+    HeldEvent.objects.create(workflow=Workflow.objects.get(), event=event, source="app")
+    assert client.delete("workflows/greet").json()["code"] == "has_runs" and HeldEvent.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deletion_waits_for_a_start_that_is_being_accepted(api, owner):
+    client = api(owner, *WRITE)
+    make(client)
+    client.post("workflows/greet/publish")
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            start("greet", by=owner)
+            deletion = pool.submit(answered, lambda: client.delete("workflows/greet"))
+            with pytest.raises(TimeoutError):
+                deletion.result(timeout=0.5)
+        assert deletion.result(timeout=20) == 409
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_start_waits_for_a_deletion_and_is_refused(api, owner):
+    client = api(owner, *WRITE, "workflow:run")
+    make(client)
+    client.post("workflows/greet/publish")
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            workflows.delete(Workflow.objects.get(), by=owner)
+            started = pool.submit(answered, lambda: client.post("workflows/greet/runs", {}))
+            with pytest.raises(TimeoutError):
+                started.result(timeout=0.5)
+        assert started.result(timeout=20) == 409 and not Event.objects.exists()
+
+
+def answered(send):
+    """The status of an answer to a request of another thread."""
+    try:
+        return send().status_code
+    finally:
+        connection.close()

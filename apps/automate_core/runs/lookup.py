@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from automate_core.models import Event, ExecutionRun, OutboxJob, Workflow
+from automate_core.models import Event, ExecutionRun, HeldEvent, OutboxJob, Workflow
 from automate_core.states import JobStatus
 from automate_core.triggers.host_events import trigger_kind
 from automate_core.triggers.manual import START_SOURCES
@@ -20,6 +20,7 @@ from automate_plugins import text
 
 REJECTED = text("The start was processed, but it created no run.")  #: what there is to say of a rejected start
 
+_PENDING = (JobStatus.READY, JobStatus.LEASED)
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -105,8 +106,14 @@ def is_waiting_for_worker(event_id: uuid.UUID) -> bool:
 
     Ask before you look for its runs: the job ends together with the runs that it makes.
     """
-    pending = (JobStatus.READY, JobStatus.LEASED)
-    return OutboxJob.objects.filter(event=event_id, kind=OutboxJob.Kind.DISPATCH, status__in=pending).exists()
+    return OutboxJob.objects.filter(event=event_id, kind=OutboxJob.Kind.DISPATCH, status__in=_PENDING).exists()
+
+
+def count_undispatched(workflow: Workflow) -> int:
+    """The number of starts and form answers of a workflow that were accepted and have no run yet."""
+    sources = [f"{each}{workflow.slug}" for each in (*START_SOURCES, "form:")]
+    jobs = OutboxJob.objects.filter(kind=OutboxJob.Kind.DISPATCH, status__in=_PENDING, event__source__in=sources)
+    return jobs.count() + HeldEvent.objects.filter(workflow=workflow).count()
 
 
 def _find_start(run_id: uuid.UUID) -> Event | None:

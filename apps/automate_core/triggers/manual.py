@@ -10,6 +10,7 @@ import msgspec
 from django.db import transaction
 from django.utils.crypto import salted_hmac
 
+from automate_core import database
 from automate_core.definition import form_validation
 from automate_core.definition.document import Definition, ManualTrigger
 from automate_core.definition.published import published_definition
@@ -31,6 +32,9 @@ STARTED_BY = "automate-started-by"
 
 #: The header of an event with a keyed digest of the inputs of its start. No delivery can bring it either.
 STARTED_WITH = "automate-start-digest"
+
+#: The workflow, kept until the start is stored: a deletion waits, and finds it. Starts do not wait for one another.
+_KEPT = "SELECT id FROM automate_core_workflow WHERE id = %(id)s FOR KEY SHARE"
 
 
 class NotStartableError(Exception):
@@ -74,6 +78,8 @@ def start_workflow(
     if key is not None and (first := ingestor.find_first_delivery(f"{source}:{workflow.slug}", key)):
         _check_digest(first, digest)
         return first
+    if not database.run(None, _KEPT, {"id": workflow.pk}):
+        raise NotStartableError(text("The workflow %(workflow)s was deleted.", workflow=workflow.slug))
     if workflow.status not in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}:
         if workflow.status == Workflow.Status.ARCHIVED:
             message = text("The workflow %(workflow)s is archived. Publish it first.", workflow=workflow.slug)

@@ -173,6 +173,6 @@ def restore_workflow(request: TokenRequest, slug: str) -> Workflow:
 
 @router.delete("/workflows/{slug}", response={204: None})
 def delete_workflow(request: TokenRequest, slug: str) -> Status[None]:
-    """Delete a workflow that has no runs and that no published workflow calls."""
+    """Delete a workflow that has no runs or accepted starts, and that no published workflow calls."""
     workflows.delete(get_workflow(request, slug), by=request.user)
     return Status(204, None)
