@@ -118,7 +118,7 @@ def test_a_card_says_with_what_and_what_else_holds(builder, owner, stranger):
     cards = builder.open().ids
     assert (
         cards["card-request"]["aria-description"]
-        == "POST shop.example/orders/number. Our shop · 3 attempts · timeout 30.0 s per attempt"
+        == "POST shop.example/orders/number. Our shop · 3 attempts · timeout 30 s per attempt"
     )
     assert cards["card-approval"]["aria-description"] == "by anna, ben. waits up to 2 days"
     assert cards["card-route-each"]["aria-description"] == "of labels"
