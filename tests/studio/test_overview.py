@@ -139,7 +139,7 @@ def test_the_figures_and_what_is_behind_them(story, sign_in, owner, admin):
     found = figures(content)
     assert found["Ended runs"] == ["13", "|", "Up", "160.0%", "vs.", "previous", "day"]
     assert found["Success rate"] == ["84.6", "%", "|", "Down", "15.4", "pts", "vs.", "previous", "day"]
-    assert found["Working time, p95"][:2] == ["1", "m"] and found["Working time, p95"][5] == "Up"
+    assert found["Working time, 95% within"][:2] == ["1", "m"] and found["Working time, 95% within"][5] == "Up"
     assert found["Queue depth"] == ["0", "|", "Empty", "peak", "0,", "was", "40"]
     assert found["Waiting on people"] == ["1", "|", "1", "for", "over", "a", "day", "1", "is", "yours"]
     assert "1 waiting" in page.text and "Waiting for a decision for more than a day" in page.text

@@ -112,7 +112,7 @@ def duration_figure(period: Period, times: Times, points: Sequence[float | None]
     value, unit = split_unit(said) if now is not None and now < 60 else (said, "")
     queued = percentile(times.queued, 0.95)
     return Figure(
-        label=_("Working time, p95"),
+        label=_("Working time, 95%% within") % {},
         value=value or _NONE,
         unit=unit,
         url=reverse("admin:automate_core_workflow_changelist") + "?sort=-p95",
