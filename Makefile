@@ -75,7 +75,7 @@ mutations: ## small faults put into security-relevant modules, which tests must 
 bench-long: ## the figures beside a long history and an old transaction: half an hour
 	@sh scripts/setup.sh dev && exec $(PYTHON) -m bench --long
 
-release: check ## the sdist, the wheel and the SBOM in dist/, built twice and compared; run `make test-all` before
+release: check ## the sdists, the wheels and the SBOM in dist/, built twice and compared; run `make test-all` before
 	@exec $(PYTHON) scripts/release.py
 
 measures: ## the house in figures: how large rooms are, what is tangled, how often a rule is written

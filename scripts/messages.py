@@ -361,7 +361,7 @@ def in_html(path: Path) -> Iterator[tuple[int, str]]:
 
 #: Whose texts are for developers, operators and logs: English, not marked.
 _ENGLISH = re.compile(
-    r"/(checks|management|migrations|scaffold|demo|providers|automate_operations/backup|automate_api/cli)/|automate_api/v1/openapi"
+    r"/(checks|management|migrations|scaffold|demo|providers|automate_operations/backup)/|automate_api/v1/openapi"
     r"|/(checks|scaffolding|docs|settings|conf|startup|asgi|wsgi|environment|command_line|embedded_postgres|server"
     r"|site_lock|generate_key|older_releases|moved|outbound|model_allowlist|model_registry|roles|governed|event_types|keyring|policy)\.py$"
     r"|automate_llm/(actions|prompts|apps)\.py$"  # instructions for language models

@@ -1,4 +1,4 @@
-"""`make release`: the sdist, the wheel made from it, and the SBOM, in dist/.
+"""`make release`: the server and its command line, each as sdist and the wheel made from it, and the SBOM, in dist/.
 
 Everything is built twice, from two copies in two folders, and the results must be equal byte for byte. Times are those
 of the last commit (SOURCE_DATE_EPOCH). Tools are pinned with hashes in requirements-release.txt.
@@ -19,17 +19,24 @@ import tempfile
 import tomllib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 DIST = ROOT / "dist"
 TOOLS = ROOT / "build" / "release"
 PRICES = ROOT / "apps" / "automate_llm" / "prices.json"
 PRICES_DAYS = 60  #: after which prices of language models are too old for a release
-NEEDED = (
-    "automate_core/py.typed", "automate_core/migrations/0001_initial.py", "automate_studio/docs/index.md",
-    "automate_studio/locale/de/LC_MESSAGES/django.mo", "automate_studio/templates/automate_studio/", "LICENSE",
-    "automate_studio/static/automate_studio/",
-)  # fmt: skip
+#: The folder that each distribution is built in.
+FOLDERS = {"django_automate": ".", "django_automate_cli": "cli"}
+#: What is in its wheel, among other files.
+NEEDED = {
+    "django_automate": (
+        "automate_core/py.typed", "automate_core/migrations/0001_initial.py", "automate_studio/docs/index.md",
+        "automate_studio/locale/de/LC_MESSAGES/django.mo", "automate_studio/templates/automate_studio/", "LICENSE",
+        "automate_studio/static/automate_studio/",
+    ),
+    "django_automate_cli": ("automate_cli/main.py", "dist-info/entry_points.txt", "LICENSE"),
+}  # fmt: skip
 FORBIDDEN = re.compile(r"^(tests|bench|automate_site)/|(^|/)(\.env|\.data|__pycache__)(/|$)|\.pyc$")
 
 
@@ -42,13 +49,15 @@ def main() -> int:
     try:
         environment = {**os.environ, "SOURCE_DATE_EPOCH": commit_time(), "PYTHONHASHSEED": "0"}
         check_prices(int(environment["SOURCE_DATE_EPOCH"]))
+        check_versions(*(tomllib.loads((ROOT / each / "pyproject.toml").read_text()) for each in FOLDERS.values()))
         python = install_tools()
         with tempfile.TemporaryDirectory(prefix="automate-release-") as folder:
             files, places = Path(folder) / "files", [Path(folder) / name for name in ("one", "another/further/down")]
             copy_files(files)
             builds = [build(files, place, python, environment) for place in places]
             compare(*builds)
-            check_wheel(next(builds[0].glob("*.whl")))
+            for wheel in builds[0].glob("*.whl"):
+                check_wheel(wheel)
             shutil.rmtree(DIST, ignore_errors=True)
             shutil.copytree(builds[0], DIST)
     except ReleaseError as error:
@@ -81,18 +90,19 @@ def install_tools() -> Path:
 
 
 def build(files: Path, folder: Path, python: Path, environment: dict[str, str]) -> Path:
-    """Build in `folder`, from a copy of `files`: the sdist, then the wheel from what is in it, then the SBOM."""
+    """Build in `folder`, from a copy of `files`: each sdist, then the wheel from what is in it, then the SBOM."""
     source, made = folder / "source", folder / "dist"
     made.mkdir(parents=True)
     shutil.copytree(files, source)
     hatch = [str(python), "-m", "hatchling", "build", "--directory", str(made)]
-    run([*hatch, "--target", "sdist"], source, environment)
-    [sdist] = made.glob("*.tar.gz")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(folder / "sdist", filter="data")
-    [unpacked] = (folder / "sdist").iterdir()
-    run([*hatch, "--target", "wheel"], unpacked, environment)
-    bom = made / f"{sdist.name.removesuffix('.tar.gz')}.cdx.json"
+    for name, place in FOLDERS.items():
+        run([*hatch, "--target", "sdist"], source / place, environment)
+        [sdist] = made.glob(f"{name}-*.tar.gz")
+        with tarfile.open(sdist) as archive:
+            archive.extractall(folder / "sdist", filter="data")
+        run([*hatch, "--target", "wheel"], folder / "sdist" / sdist.name.removesuffix(".tar.gz"), environment)
+    [unpacked] = (folder / "sdist").glob("django_automate-*")
+    bom = made / f"{unpacked.name}.cdx.json"
     cyclonedx = [str(python), "-m", "cyclonedx_py", "requirements", "requirements.txt", "--pyproject", "pyproject.toml"]
     flags = ["--mc-type", "application", "--output-reproducible", "--output-format", "JSON", "--validate"]
     run([*cyclonedx, *flags, "--output-file", str(bom)], unpacked, environment)
@@ -123,13 +133,22 @@ def check_wheel(wheel: Path) -> None:
     """Raise ReleaseError for a wheel that lacks something, has too much, or belongs to no section of the changelog."""
     names = zipfile.ZipFile(wheel).namelist()
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    if missing := [needed for needed in NEEDED if not any(needed in name for name in names)]:
+    if missing := [
+        needed for needed in NEEDED[wheel.name.partition("-")[0]] if not any(needed in name for name in names)
+    ]:
         raise ReleaseError(f"the wheel lacks {', '.join(missing)}")
     if extra := [name for name in names if FORBIDDEN.search(name)]:
         raise ReleaseError(f"the wheel contains {extra[0]}")
     section = version.partition(".dev")[0]
     if not re.search(rf"^## {re.escape(section)}\b", (ROOT / "CHANGELOG.md").read_text(), re.M):
         raise ReleaseError(f"CHANGELOG.md has no section {section}")
+
+
+def check_versions(server: dict[str, Any], command_line: dict[str, Any]) -> None:
+    """Raise ReleaseError unless the server's extra `cli` requires the command line as it is built beside it."""
+    project, required = command_line["project"], server["project"]["optional-dependencies"]["cli"]
+    if project["version"] != server["project"]["version"] or required != [f"{project['name']}=={project['version']}"]:
+        raise ReleaseError("pyproject.toml, its extra `cli` and cli/pyproject.toml differ in the version.")
 
 
 def check_prices(commit_time: int, document: Path = PRICES) -> None:

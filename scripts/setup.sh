@@ -11,7 +11,7 @@ fail() { echo "$1" >&2; exit 2; }
 [ -w . ] || fail "The folder $root cannot be written: make it writable, or clone into another folder."
 
 stamp=".venv/.installed-$kind"
-wanted=$(cat pyproject.toml requirements.txt requirements-dev.txt scripts/setup.sh | cksum)
+wanted=$(cat pyproject.toml cli/pyproject.toml requirements.txt requirements-dev.txt scripts/setup.sh | cksum)
 ready() { [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted $root" ] && .venv/bin/python -c '' 2>/dev/null; }
 # The catalogues are compiled again after a change of theirs.
 compile() {
@@ -60,7 +60,7 @@ fi
 install() { "$uv" pip install --quiet --python .venv/bin/python "$@" 2>.setup.log; }
 echo "Installing requirements" >&2
 case $kind in dev) list=requirements-dev.txt ;; *) list=requirements.txt ;; esac
-install -r "$list" && install --no-deps --editable . &&
+install -r "$list" && install --no-deps --editable . --editable ./cli &&
   { [ "$kind" != dev ] || install --no-deps --target .venv/plugins ./tests/plugins/acme; } ||
   fail "The requirements could not be installed: $(grep -v '^warning' .setup.log | head -n 1)"
 

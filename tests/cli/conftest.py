@@ -41,7 +41,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def cli(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
     """Run `automate` with arguments; `stdin` is what is piped into it, and capitals are environment variables."""
-    from automate_api.cli.main import run
+    from automate_cli.main import run
 
     def call(*arguments: str, stdin: str = "", **variables: str) -> Ended:
         with monkeypatch.context() as patch:

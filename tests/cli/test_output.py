@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from automate_api.cli.output import fitted, text_width
-from automate_api.cli.server_events import ServerEvent, read_events
+from automate_cli.output import fitted, text_width
+from automate_cli.server_events import ServerEvent, read_events
 
 TOKEN = "dat_AbCd1234_" + "s" * 49
 LONG = "A workflow with a name that is longer than any terminal of the year in which terminals were invented"
@@ -19,7 +19,7 @@ def listed(cli, sink, monkeypatch):
 
     def show(workflow, *, columns="80", terminal=True, arguments=(), **variables):
         sink.answer = lambda number, path: (200, {"items": [workflow], "next": None}, {})
-        monkeypatch.setattr("automate_api.cli.output.is_terminal", lambda: terminal)
+        monkeypatch.setattr("automate_cli.output.is_terminal", lambda: terminal)
         variables = {"AUTOMATE_TOKEN": TOKEN, "AUTOMATE_SERVER": sink.url, "COLUMNS": columns, **variables}
         ended = cli("workflows", "list", *arguments, **variables)
         assert ended.code == 0, ended.err

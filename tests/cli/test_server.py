@@ -170,7 +170,7 @@ def test_a_run_is_followed_over_a_restart_of_the_server(signed_in, workflow, own
     with serve(port):
         cli = signed_in(owner, at=f"http://127.0.0.1:{port}")
         run = cli("runs", "start", "two").out.strip()
-        command = [sys.executable, "-c", "from automate_api.cli.main import main; main()", "runs", "tail", run]
+        command = [sys.executable, "-c", "from automate_cli.main import main; main()", "runs", "tail", run]
         tail = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         followed.append(tail.stdout.readline())
     assert tail.poll() is None
@@ -411,7 +411,7 @@ def test_the_question_lists_what_would_be_removed(signed_in, workflow, owner, ho
     workflow(FAIL)
     cli = signed_in(owner)
     assert cli("workflows", "pull", "fail").code == 0
-    monkeypatch.setattr("automate_api.cli.commands.workflows._may_ask", lambda: True)
+    monkeypatch.setattr("automate_cli.commands.workflows._may_ask", lambda: True)
     asked = cli("workflows", "push", "fail", "--prune", stdin=f"{answer}\n")
     assert asked.code == 0
     assert "  greet  Greet (active)" in asked.err and "fail" not in asked.err

@@ -18,7 +18,7 @@ import pytest
 pytestmark = pytest.mark.process
 
 TOKEN = "dat_AbCd1234_" + "s" * 49
-PROGRAM = [sys.executable, "-c", "from automate_api.cli.main import main; main()"]
+PROGRAM = [sys.executable, "-c", "from automate_cli.main import main; main()"]
 
 
 def _as_in_the_foreground():

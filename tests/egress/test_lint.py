@@ -49,13 +49,13 @@ def test_there_is_no_way_out_that_a_lint_cannot_see():
         r"\.create_connection\(|\.create_datagram_endpoint\(|\.sock_connect\(|\b__import__\(|\bexec\("
         r'|\bimport_module\((?!"automate_\w+\.migrations\.\d{4}_\w+"\))'
     )
-    for path in (ROOT / "apps").rglob("*.py"):
+    for path in [*(ROOT / "apps").rglob("*.py"), *(ROOT / "cli").rglob("*.py")]:
         if "automate_testing" not in path.parts and path.name not in {"project_classes.py", "moved.py"}:
             assert not hidden.search(path.read_text()), path
 
 
 def test_each_exception_says_why():
-    for folder in ("apps", "automate_site"):
+    for folder in ("apps", "automate_site", "cli"):
         for path in (ROOT / folder).rglob("*.py"):
             for line in path.read_text().splitlines():
                 if "noqa: TID251" in line and "jinja2" not in line and "automate_egress" not in path.parts:

@@ -18,7 +18,9 @@ from automate_core.conf import DEFAULTS
 from automate_core.moved import MOVED
 from tests.conftest import ROOT
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").glob("*.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), ROOT / "cli/README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").glob("*.md")]
+)
 TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in PAGES}
 
 
@@ -76,7 +78,9 @@ def test_make_targets_exist():
 
 def test_settings_are_real_and_all_are_listed():
     code = "".join(
-        path.read_text() for folder in ("automate_site", "apps", "tests") for path in (ROOT / folder).rglob("*.py")
+        path.read_text()
+        for folder in ("automate_site", "apps", "cli", "tests")
+        for path in (ROOT / folder).rglob("*.py")
     )
     listed = set(re.findall(r"`(AUTOMATE_[A-Z_]+)`", TEXTS["docs/settings.md"]))
     assert {name for name in listed if name not in code} <= {"AUTOMATE_SECRET_NAME"}

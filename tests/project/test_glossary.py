@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-APPS = ROOT / "apps"
+SOURCES = (ROOT / "apps", ROOT / "cli" / "src")
 
 
 def words(text: str) -> frozenset[str]:
@@ -56,9 +56,10 @@ URL_NAMES = words("rule_do rule_new_of run_asks builder_here")
 
 def sources(having: str = "") -> Iterator[tuple[str, ast.Module]]:
     """The modules, or those with text of that pattern."""
-    for path in sorted(APPS.rglob("*.py")):
-        if "migrations" not in path.parts and re.search(having, text := path.read_text(encoding="utf-8")):
-            yield str(path.relative_to(APPS)), ast.parse(text)
+    for folder in SOURCES:
+        for path in sorted(folder.rglob("*.py")):
+            if "migrations" not in path.parts and re.search(having, text := path.read_text(encoding="utf-8")):
+                yield str(path.relative_to(folder)), ast.parse(text)
 
 
 def names_in(tree: ast.Module) -> Iterator[tuple[str, str]]:

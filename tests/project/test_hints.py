@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 
 PAGE = re.compile(r"(?<![\w/])docs/[a-z/-]+\.md")
 CALL = re.compile(r"\bdoc\(['\"]([\w/-]+)['\"]\)")
-FILES = [path for top in ("apps", "automate_site") for path in sorted((ROOT / top).rglob("*.py"))]
+FILES = [path for top in ("apps", "automate_site", "cli") for path in sorted((ROOT / top).rglob("*.py"))]
 
 
 def _docstrings(tree: ast.AST) -> set[int]:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 
 import pytest
@@ -21,16 +22,16 @@ from tests.conftest import ROOT
 def wheel(tmp_path):
     """Make a wheel of those names."""
 
-    def make(*names):
-        with zipfile.ZipFile(tmp_path / "made.whl", "w") as archive:
+    def make(*names, distribution="django_automate"):
+        with zipfile.ZipFile(made := tmp_path / f"{distribution}-0.3.0-py3-none-any.whl", "w") as archive:
             for name in names:
                 archive.writestr(name, "")
-        return tmp_path / "made.whl"
+        return made
 
     return make
 
 
-COMPLETE = [name + ("x.html" if name.endswith("/") else "") for name in release.NEEDED]
+COMPLETE = [name + ("x.html" if name.endswith("/") else "") for name in release.NEEDED["django_automate"]]
 
 
 def test_a_wheel_is_refused_for_what_it_lacks_or_should_not_have(wheel):
@@ -40,6 +41,24 @@ def test_a_wheel_is_refused_for_what_it_lacks_or_should_not_have(wheel):
     for extra in ("automate_core/__pycache__/conf.pyc", "tests/conftest.py", "automate_site/settings.py"):
         with pytest.raises(release.ReleaseError, match=re.escape(f"contains {extra}")):
             release.check_wheel(wheel(*COMPLETE, extra))
+    command_line = wheel(*release.NEEDED["django_automate_cli"][1:], distribution="django_automate_cli")
+    with pytest.raises(release.ReleaseError, match=r"lacks automate_cli/main\.py"):
+        release.check_wheel(command_line)
+
+
+def test_the_command_line_is_released_in_the_version_that_the_server_asks_for():
+    server, command_line = (tomllib.loads((ROOT / each / "pyproject.toml").read_text()) for each in (".", "cli"))
+    release.check_versions(server, command_line)
+    pinned = (ROOT / "requirements.txt").read_text()
+    named = {re.match(r"[\w-]+", each)[0] for each in command_line["project"]["dependencies"]}
+    assert {name for name in named if f"\n{name}==" not in pinned} == set(), (
+        "a checkout installs it without its own pins"
+    )
+    for other in (server, command_line):
+        version, other["project"]["version"] = other["project"]["version"], "9.9"
+        with pytest.raises(release.ReleaseError, match="differ in the version"):
+            release.check_versions(server, command_line)
+        other["project"]["version"] = version
 
 
 def test_old_prices_of_language_models_are_no_release(tmp_path):
@@ -82,14 +101,24 @@ def test_a_release_from_these_files(tmp_path, monkeypatch):
     assert release.main() == 0
     made = {each.name: each for each in (tmp_path / "dist").iterdir()}
     [wheel, sdist, bom] = [
-        next(name for name in made if name.endswith(end)) for end in (".whl", ".tar.gz", ".cdx.json")
+        next(name for name in made if name.startswith("django_automate-") and name.endswith(end))
+        for end in (".whl", ".tar.gz", ".cdx.json")
     ]
-    assert {wheel, sdist, bom, "SHA256SUMS"} == set(made)
-    times = {info.date_time[:3] for info in zipfile.ZipFile(made[wheel]).infolist()}
-    assert times == {(2026, 9, 21)}, "those of SOURCE_DATE_EPOCH"
+    command_line = {each.replace("automate-", "automate_cli-") for each in (wheel, sdist)}
+    assert {wheel, sdist, bom, *command_line, "SHA256SUMS"} == set(made)
+    for name in made:
+        if name.endswith(".whl"):
+            times = {info.date_time[:3] for info in zipfile.ZipFile(made[name]).infolist()}
+            assert times == {(2026, 9, 21)}, "those of SOURCE_DATE_EPOCH"
     with tarfile.open(made[sdist]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"Makefile", "deploy/Containerfile", "tests/conftest.py", "scripts/release.py"} <= names
+    assert {
+        "Makefile",
+        "cli/pyproject.toml",
+        "deploy/Containerfile",
+        "tests/conftest.py",
+        "scripts/release.py",
+    } <= names
     components = {each["name"]: each["version"] for each in json.loads(made[bom].read_text())["components"]}
     pinned = dict(re.findall(r"^([\w.-]+)(?:\[\w+\])?==([\w.]+)", (ROOT / "requirements.txt").read_text(), re.M))
     assert {name: version for name, version in pinned.items() if components.get(name) != version} == {}

@@ -463,7 +463,7 @@ def test_the_site_knows_the_variables_that_the_docs_list():
 
 def test_every_variable_that_the_code_reads_is_known():
     """Otherwise `check --deploy` calls one misspelt that somebody was told to set."""
-    sources = [path for top in ("apps", "automate_site") for path in (ROOT / top).rglob("*.py")]
+    sources = [path for top in ("apps", "automate_site", "cli") for path in (ROOT / top).rglob("*.py")]
     assigned = r"(?:environ\.get\(|environ\[|getenv\(|VARIABLE = )\"(AUTOMATE_[A-Z_]+)\""
     read = {name for path in sources for name in re.findall(assigned, path.read_text())}
     assert "AUTOMATE_BACKUP_PASSPHRASE" in read

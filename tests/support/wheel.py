@@ -52,6 +52,14 @@ def built_wheel(source: Path, folder: Path) -> Path:
     return wheel
 
 
+def environment_with(folder: Path, *packages: str | Path) -> Path:
+    """The interpreter of a new environment that has those, as far as they need others in their pinned versions."""
+    python = folder / "bin" / "python"
+    uv("venv", "--quiet", "--python", sys.executable, "--clear", folder)
+    uv("pip", "install", "--quiet", "--python", python, "--constraint", ROOT / "requirements.txt", *packages)
+    return python
+
+
 @pytest.fixture(scope="session")
 def wheel_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment that has the wheel and the shop, and nothing of this checkout.
@@ -65,9 +73,6 @@ def wheel_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "done").exists():
-            wheel = built_wheel(ROOT, folder)
-            uv("venv", "--quiet", "--python", sys.executable, "--clear", folder / "venv")
-            pins = ROOT / "requirements.txt"
-            uv("pip", "install", "--quiet", "--python", python, "--constraint", pins, f"{wheel}[api]", SHOP, "uvicorn")
+            environment_with(folder / "venv", f"{built_wheel(ROOT, folder)}[api]", SHOP, "uvicorn")
             (folder / "done").touch()
     return python

@@ -14,9 +14,9 @@ from typing import Any
 import requests
 from requests.auth import AuthBase
 
-from automate_api.cli.credentials import Token
-from automate_api.cli.errors import RejectedError, UnreachableError
-from automate_api.cli.servers import PREFIX, check_encrypted, is_local, is_plain
+from automate_cli.credentials import Token
+from automate_cli.errors import RejectedError, UnreachableError
+from automate_cli.servers import PREFIX, check_encrypted, is_local, is_plain
 
 ATTEMPTS = 4
 CONNECT_SECONDS, READ_SECONDS = 5.0, 60.0
@@ -127,8 +127,8 @@ def user_agent() -> str:
 
 
 def version() -> str:
-    """The installed version of this project."""
-    return metadata.version("django-automate")
+    """The installed version of this program."""
+    return metadata.version("django-automate-cli")
 
 
 def json_of(answer: requests.Response, server: str) -> Any:

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from automate_api.cli.inputs import read_inputs
-from automate_api.cli.invocation import ApiGroup, invocation
-from automate_api.cli.output import named, time_column
-from automate_api.cli.servers import path_of
+from automate_cli.inputs import read_inputs
+from automate_cli.invocation import ApiGroup, invocation
+from automate_cli.output import named, time_column
+from automate_cli.servers import path_of
 
 
 @click.group(cls=ApiGroup)

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from automate_api.cli.client import Client
-from automate_api.cli.commands.completion import complete_workflows
-from automate_api.cli.inputs import read_filters, read_inputs
-from automate_api.cli.invocation import ApiGroup, invocation
-from automate_api.cli.output import (
+from automate_cli.client import Client
+from automate_cli.commands.completion import complete_workflows
+from automate_cli.inputs import read_filters, read_inputs
+from automate_cli.invocation import ApiGroup, invocation
+from automate_cli.output import (
     Column,
     error_text,
     named,
@@ -19,9 +19,9 @@ from automate_api.cli.output import (
     print_table,
     time_column,
 )
-from automate_api.cli.run_ids import read_run_id
-from automate_api.cli.servers import path_of
-from automate_api.cli.watched_run import TIMEOUT, print_line, read_outputs, watch
+from automate_cli.run_ids import read_run_id
+from automate_cli.servers import path_of
+from automate_cli.watched_run import TIMEOUT, print_line, read_outputs, watch
 
 STATUSES = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
 PERIODS = ("1h", "24h", "7d", "30d")

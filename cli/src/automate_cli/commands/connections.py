@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from automate_api.cli.commands.completion import complete_connections
-from automate_api.cli.invocation import ApiGroup, invocation
-from automate_api.cli.output import named, time_column
-from automate_api.cli.servers import path_of
+from automate_cli.commands.completion import complete_connections
+from automate_cli.invocation import ApiGroup, invocation
+from automate_cli.output import named, time_column
+from automate_cli.servers import path_of
 
 
 @click.group(cls=ApiGroup)

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from automate_api.cli.commands.completion import complete_workflows
-from automate_api.cli.credentials import Token
-from automate_api.cli.invocation import ApiGroup, invocation
-from automate_api.cli.output import Column, local_time, named, print_json, print_note, print_warning, time_column
-from automate_api.cli.servers import path_of
+from automate_cli.commands.completion import complete_workflows
+from automate_cli.credentials import Token
+from automate_cli.invocation import ApiGroup, invocation
+from automate_cli.output import Column, local_time, named, print_json, print_note, print_warning, time_column
+from automate_cli.servers import path_of
 
 MOST_DAYS = 90  #: that a token can give to another one, or to itself
 _SHOWN_SCOPES = 3  #: in a list

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from automate_api.cli.errors import BadInputError
-from automate_api.cli.inputs import read_inputs
-from automate_api.cli.invocation import ApiGroup, invocation
-from automate_api.cli.servers import path_of
+from automate_cli.errors import BadInputError
+from automate_cli.inputs import read_inputs
+from automate_cli.invocation import ApiGroup, invocation
+from automate_cli.servers import path_of
 
 PERIODS = ("1h", "24h", "7d", "30d")
 

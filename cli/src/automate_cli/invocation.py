@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from automate_api.cli.client import Client
-from automate_api.cli.credentials import Credentials, Token
-from automate_api.cli.errors import NotAllowedError
-from automate_api.cli.output import Column, print_json, print_note, print_table
-from automate_api.cli.servers import server_address
+from automate_cli.client import Client
+from automate_cli.credentials import Credentials, Token
+from automate_cli.errors import NotAllowedError
+from automate_cli.output import Column, print_json, print_note, print_table
+from automate_cli.servers import server_address
 
 SERVER, TOKEN = "AUTOMATE_SERVER", "AUTOMATE_TOKEN"
 

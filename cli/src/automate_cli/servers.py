@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import quote, urlsplit
 
-from automate_api.cli.errors import BadInputError, NotAllowedError
+from automate_cli.errors import BadInputError, NotAllowedError
 
 PREFIX = "/api/v1"
 

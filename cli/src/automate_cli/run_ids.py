@@ -6,7 +6,7 @@ import re
 
 import click
 
-from automate_api.cli.client import Client
+from automate_cli.client import Client
 
 _LAST_DIGITS = re.compile(r"[0-9a-fA-F]{8}")
 

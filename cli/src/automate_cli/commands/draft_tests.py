@@ -6,15 +6,15 @@ from typing import Any
 
 import click
 
-from automate_api.cli.client import Client
-from automate_api.cli.commands.completion import complete_workflows
-from automate_api.cli.commands.workflows import workflows
-from automate_api.cli.errors import BadInputError
-from automate_api.cli.inputs import read_inputs
-from automate_api.cli.invocation import invocation
-from automate_api.cli.output import named, print_table
-from automate_api.cli.servers import path_of
-from automate_api.cli.watched_run import TIMEOUT, print_line, read_outputs, watch
+from automate_cli.client import Client
+from automate_cli.commands.completion import complete_workflows
+from automate_cli.commands.workflows import workflows
+from automate_cli.errors import BadInputError
+from automate_cli.inputs import read_inputs
+from automate_cli.invocation import invocation
+from automate_cli.output import named, print_table
+from automate_cli.servers import path_of
+from automate_cli.watched_run import TIMEOUT, print_line, read_outputs, watch
 
 MOST_STEPS = 200  #: whose data is read
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from automate_api.cli.errors import masked, one_line, printable
+from automate_cli.errors import masked, one_line, printable
 
 GAP = 2
 NARROWEST = 8  #: characters that a shortened column keeps

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from automate_api.cli.errors import BadInputError, CommandFailedError
+from automate_cli.errors import BadInputError, CommandFailedError
 
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 STATE = ".automate"  #: the folder beside the files

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from automate_api.cli.client import Client
-from automate_api.cli.commands.completion import complete_workflows
-from automate_api.cli.errors import (
+from automate_cli.client import Client
+from automate_cli.commands.completion import complete_workflows
+from automate_cli.errors import (
     FAILED,
     BadInputError,
     CommandFailedError,
@@ -20,8 +20,8 @@ from automate_api.cli.errors import (
     UnreachableError,
     printable,
 )
-from automate_api.cli.invocation import ApiGroup, invocation
-from automate_api.cli.output import (
+from automate_cli.invocation import ApiGroup, invocation
+from automate_cli.output import (
     named,
     print_diff,
     print_error,
@@ -31,8 +31,8 @@ from automate_api.cli.output import (
     print_warning,
     time_column,
 )
-from automate_api.cli.servers import path_of
-from automate_api.cli.workflow_files import (
+from automate_cli.servers import path_of
+from automate_cli.workflow_files import (
     SLUG,
     WorkflowFile,
     differences,

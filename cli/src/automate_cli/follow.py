@@ -7,10 +7,10 @@ import random
 import time
 from collections.abc import Iterator
 
-from automate_api.cli.client import Client
-from automate_api.cli.errors import CommandFailedError, RejectedError, UnreachableError
-from automate_api.cli.server_events import ServerEvent, read_events
-from automate_api.cli.servers import path_of
+from automate_cli.client import Client
+from automate_cli.errors import CommandFailedError, RejectedError, UnreachableError
+from automate_cli.server_events import ServerEvent, read_events
+from automate_cli.servers import path_of
 
 FINAL = {"succeeded", "failed", "cancelled"}
 SILENCE_SECONDS = 45.0  #: the server sends a heartbeat more often than that

@@ -7,9 +7,9 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
 
-from automate_api.cli.errors import BadInputError, one_line
-from automate_api.cli.invocation import Invocation
-from automate_api.cli.workflow_files import SLUG
+from automate_cli.errors import BadInputError, one_line
+from automate_cli.invocation import Invocation
+from automate_cli.workflow_files import SLUG
 
 SECONDS = 1.0  #: to connect, and to wait for the server, while a person waits for the Tab key
 

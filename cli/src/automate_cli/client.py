@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from automate_api.cli.credentials import Token
-from automate_api.cli.errors import UnreachableError
+from automate_cli.credentials import Token
+from automate_cli.errors import UnreachableError
 
 if TYPE_CHECKING:
-    from automate_api.cli.transport import Transport
+    from automate_cli.transport import Transport
 
 PAGE = 100  #: objects in one request, which is the most that the API gives
 
@@ -27,7 +27,7 @@ class Client:
     @cached_property
     def transport(self) -> Transport:
         """Imported when the first request is sent: help and mistakes in arguments need no network library."""
-        from automate_api.cli.transport import Transport
+        from automate_cli.transport import Transport
 
         return Transport(self.server, self._token, **self._options)
 
@@ -64,7 +64,7 @@ class Client:
         return found[:limit]
 
     def _json(self, method: str, path: str, **options: Any) -> Any:
-        from automate_api.cli.transport import json_of
+        from automate_cli.transport import json_of
 
         return json_of(self.transport.send(method, path, **options), self.server)
 

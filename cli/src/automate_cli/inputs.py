@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from automate_api.cli.errors import BadInputError
+from automate_cli.errors import BadInputError
 
 _PAIR = re.compile(r"([^=:]+)(:?=)(.*)", re.DOTALL)
 

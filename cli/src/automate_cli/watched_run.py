@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from automate_api.cli.client import Client
-from automate_api.cli.errors import RejectedError, one_line
-from automate_api.cli.follow import FINAL, follow
-from automate_api.cli.invocation import invocation
-from automate_api.cli.output import clock_time, error_text, print_json, print_json_line, status_text
-from automate_api.cli.servers import path_of
+from automate_cli.client import Client
+from automate_cli.errors import RejectedError, one_line
+from automate_cli.follow import FINAL, follow
+from automate_cli.invocation import invocation
+from automate_cli.output import clock_time, error_text, print_json, print_json_line, status_text
+from automate_cli.servers import path_of
 
 TIMEOUT = "Stop waiting after this number of seconds, with exit code 1. The run continues."
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from automate_api.cli.errors import CommandFailedError, NotAllowedError
+from automate_cli.errors import CommandFailedError, NotAllowedError
 
 _VALID = re.compile(r"dat_[A-Za-z0-9_-]{20,200}")
 

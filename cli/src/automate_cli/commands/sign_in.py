@@ -7,12 +7,12 @@ import sys
 
 import click
 
-from automate_api.cli.client import Client
-from automate_api.cli.credentials import Token
-from automate_api.cli.errors import BadInputError, NotAllowedError
-from automate_api.cli.invocation import SERVER, TOKEN, ApiCommand, invocation
-from automate_api.cli.output import local_time, print_json, print_note
-from automate_api.cli.servers import check_encrypted, server_address
+from automate_cli.client import Client
+from automate_cli.credentials import Token
+from automate_cli.errors import BadInputError, NotAllowedError
+from automate_cli.invocation import SERVER, TOKEN, ApiCommand, invocation
+from automate_cli.output import local_time, print_json, print_note
+from automate_cli.servers import check_encrypted, server_address
 
 
 @click.command(cls=ApiCommand)

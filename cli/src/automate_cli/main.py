@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from automate_api.cli.commands import (
+from automate_cli.commands import (
     approvals,
     completion,
     connections,
@@ -19,9 +19,9 @@ from automate_api.cli.commands import (
     tokens,
     workflows,
 )
-from automate_api.cli.errors import BAD_INPUT, BROKEN_PIPE, FAILED, INTERRUPTED, CommandFailedError
-from automate_api.cli.invocation import ApiGroup, Invocation, common_options
-from automate_api.cli.output import colours_wanted, print_error
+from automate_cli.errors import BAD_INPUT, BROKEN_PIPE, FAILED, INTERRUPTED, CommandFailedError
+from automate_cli.invocation import ApiGroup, Invocation, common_options
+from automate_cli.output import colours_wanted, print_error
 
 EPILOG = (
     "Exit codes: 0 done; 1 the operation failed, for example a run that failed; 2 an argument or an input is not "
@@ -33,7 +33,7 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     if wanted and not context.resilient_parsing:
         from importlib import metadata
 
-        click.echo(f"automate {metadata.version('django-automate')}")
+        click.echo(f"automate {metadata.version('django-automate-cli')}")
         context.exit()
 
 
