@@ -411,11 +411,43 @@ def test_the_question_lists_what_would_be_removed(signed_in, workflow, owner, ho
     workflow(FAIL)
     cli = signed_in(owner)
     assert cli("workflows", "pull", "fail").code == 0
-    monkeypatch.setattr("automate_cli.commands.workflows._may_ask", lambda: True)
+    monkeypatch.setattr("automate_cli.commands.workflows.may_ask", lambda: True)
     asked = cli("workflows", "push", "fail", "--prune", stdin=f"{answer}\n")
     assert asked.code == 0
     assert "  greet  Greet (active)" in asked.err and "fail" not in asked.err
     assert {each["slug"] for each in cli("workflows", "list", "--json").json()} == left
+
+
+def test_a_workflow_is_paused_resumed_archived_and_restored(signed_in, workflow, owner, drain):
+    workflow(GREET)
+    cli = signed_in(owner)
+    assert cli("workflows", "pause", "greet", "--reason", "Stocktaking").out == "greet: paused\n"
+    assert "Stocktaking" in cli("workflows", "show", "greet").out
+    again = cli("workflows", "pause", "greet")
+    assert again.code == 1 and again.err.startswith("Error: ")
+    started = cli("runs", "start", "greet", "--input", "who=Ada", "--json").json()
+    drain()
+    assert cli("workflows", "resume", "greet", "--discard", "--json").json()["status"] == "active"
+    drain()
+    assert cli("runs", "show", started["id"], "--json").json()["status"] == "cancelled"
+    assert cli("workflows", "archive", "greet").out == "greet: archived\n"
+    assert cli("workflows", "restore", "greet").out == "greet: paused\n"
+
+
+def test_a_workflow_is_deleted_after_a_question(signed_in, workflow, owner, monkeypatch):
+    workflow(GREET)
+    workflow(FAIL)
+    cli = signed_in(owner)
+    there = lambda: {each["slug"] for each in cli("workflows", "list", "--json").json()}  # noqa: E731
+    refused = cli("workflows", "delete", "greet")
+    assert refused.code == 2 and "--yes" in refused.err
+    monkeypatch.setattr("automate_cli.commands.workflow_states.may_ask", lambda: True)
+    asked = cli("workflows", "delete", "greet", stdin="n\n")
+    assert "Delete greet from http://" in asked.err and there() == {"greet", "fail"}
+    assert cli("workflows", "delete", "greet", stdin="y\n").out == "greet: deleted\n"
+    assert cli("workflows", "delete", "fail", "--yes", "--json").json() == {"slug": "fail", "result": "deleted"}
+    assert there() == set()
+    assert cli("workflows", "delete", "fail", "--yes").code == 1
 
 
 def test_an_unknown_group_is_among_the_errors(signed_in, owner, home):

@@ -32,6 +32,11 @@ def read_filters(pairs: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
+def may_ask() -> bool:
+    """Whether a person can answer a question."""
+    return sys.stdin.isatty()
+
+
 def _read_pair(pair: str, option: str) -> tuple[str, Any]:
     match = _PAIR.fullmatch(pair)
     if match is None:

@@ -17,6 +17,7 @@ from automate_cli.commands import (
     runs,
     sign_in,
     tokens,
+    workflow_states,  # noqa: F401 - so does this
     workflows,
 )
 from automate_cli.errors import BAD_INPUT, BROKEN_PIPE, FAILED, INTERRUPTED, CommandFailedError

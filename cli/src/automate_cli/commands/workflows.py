@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from automate_cli.errors import (
     UnreachableError,
     printable,
 )
+from automate_cli.inputs import may_ask
 from automate_cli.invocation import ApiGroup, invocation
 from automate_cli.output import (
     named,
@@ -48,7 +48,7 @@ YAML_TYPE = "application/yaml"
 
 @click.group(cls=ApiGroup)
 def workflows() -> None:
-    """List, copy, change and publish workflows."""
+    """List, copy, change, publish, pause and delete workflows."""
 
 
 @workflows.command("list")
@@ -166,7 +166,7 @@ def push(
     instead of deleted.
     """
     call = invocation()
-    if prunes and not (agreed or _may_ask()):
+    if prunes and not (agreed or may_ask()):
         raise BadInputError("To delete without a question, add --yes to --prune.")
     client = call.client()
 
@@ -206,10 +206,6 @@ def _for_each[T](things: Iterable[T], act: Callable[[T], dict[str, Any]]) -> tup
 
 def _with_name(name: str, error: CommandFailedError) -> str:
     return str(error) if str(error).startswith(name) else f"{name}: {error}"
-
-
-def _may_ask() -> bool:
-    return sys.stdin.isatty()
 
 
 def _prune(client: Client, files: list[WorkflowFile], *, agreed: bool) -> tuple[list[dict[str, Any]], int]:
