@@ -12,8 +12,8 @@ from tests.conftest import ROOT
 
 #: No more than these.
 REACHED = {
-    "lines of the kernel": 33_420,
-    "lines of the apps": 144_100,
+    "lines of the kernel": 33_480,
+    "lines of the apps": 144_300,
     "files to follow a delivery to the run page": 15,
     "modules in one folder, most": 20,
     "file cycles": 0,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from automate_core.definition.document import Definition
+from automate_core.definition.document import Definition, FormField, FormTrigger, ManualTrigger
 from automate_core.expressions.json_path import TemplateError, as_text
 from automate_core.expressions.templating import Template, as_template, compile_value
 from automate_core.outbox import subjects
@@ -27,10 +27,14 @@ LONGEST = 200  #: characters of a value that are kept
 
 @dataclass(frozen=True, slots=True)
 class SearchTerms:
-    """The compiled search terms of a version: declared values by name, and the declared subject, if any."""
+    """The compiled search terms of a version: declared values by name, and the declared subject, if any.
+
+    `forms` has the fields of its forms by the type of the events that answers become.
+    """
 
     declared: dict[str, Template]
     subject: Template | None
+    forms: dict[str, list[FormField]]
 
     def values(self, event: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, str]:
         """The terms of an event: single values that it has, and the subject.
@@ -38,7 +42,7 @@ class SearchTerms:
         Other workflows wait meanwhile: terms beyond MOST_SECONDS are left out.
         """
         if not self.declared and self.subject is None:
-            subject = subjects.guess_subject(event["payload"])
+            subject = self._guess(event)
             return {SUBJECT: subject} if subject else {}
         scope = {"event": event, "vars": variables}
         began = time.thread_time()
@@ -50,15 +54,21 @@ class SearchTerms:
         if self.subject is not None and time.thread_time() - began <= MOST_SECONDS:
             found[SUBJECT] = subjects.one_line(_render_term(self.subject, scope))
         elif self.subject is None and SUBJECT not in self.declared:
-            found[SUBJECT] = subjects.guess_subject(event["payload"])
+            found[SUBJECT] = self._guess(event)
         return {name: value for name, value in found.items() if value}
+
+    def _guess(self, event: Mapping[str, Any]) -> str:
+        return subjects.guess_subject(event["payload"], self.forms.get(event.get("type", ""), ()))
 
 
 def compile_search_terms(definition: Definition) -> SearchTerms:
     """The terms of a definition. Raises TemplateError."""
     subject = compile_value(as_template(definition.subject)) if definition.subject.strip() else None
+    forms = (each for each in definition.enabled_triggers if isinstance(each, FormTrigger | ManualTrigger))
     return SearchTerms(
-        {name: compile_value(as_template(each)) for name, each in definition.search_terms.items()}, subject
+        {name: compile_value(as_template(each)) for name, each in definition.search_terms.items()},
+        subject,
+        {each.key: each.inputs for each in forms},
     )
 
 

@@ -6,7 +6,7 @@ The statement takes any number of events as one JSON document, so that one row a
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import msgspec
 import psycopg
 
 from automate_core import database
+from automate_core.definition.document import FormField
 from automate_core.ids import new_trace_id, uuid7
 from automate_core.outbox import notify, subjects
 from automate_core.outbox.lifecycle import DISPATCH_JOBS
@@ -48,6 +49,7 @@ class NewEvent:
 
     `source` says where it came from (`webhook:<slug>`), and `endpoint_id` which endpoint took it, if one did. Two
     events of both with one `delivery_key` are one. Who stores files for it first gives it its `id` (`uuid7`).
+    `form` has the fields whose answers the payload is.
     """
 
     source: str
@@ -58,6 +60,7 @@ class NewEvent:
     headers: Mapping[str, str] = field(default_factory=dict)
     trace_id: str = field(default_factory=new_trace_id)
     id: uuid.UUID = field(default_factory=uuid7)
+    form: Sequence[FormField] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class IngestBatch:
                     "payload": msgspec.Raw(event.payload.encode()),
                     "headers": dict(event.headers),
                     "trace_id": event.trace_id,
-                    "subject": subjects.guess_subject_of_json(event.payload),
+                    "subject": subjects.guess_subject_of_json(event.payload, event.form),
                 }
                 for identifier, event in self.events
             ]

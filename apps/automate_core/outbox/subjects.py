@@ -1,7 +1,8 @@
 """The subject line of an event: the few words of its payload by which people tell it from others.
 
 A workflow may declare an expression for its runs (`search_terms`); otherwise the line is guessed from usual names of
-members: a number, a title or a person, and an amount, such as `INV-204 · Acme Ltd · 1500 EUR`.
+members: a number, a title or a person, and an amount, such as `INV-204 · Acme Ltd · 1500 EUR`. Of a form
+with fewer than two such fields, the line has the answers to its first fields.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import functools
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
+from automate_core.definition.document import FormField
 from automate_governance.redaction.redactor import redact_text
 from automate_governance.redaction.token_patterns import MASK, is_secret_name
 from automate_plugins.typed_values import plain_whole
@@ -44,13 +46,19 @@ _RANKS = {name: (role, rank) for role, names in enumerate(ROLES) for rank, name 
 _NAMES_OF_OBJECTS = ("name", "full_name", "title", "email")  #: what stands for an object such as a customer
 _PRIVATE = re.compile(
     r"secret|passw|passphrase|token|credential|auth|cookie|session|signature|key|card|iban|bank|account|ssn|tax"
+    r"|geheim|kennwort|konto|karte|steuer|schl(?:ü|ue)ssel"
 )
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[-\s.]+")
+_SHORT_KINDS = ("text", "email", "choice")  #: of fields whose answers are a few words
+_MOST_TEXTS = 2  #: of a form, as usual names give a number and a person
 _DIGITS = re.compile(r"[\d -]{13,}")  #: as card and account numbers are
 
 
-def guess_subject(payload: Any) -> str:
-    """The subject that a payload suggests; empty when it suggests none. Never a member that looks like a secret."""
+def guess_subject(payload: Any, form: Sequence[FormField] = ()) -> str:
+    """The subject that a payload suggests; empty when it suggests none. Never a member that looks like a secret.
+
+    `form` has the fields whose answers the payload is, in the order in which people see them.
+    """
     members = [(depth, name, text) for depth, name, value in _members(payload) if (text := _text(value))]
     together = "\n".join(text for _, _, text in members)
     has_secrets = redact_text(together) != together
@@ -68,18 +76,20 @@ def guess_subject(payload: Any) -> str:
             found[role] = (depth, rank), part
     parts = [text for _, (_, text) in sorted(found.items())]
     if [*found] == [_AMOUNT]:
-        parts[:0] = _first_text(payload)  # amounts alone look alike
+        parts[:0] = _first_texts(payload, form)  # amounts alone look alike
+    elif form and len(found) < 2 and isinstance(payload, dict):
+        parts = [*_first_texts(payload, form), *_first_number(payload, form)] or parts
     if _AMOUNT in found and re.fullmatch(r"[A-Za-z]{3}", currency):
         parts[-1] = f"{parts[-1]} {currency.upper()}"
     return SEPARATOR.join(parts)[:LONGEST]
 
 
-def guess_subject_of_json(document: str) -> str:
+def guess_subject_of_json(document: str, form: Sequence[FormField] = ()) -> str:
     """The same of a payload as JSON text; empty when that is too long to be looked through."""
     if len(document) > LARGEST or not document.startswith("{"):
         return ""
     try:
-        return guess_subject(msgspec.json.decode(document))
+        return guess_subject(msgspec.json.decode(document), form)
     except (msgspec.DecodeError, RecursionError):
         return ""
 
@@ -108,15 +118,29 @@ def _members(payload: Any) -> Iterator[tuple[int, str, Any]]:
                 waiting.append((value, depth + 1))
 
 
-def _first_text(payload: dict[str, Any]) -> list[str]:
-    """The first text of the payload's own members that are neither private nor masked; at most one."""
-    for name, value in list(payload.items())[:MOST_MEMBERS]:
-        if not isinstance(value, str) or len(name) > LONGEST_NAME or _known(name) or _is_private(name):
+def _first_texts(payload: dict[str, Any], form: Sequence[FormField]) -> list[str]:
+    """The first texts of the payload's own members that are neither private nor masked: of a form its short answers.
+
+    A payload that has no form gives one at most.
+    """
+    short = [each.name for each in form if each.kind in _SHORT_KINDS]
+    names = short or [each.name for each in form if each.kind == "long_text"] if form else list(payload)[:MOST_MEMBERS]
+    found: list[str] = []
+    for name in names:
+        value = payload.get(name)
+        if not isinstance(value, str) or len(name) > LONGEST_NAME or _is_private(name) or (not form and _known(name)):
             continue
         part = one_line(value, LONGEST_PART)
         if part and MASK not in part and not _DIGITS.fullmatch(part):
-            return [part]
-    return []
+            found.append(part)
+    return found[: _MOST_TEXTS if form else 1]
+
+
+def _first_number(payload: dict[str, Any], form: Sequence[FormField]) -> list[str]:
+    """The first number among the answers to a form that is not private; at most one."""
+    names = (each.name for each in form if each.kind == "number" and not _is_private(each.name))
+    texts = (_text(payload.get(name)) for name in names)
+    return [part for part in texts if part and not _DIGITS.fullmatch(part)][:1]
 
 
 def _text(value: Any) -> str:

@@ -286,6 +286,7 @@ def accept_answer(form: OpenForm, answers: Mapping[str, Any], *, key: str, by: U
             source=form.source,
             type=form.trigger.key,
             payload=as_json(payload),
+            form=form.trigger.inputs,
             delivery_key=key,
             trace_id=key,
             headers={STARTED_BY: sign_in_name(person)} if person else {},

@@ -101,6 +101,7 @@ def start_workflow(
         source=f"{source}:{workflow.slug}",
         type=chosen.key if chosen else "",
         payload=as_json(payload),
+        form=chosen.inputs if chosen else (),
         delivery_key=key,
         headers=({STARTED_BY: sign_in_name(by)} if by is not None else {}) | ({STARTED_WITH: digest} if digest else {}),
     )

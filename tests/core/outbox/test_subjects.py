@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.urls import reverse
 
 from automate_core import database
 from automate_core.definition import validation
+from automate_core.definition.document import FormField
 from automate_core.definition.parsing import parse
 from automate_core.events import search_terms
 from automate_core.models import Event, ExecutionRun, SearchTerm
 from automate_core.outbox import subjects
 from automate_core.outbox.ingest import INGEST
 from automate_core.runs import control
+from automate_core.triggers import manual
 from automate_governance.redaction.redactor import redactor_context
+from tests.support.pages import Page
 from tests.support.workflows import DECLARED_SUBJECT, GUESSED_SUBJECT
 
 
@@ -49,6 +53,63 @@ from tests.support.workflows import DECLARED_SUBJECT, GUESSED_SUBJECT
 )
 def test_the_subject_is_guessed_from_usual_names(payload, subject):
     assert subjects.guess_subject(payload) == subject == subjects.guess_subject_of_json(json.dumps(payload))
+
+
+FORM = [
+    FormField(name="begruendung", kind="long_text"),
+    FormField(name="kontonummer"),
+    FormField(name="lieferant"),
+    FormField(name="betrag", kind="number"),
+    FormField(name="abteilung", kind="choice", choices=["IT"]),
+    FormField(name="stadt"),
+]
+
+
+@pytest.mark.parametrize(
+    ("payload", "subject"),
+    [
+        (
+            {
+                "stadt": "Bonn", "abteilung": "IT", "betrag": 6000, "lieferant": "Müller", "begruendung": "Neue Stühle",
+                "kontonummer": "X1",
+            },
+            "Müller · IT · 6000",
+        ),
+        ({"begruendung": "Neue Stühle", "betrag": 6000.0, "lieferant": "Müller"}, "Müller · 6000"),
+        ({"lieferant": "sk-abcdefghijklmnopqrstuv", "betrag": 4242424242424242, "stadt": None}, ""),
+        ({"lieferant": "Müller", "amount": 5}, "Müller · 5"),
+        ({"number": 7, "title": "Chairs", "lieferant": "Müller"}, "7 · Chairs"),
+        (["lieferant"], ""),
+    ],
+)  # fmt: skip
+def test_answers_to_a_form_with_any_names_have_a_subject_in_the_order_of_its_fields(payload, subject):
+    assert subjects.guess_subject(payload, FORM) == subject == subjects.guess_subject_of_json(json.dumps(payload), FORM)
+
+
+def test_a_form_with_one_usual_name_shows_its_other_fields_too():
+    form = [FormField(name="email", kind="email"), *FORM]
+    assert (
+        subjects.guess_subject({"lieferant": "Müller", "email": "zoe@example.com"}, form) == "zoe@example.com · Müller"
+    )
+    assert subjects.guess_subject({"begruendung": "Neue Stühle"}, FORM[:1]) == "Neue Stühle"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_a_form_started_is_found_by_its_first_fields(workflow, owner, sign_in, drain):
+    made = workflow("""
+name: Bestellung
+slug: bestellung
+triggers:
+  - {kind: manual, inputs: [{name: lieferant}, {name: betrag, kind: number}, {name: begruendung, kind: long_text}]}
+steps: [{key: keep, action: data.set, inputs: {n: 1}}]
+""")
+    manual.start_workflow(made, {"lieferant": "Müller", "betrag": "6000", "begruendung": "Neue Stühle"}, by=owner)
+    drain()
+    assert Event.objects.get().subject == "Müller · 6000"
+    found = sign_in(owner).get(reverse("admin:automate_core_executionrun_changelist"), {"q": "müller"})
+    assert "Müller · 6000" in Page(found).text
+    again = control.rerun(ExecutionRun.objects.get(), by=owner, start="start", payload={"lieferant": "Schmidt"})
+    assert again.terms.get().value == "Schmidt"
 
 
 def test_a_known_secret_is_never_part_of_a_subject():
