@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator, Mapping
 
+from automate_authoring.field_labels import field_label
 from automate_authoring.publishing import differences
 from automate_core.definition.document import Definition, DefinitionError, ForEachStep, RepeatStep, Step
 from automate_core.definition.parsing import parse
@@ -12,6 +13,7 @@ from automate_core.definition.slots import slots
 from automate_core.models import WorkflowVersion
 
 MOST = 1_000
+_WORDS = (field_label("name"), field_label("notes"))  #: fields of a step that only people read
 _known: dict[int, Definition] = {}
 
 
@@ -34,6 +36,18 @@ def version_differences(before: int, after: int) -> Mapping[str, str]:
     read = version_definitions([before, after])
     found = differences.find_differences(read[before], read[after])
     return {each.key: each.kind for each in found if each.table == "step" and each.kind != "added"}
+
+
+@functools.lru_cache(maxsize=256)
+def changed_outputs(before: int, after: int) -> frozenset[str]:
+    """Keys of the steps in both versions that may give another output in the later: more than their words changed."""
+    read = version_definitions([before, after])
+    found = differences.find_differences(read[before], read[after])
+    return frozenset(
+        each.key
+        for each in found
+        if each.table == "step" and each.kind == "changed" and any(field.name not in _WORDS for field in each.fields)
+    )
 
 
 def _parse_version(version: WorkflowVersion) -> Definition:

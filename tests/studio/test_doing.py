@@ -92,6 +92,85 @@ def test_all_dialogs_of_reruns_preselect_the_version_that_changed_the_failed_ste
     assert preselected("so v6 is selected.") == ("newest",), "the step was changed for both"
 
 
+CHANGED_EARLIER = """
+name: Changed earlier
+slug: changed-earlier
+triggers: [{endpoint: github}]
+steps:
+  - {key: read, name: Read, action: data.set, inputs: {n: 1}}
+  - {key: call, name: Call, kind: workflow, workflow: callee}
+  - {kind: stop, key: refuse, name: Refuse, outcome: failed, message: Not today}
+"""
+CALLEE = """
+name: Callee
+slug: callee
+steps: [{key: keep, action: data.set, inputs: {n: 1}}]
+"""
+
+
+def test_a_rerun_starts_at_the_changed_step_before_the_failed_one(workflow, sign_in, owner, deliver, drain):
+    workflow(CALLEE)
+    made = workflow(CHANGED_EARLIER)
+    deliver()
+    drain()
+    run = ExecutionRun.objects.get(workflow=made)
+    client, url = sign_in(owner), reverse("studio:run_rerun", args=[run.pk])
+
+    def dialog(**query):
+        page = Page(client.get(url, query))
+        checked = [each["value"] for name in ("start", "version") for each in page.all(name=name) if "checked" in each]
+        return page.text, checked, [tag["value"] for at, tag in page.tags if at == "option" and "selected" in tag]
+
+    workflow(CHANGED_EARLIER.replace("name: Read,", "name: Read the list,"))
+    assert dialog()[1:] == (["failed", "original"], []), "a name changes no output"
+    workflow(CHANGED_EARLIER.replace("n: 1", "n: 2"))
+    text, *chosen = dialog()
+    assert chosen == [["step", "newest"], ["read"]], chosen
+    assert "Read ran before Refuse and was changed in v3, so v3 and a start from there are selected." in text
+    assert "A start from the changed step repeats the effects of Call." in text
+    text, *chosen = dialog(start="failed", version="newest")
+    assert chosen == [["failed", "newest"], []]
+    assert "Changed in v3: Read. A start from a later step reuses their old outputs." in text
+    client.post(url, {"start": "step", "step": "read", "version": "newest"})
+    drain()
+    assert ExecutionRun.objects.get(retried_from=run).steps.get(path="read").output == {"n": 2}
+    bulk = Page(client.post(reverse("studio:runs_bulk"), {"do": "retry", "id": [run.pk]})).text
+    assert "v3 changed Read before Refuse. A start from the failed step reuses old outputs" in bulk
+
+
+@pytest.mark.extended
+def test_a_changed_step_in_a_loop_starts_the_loop_and_a_moved_one_the_beginning(
+    workflow, sign_in, owner, deliver, drain
+):
+    loop = """
+  - kind: for_each
+    key: each
+    name: Each
+    items: '{{ [1, 2] }}'
+    steps: [{key: read, name: Read, action: data.set, inputs: {n: 1}}]
+"""
+    top = "  - {key: read, name: Read, action: data.set, inputs: {n: 1}}\n"
+    made = workflow(
+        CHANGED_EARLIER.replace(top, loop[1:]).replace(
+            "  - {key: call, name: Call, kind: workflow, workflow: callee}\n", ""
+        )
+    )
+    deliver()
+    drain()
+    run = ExecutionRun.objects.get(workflow=made)
+    url = reverse("studio:run_rerun", args=[run.pk])
+    rest = CHANGED_EARLIER.replace("  - {key: call, name: Call, kind: workflow, workflow: callee}\n", "").replace(
+        "n: 1", "n: 2"
+    )
+    workflow(rest.replace(top.replace("n: 1", "n: 2"), loop[1:].replace("n: 1", "n: 2")))
+    page = Page(sign_in(owner).get(url))
+    assert [tag["value"] for at, tag in page.tags if at == "option" and "selected" in tag] == ["each"]
+    workflow(rest)
+    page = Page(sign_in(owner).get(url))
+    assert [each["value"] for each in page.all(name="start") if "checked" in each] == ["start"]
+    assert "a start from the beginning are selected" in page.text
+
+
 def test_what_cannot_be_done_is_said_on_the_page(failed, sign_in, owner):
     client = sign_in(owner)
     answer = client.post(reverse("studio:run_cancel", args=[failed.pk]))

@@ -27,7 +27,7 @@ from automate_governance.permissions import NotPermittedError, can
 from automate_governance.texts import translated
 from automate_operations.statistics import failures
 from automate_studio.runs.page.page import RunPage, load_run
-from automate_studio.view_models.rerun_preset import preset_version
+from automate_studio.view_models.rerun_preset import ReusedSteps, find_reused, preset_version
 from automate_studio.view_models.run_data import RunView
 from automate_studio.view_models.step_tree import StepCard
 from automate_ui.admin_page import render_page
@@ -44,7 +44,8 @@ MAX_EDITED = 200_000  #: characters of an input that is edited here
 class RerunForm:
     """Options, selections, and errors by field. `request` makes double clicks start one run.
 
-    `advice` is the reason for the preselected version, `in_doubt` names the steps that may have taken effect.
+    `advice` is the reason for what is preselected, `reused` says what the newest version changed of what ran,
+    `in_doubt` names the steps that may have taken effect.
     """
 
     page: RunPage
@@ -56,6 +57,7 @@ class RerunForm:
     step: str
     version: str
     advice: str
+    reused: ReusedSteps
     is_edited: bool
     payload: str | None
     earlier: reruns.Rerun | None
@@ -147,12 +149,17 @@ def _parse_uuid(text: str | None) -> uuid.UUID | None:
 def _rerun_form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], errors: Mapping[str, str]) -> RerunForm:
     run = page.run
     steps = [card for card in page.cards if card.path in page.recorded]
-    step = chosen.get("step", "")
-    by_default = "failed" if page.failed_step else "start"
+    reused = find_reused(run, page.failed_step[0] if page.failed_step else "")
+    preset, by_default = preset_version([run.pk]), "failed" if page.failed_step else "start"
+    version, advice, step = preset.version, preset.reason, ""
+    if reused.start and {"start", "step"}.isdisjoint(chosen):
+        listed = any(card.path == reused.start.path for card in steps)
+        version, advice = "newest", reused.start.reason
+        by_default, step = ("step", reused.start.path) if listed else ("start", "")
+    step = chosen.get("step", step)
     may_see = can(request.user, "view_payload", run)
     if may_see:
         payload_views.record_view(request.user, "run.payload_viewed", run, trace_id=run.trace_id, step=START)
-    preset = preset_version([run.pk])
     return RerunForm(
         page=page,
         request=_parse_uuid(chosen.get("request")) or uuid7(),
@@ -161,8 +168,9 @@ def _rerun_form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], 
         may_see=may_see,
         start=chosen.get("start") or by_default,
         step=step if any(card.path == step for card in steps) else "",
-        version=chosen.get("version", preset.version),
-        advice=preset.reason,
+        version=chosen.get("version", version),
+        advice=advice,
+        reused=reused,
         is_edited=chosen.get("input") == "edited",
         payload=(chosen["payload"] if "payload" in chosen else _editable_input(run)) if may_see else None,
         earlier=reruns.find_reruns([run.pk]).get(run.pk),
