@@ -56,6 +56,15 @@ def test_each_operation_says_what_it_does():
     assert not any(path.endswith("/") for path in document["paths"])
 
 
+def test_parameters_of_one_form_have_a_pattern():
+    document = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
+    operations = [each for methods in document["paths"].values() for each in methods.values()]
+    parameters = [each for operation in operations for each in operation.get("parameters", ())]
+    found = {each["name"] for each in parameters if "pattern" in json.dumps(each["schema"])}
+    bare = {each["name"] for each in parameters if "pattern" not in json.dumps(each["schema"])}
+    assert {"slug", "cursor", "trace"} <= found - bare
+
+
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(CommandError, match="cannot be written") as error:
         call_command("automate_openapi", str(tmp_path / "none" / "openapi.json"))

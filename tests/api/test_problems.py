@@ -217,6 +217,25 @@ def test_a_wrong_period_is_one_error(client):
         assert client.get("runs", {"since": since}).status_code == 200, since
 
 
+@pytest.mark.parametrize("number", ["0", "1767225600", "-1.5", "1e9"])
+@pytest.mark.parametrize(
+    "name", ["runs?since", "runs?from", "runs?to", "events?until", "audit-entries?since", "usage?first", "usage?until"]
+)
+def test_a_number_is_no_date(client, name, number):
+    [error] = _problem(client.get(f"{name}={number}"), 422)["errors"]
+    assert (error["field"], error["code"]) == (name.partition("?")[2], "bad_format")
+
+
+def test_messages_of_fields_are_in_the_language_of_the_request(client):
+    for path, german in (
+        ("workflows?limit=0", "Geben Sie mindestens 1 ein."),
+        ("workflows?none=1", "Diesen Parameter gibt es nicht."),
+        ("runs?cursor=x", "Das ist kein Cursor dieser Liste."),
+    ):
+        [error] = client.get(path, Accept_Language="de").json()["errors"]
+        assert error["message"] == german, path
+
+
 def test_a_body_has_no_numbers_and_booleans_as_texts(client):
     for path, body, field in (
         ("workflows/any/publish", {"rev": "1"}, "rev"),

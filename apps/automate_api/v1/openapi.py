@@ -76,6 +76,8 @@ _HEADERS = {
 }
 _EVERYWHERE = (REQUEST_ID, "RateLimit", "RateLimit-Policy")
 _WITH_ETAG = frozenset({"read_draft", "replace_draft", "export_workflow"})
+#: Of slugs in paths. Another one names nothing: the answer is 404, which is no error of a field.
+_SLUG = {"minLength": 1, "maxLength": 100, "pattern": "^[-a-zA-Z0-9_]+$"}
 _TAGS = {
     "Workflows": "Workflows with their drafts and versions.",
     "Templates": "Workflows to start from.",
@@ -147,6 +149,8 @@ def _describe_headers(method: str, operation: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", ()):
         if parameter["name"] == IF_MATCH:  # without it the answer is 428, which is no error of a field
             parameter |= {"required": True, "schema": {"type": "string"}}
+        if parameter["name"] == "slug":
+            parameter["schema"] |= _SLUG
     for status, response in operation["responses"].items():
         if status == "default":
             continue

@@ -10,13 +10,15 @@ import binascii
 import datetime as dt
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Field, Schema
+from pydantic import BeforeValidator
+from pydantic_core import PydanticKnownError
 
 from automate_api.v1.problems import ProblemError
 from automate_governance.permissions import NotPermittedError, User, holds_anywhere, permitted
@@ -25,18 +27,17 @@ from automate_plugins import text
 MOST = 100
 
 
-class PageQuery(Schema):
-    """Which page: take it as `page: Query[PageQuery]`."""
+def _no_number(value: Any) -> Any:
+    """A date as it was written; Pydantic would take a number as seconds. Raises PydanticKnownError for one."""
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return value
+    raise PydanticKnownError("datetime_parsing", {"error": "a number"})
 
-    limit: int = Field(20, ge=1, le=MOST, description="Rows of a page.")
-    cursor: str | None = Field(None, max_length=500, description="`next` of the page before.")
 
-
-class Page[Item](Schema):
-    """One page of a list."""
-
-    items: list[Item]
-    next: str | None = Field(None, description="Cursor of the next page; null on the last one.")
+Moment = Annotated[dt.datetime, BeforeValidator(_no_number)]  #: a date and time of a request
+Day = Annotated[dt.date, BeforeValidator(_no_number)]
 
 
 def closed(values: Iterable[str]) -> dict[str, Any]:
@@ -45,6 +46,27 @@ def closed(values: Iterable[str]) -> dict[str, Any]:
     Only the document says so: an answer with another value, of a row that an older version wrote, is no fault.
     """
     return {"enum": list(values)}
+
+
+def form(pattern: str) -> dict[str, Any]:
+    """`json_schema_extra` of a text of one form, where another one is an error already, or finds nothing."""
+    return {"pattern": f"^{pattern}$"}
+
+
+class PageQuery(Schema):
+    """Which page: take it as `page: Query[PageQuery]`."""
+
+    limit: int = Field(20, ge=1, le=MOST, description="Rows of a page.")
+    cursor: str | None = Field(
+        None, max_length=500, description="`next` of the page before.", json_schema_extra=form("[A-Za-z0-9_-]+={0,2}")
+    )
+
+
+class Page[Item](Schema):
+    """One page of a list."""
+
+    items: list[Item]
+    next: str | None = Field(None, description="Cursor of the next page; null on the last one.")
 
 
 def read_page[M: Model](queryset: QuerySet[M], page: PageQuery, *, order: str = "-pk") -> tuple[list[M], str | None]:

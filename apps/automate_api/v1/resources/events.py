@@ -18,7 +18,7 @@ from pydantic import ConfigDict
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.not_found import find_object, not_found
-from automate_api.v1.pages import Page, PageQuery, closed, read_uuid_cursor, write_cursor
+from automate_api.v1.pages import Moment, Page, PageQuery, closed, read_uuid_cursor, write_cursor
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.triggers import KINDS
 from automate_api.v1.resources.workflows import get_workflow
@@ -82,7 +82,7 @@ class EventFilterQuery(RequestSchema):
     source: str | None = Field(None, max_length=200)
     type: str | None = Field(None, max_length=200)
     since: Literal[*SINCE] | None = None  # type: ignore[valid-type]
-    until: dt.datetime | None = None
+    until: Moment | None = None
     payload: str | None = Field(None, max_length=200, description="JSON or text that the payload contains.")
 
     def filters(self) -> dict[str, str]:

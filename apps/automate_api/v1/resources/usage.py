@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
-from automate_api.v1.pages import check_list
+from automate_api.v1.pages import Day, check_list
 from automate_api.v1.problems import ProblemError
 from automate_core import database
 from automate_core.models import ExecutionRun, Workflow
@@ -63,10 +63,10 @@ class ModelUsage(Schema):
 
 
 class UsageQuery(Schema):
-    first: dt.date | None = Field(None, description="First day; by default 30 days before the last one.")
-    last: dt.date | None = Field(None, description="Last day; by default today.")
-    since: dt.date | None = Field(None, description="As `first`.")
-    until: dt.date | None = Field(None, description="As `last`.")
+    first: Day | None = Field(None, description="First day; by default 30 days before the last one.")
+    last: Day | None = Field(None, description="Last day; by default today.")
+    since: Day | None = Field(None, description="As `first`.")
+    until: Day | None = Field(None, description="As `last`.")
     workflow: str = Field("", max_length=100, description="Slug.")
     model: str = Field("", max_length=200)
 

@@ -14,7 +14,16 @@ from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.definitions import WorkflowText
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.not_found import find_object
-from automate_api.v1.pages import Page, PageQuery, aware, check_may_view, filter_given, permitted_rows, read_page
+from automate_api.v1.pages import (
+    Moment,
+    Page,
+    PageQuery,
+    aware,
+    check_may_view,
+    filter_given,
+    permitted_rows,
+    read_page,
+)
 from automate_api.v1.problems import ProblemError
 from automate_authoring import copies, pausing, workflows
 from automate_core.events import stops
@@ -58,8 +67,8 @@ class WorkflowFilters(PageQuery):
     search: str | None = Field(None, max_length=100, description="Part of the name or the slug.")
     tag: str | None = Field(None, max_length=100)
     owner: str | None = Field(None, max_length=200, description="User name.")
-    since: dt.datetime | None = Field(None, description="Changed at this time or later.")
-    until: dt.datetime | None = Field(None, description="Changed at this time or earlier.")
+    since: Moment | None = Field(None, description="Changed at this time or later.")
+    until: Moment | None = Field(None, description="Changed at this time or earlier.")
 
     def narrow(self, rows: QuerySet[Workflow]) -> QuerySet[Workflow]:
         """The rows that match."""

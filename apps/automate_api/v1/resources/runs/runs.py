@@ -19,7 +19,7 @@ from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import HEADER
 from automate_api.v1.not_found import not_found
-from automate_api.v1.pages import Page, PageQuery, check_list, closed, read_uuid_cursor, write_cursor
+from automate_api.v1.pages import Moment, Page, PageQuery, check_list, closed, form, read_uuid_cursor, write_cursor
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.replies import ReplyKind, WaitSeconds
 from automate_api.v1.resources.workflows import get_workflow
@@ -151,18 +151,25 @@ class RunFilterQuery(RequestSchema):
     workflow: list[str] = Field([], max_length=MOST_CHOSEN, description="Slugs.")
     origin: list[Literal[*ORIGINS]] = Field([], description="What started it.")  # type: ignore[valid-type]
     version: int | None = Field(None, ge=1, lt=2**31, description="Number of the workflow's version.")
-    since: Annotated[Literal[*PERIODS] | dt.datetime | None, WrapValidator(_one_error)] = Field(  # type: ignore[valid-type]
+    since: Annotated[Literal[*PERIODS] | Moment | None, WrapValidator(_one_error)] = Field(  # type: ignore[valid-type]
         None, description="The last hours or days, or the time after which they were created."
     )
-    until: dt.datetime | None = Field(None, description="The time until which they were created, as `to`.")
-    created_from: dt.datetime | None = Field(None, alias="from")
-    created_to: dt.datetime | None = Field(None, alias="to")
+    until: Moment | None = Field(None, description="The time until which they were created, as `to`.")
+    created_from: Moment | None = Field(None, alias="from")
+    created_to: Moment | None = Field(None, alias="to")
     longer: str | None = Field(None, max_length=40, description="Least duration, such as 90s or 2h 30m.")
     shorter: str | None = Field(None, max_length=40, description="Greatest duration.")
     error: str | None = Field(None, max_length=100, description="Part of the error message.")
     term: str | None = Field(None, max_length=300, description="Search term, as name:value.")
-    trace: str | None = Field(None, max_length=40, description="Trace id or its beginning.")
-    run: str | None = Field(None, max_length=40, description="Run id or its last eight digits.")
+    trace: str | None = Field(
+        None, max_length=40, description="Trace id or its beginning.", json_schema_extra=form("[0-9a-fA-F-]{4,40}")
+    )
+    run: str | None = Field(
+        None,
+        max_length=40,
+        description="Run id or its last eight digits.",
+        json_schema_extra=form("[0-9a-fA-F-]{8,40}"),
+    )
     bulk: uuid.UUID | None = Field(None, description="Runs that this bulk action of yours created.")
 
     def filters(self) -> RunFilters:
