@@ -111,6 +111,12 @@ def test_slugs_are_completed_from_the_server(cli, sink):
     assert complete(cli, f"runs list --server {sink.url} --workflow c", **variables) == "plain,crm\nplain,crm-sync\n"
 
 
+def test_operations_are_completed_from_the_document(cli, sink):
+    document = {"paths": {"/api/v1/runs": {"get": {"operationId": "list_runs", "responses": {}}}}}
+    sink.answer = lambda number, path: (200, document, {})
+    assert complete(cli, "api li", AUTOMATE_TOKEN=TOKEN, AUTOMATE_SERVER=sink.url) == "plain,list_runs\n"
+
+
 def test_completion_is_silent_without_a_server(cli, sink):
     sink.close()
     assert complete(cli, "runs start c").strip() == ""

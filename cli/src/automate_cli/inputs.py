@@ -21,13 +21,13 @@ def read_inputs(pairs: Iterable[str], file: str | None, option: str = "--input")
     return {**found, **dict(_read_pair(pair, option) for pair in pairs)}
 
 
-def read_filters(pairs: Iterable[str]) -> dict[str, list[str]]:
+def read_filters(pairs: Iterable[str], option: str = "--filter") -> dict[str, list[str]]:
     """The values of each name in `NAME=VALUE` texts. Raises BadInputError."""
     found: dict[str, list[str]] = {}
     for pair in pairs:
         name, sign, value = pair.partition("=")
         if not sign or not name:
-            raise BadInputError(f"--filter must be NAME=VALUE, not {pair!r}.")
+            raise BadInputError(f"{option} must be NAME=VALUE, not {pair!r}.")
         found.setdefault(name, []).append(value)
     return found
 

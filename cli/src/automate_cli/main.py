@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 
 from automate_cli.commands import (
+    api,
     approvals,
     completion,
     connections,
@@ -52,7 +53,7 @@ def automate(context: click.Context) -> None:
 automate.params += common_options()
 for _command in (
     sign_in.login, sign_in.logout, workflows.workflows, runs.runs, events.events, approvals.approvals,
-    connections.connections, tokens.tokens, completion.completion,
+    connections.connections, tokens.tokens, api.api, completion.completion,
 ):  # fmt: skip
     automate.add_command(_command)
 

@@ -50,5 +50,7 @@ def check_encrypted(server: str, *, insecure: bool) -> None:
 
 
 def path_of(*parts: str) -> str:
-    """The path of a resource below the API's prefix."""
+    """The path of a resource below the API's prefix. Raises BadInputError for a part that leads to another one."""
+    if other := {"", ".", ".."} & set(parts):
+        raise BadInputError(f"{min(other)!r} is not a name.")
     return "/" + "/".join(quote(part, safe="") for part in parts)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
 
+from automate_cli.client import Client
 from automate_cli.errors import BadInputError, one_line
 from automate_cli.invocation import Invocation
-from automate_cli.workflow_files import SLUG
 
+_SAFE = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")  #: what no shell interprets
 SECONDS = 1.0  #: to connect, and to wait for the server, while a person waits for the Tab key
 
 
@@ -31,17 +34,16 @@ def completion(context: click.Context, shell: str) -> None:
     click.echo(ShellComplete.source(kind(context.find_root().command, {}, "automate", "_AUTOMATE_COMPLETE")))
 
 
-def complete_slugs(path: str) -> Any:
-    """A callback that completes the slugs of a list of the API; without an answer in time it completes nothing."""
+def completer(found: Callable[[Client], Iterable[tuple[str, str]]]) -> Any:
+    """A callback that completes names, each with a word about it; without an answer in time it completes nothing."""
 
     def complete(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
         try:
             client = context.ensure_object(Invocation).client(attempts=1, timeout=(SECONDS, SECONDS))
-            page = client.get(path, limit=100)
             return [
-                CompletionItem(item["slug"], help=one_line(str(item.get("name") or "")))
-                for item in page["items"]
-                if SLUG.fullmatch(item["slug"]) and item["slug"].startswith(begun)
+                CompletionItem(name, help=one_line(text))
+                for name, text in found(client)
+                if _SAFE.fullmatch(name) and name.startswith(begun)
             ]
         except Exception:  # noqa: BLE001 - nothing may be printed between a person's words
             return []
@@ -49,5 +51,9 @@ def complete_slugs(path: str) -> Any:
     return complete
 
 
-complete_workflows = complete_slugs("/workflows")
-complete_connections = complete_slugs("/connections")
+def _slugs(path: str) -> Callable[[Client], Iterable[tuple[str, str]]]:
+    return lambda client: [(item["slug"], str(item.get("name") or "")) for item in client.get(path, limit=100)["items"]]
+
+
+complete_workflows = completer(_slugs("/workflows"))
+complete_connections = completer(_slugs("/connections"))
