@@ -75,6 +75,11 @@ class PasswordChangeMiddleware:
         return HttpResponseRedirect(form)
 
 
+def is_unmasked(content_type: str) -> bool:
+    """Whether responses of this type leave as they are."""
+    return content_type.lower().startswith(_BINARY_TYPES)
+
+
 class RedactAnswersMiddleware:
     """Masks resolved secrets of 16 or more characters, and callback tokens, in text responses.
 
@@ -90,7 +95,7 @@ class RedactAnswersMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         with origin.request_origin(request), redactor_context() as known:
             response = self.get_response(request)
-        if response.headers.get("Content-Type", "").lower().startswith(_BINARY_TYPES):
+        if is_unmasked(response.headers.get("Content-Type", "")):
             return response
         if isinstance(response, StreamingHttpResponse):
             content: Any = response.streaming_content

@@ -50,3 +50,41 @@ def test_the_files_of_a_run_are_listed_and_downloaded(api, owner, runs):
     assert client.get(f"runs/{other.pk}/files").json() == {"items": [], "next": None}
     assert client.get(f"runs/{run.pk}/files/%00").status_code in {404, 422}
     assert api(owner, "workflow:view").get(path).status_code == 403
+
+
+def test_a_range_of_a_file_is_downloaded(api, owner, runs):
+    content = bytes(range(10))
+    name_of = FileOwner(trace_id="c" * 32, run_id=runs[0].pk)
+    store_file(content, name="ten.bin", content_type="application/octet-stream", owner=name_of)
+    path = f"runs/{runs[0].pk}/files/{StoredFile.objects.get().pk}"
+    client = api(owner, "workflow:view", "workflow:view_payload")
+
+    def get(header):
+        answer = client.get(path, Range=header)
+        return answer.status_code, b"".join(answer.streaming_content), answer.headers.get("Content-Range")
+
+    size = len(content)
+    for header, first, last in (("bytes=0-3", 0, 3), ("bytes=4-", 4, 9), ("bytes=-2", 8, 9), ("bytes=8-99", 8, 9)):
+        assert get(header) == (206, content[first : last + 1], f"bytes {first}-{last}/{size}"), header
+    for header in ("", "bytes=0-", "bytes=-99", "bytes=-", "bytes=5-2", "bytes=0-1,3-4", "lines=1-2"):
+        assert get(header) == (200, content, None), header
+    whole = client.get(path)
+    assert b"".join(whole.streaming_content) == content
+    assert (whole.headers["Accept-Ranges"], whole.headers["Content-Length"]) == ("bytes", str(size))
+    for header in ("bytes=10-", "bytes=-0"):
+        refused = client.get(path, Range=header)
+        assert (refused.status_code, refused.headers["Content-Range"]) == (416, f"bytes */{size}")
+        assert refused.json()["code"] == "no_such_range"
+
+
+@pytest.mark.parametrize(("codec", "shown"), [("utf-8", "text/csv; charset=utf-8"), ("latin-1", "text/csv")])
+def test_a_text_has_its_charset_and_no_ranges(api, owner, runs, codec, shown):
+    content = "Größe".encode(codec)
+    name_of = FileOwner(trace_id="c" * 32, run_id=runs[0].pk)
+    store_file(content, name="sizes.csv", content_type="text/csv", owner=name_of)
+    client = api(owner, "workflow:view", "workflow:view_payload")
+    answer = client.get(f"runs/{runs[0].pk}/files/{StoredFile.objects.get().pk}", Range="bytes=0-2")
+    assert (answer.status_code, b"".join(answer.streaming_content)) == (200, content), (
+        "parts of a secret are not masked"
+    )
+    assert (answer.headers["Content-Type"], answer.headers["Accept-Ranges"]) == (shown, "none")

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 #: No more than these.
 REACHED = {
-    "lines of the kernel": 33_480,
+    "lines of the kernel": 33_530,
     "lines of the apps": 144_300,
     "files to follow a delivery to the run page": 15,
     "modules in one folder, most": 20,

@@ -18,6 +18,7 @@ BY_STATUS = {
     412: "draft_changed",
     413: "too_large",
     415: "unsupported_media_type",
+    416: "no_such_range",
     422: "invalid_fields",
     428: "if_match_required",
     429: "rate_limited",

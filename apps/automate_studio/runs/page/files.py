@@ -20,7 +20,7 @@ def file_download(request: HttpRequest, reference: str) -> HttpResponseBase:
     if stored is None or owner is None:
         raise Http404
     try:
-        return download_file(stored, owner, by=request.user)
+        return download_file(request, stored, owner, by=request.user)
     except ArtifactError as error:
         status = 503 if error.retryable else 410
         return HttpResponse(translated(error.message), status=status, content_type="text/plain; charset=utf-8")

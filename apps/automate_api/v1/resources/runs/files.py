@@ -7,11 +7,13 @@ import uuid
 from typing import Any
 
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.not_found import not_found
 from automate_api.v1.pages import Page, PageQuery, read_page
+from automate_api.v1.problems import problem
 from automate_api.v1.resources.runs.runs import check_payload, find_run
 from automate_api.v1.resources.runs.steps import record_view
 from automate_core.files.downloads import download_file
@@ -21,6 +23,8 @@ from automate_core.runs.lookup import PendingStart
 from automate_governance.admin_site import reverse
 
 router = Router()
+
+_BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
 class RunFile(Schema):
@@ -51,12 +55,13 @@ def list_run_files(request: TokenRequest, run_id: uuid.UUID, query: Query[PageQu
     response={200: None},
     openapi_extra={
         "responses": {
-            200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+            200: {"content": _BYTES},
+            206: {"description": "With Range: the bytes that it names.", "content": _BYTES},
         }
     },
 )
 def download_run_file(request: TokenRequest, run_id: uuid.UUID, reference: str) -> HttpResponseBase:
-    """Download a file of a run, as an attachment. Recorded as a download."""
+    """Download a file of a run, as an attachment: all of it, or one range of a binary one. Recorded as a download."""
     run = find_run(request, run_id)
     if isinstance(run, PendingStart):
         raise not_found(StoredFile, reference)
@@ -64,7 +69,12 @@ def download_run_file(request: TokenRequest, run_id: uuid.UUID, reference: str) 
     stored = _files_of(run).filter(pk=reference).first() if "\0" not in reference else None
     if stored is None:
         raise not_found(StoredFile, reference)
-    return download_file(stored, run, by=request.user)
+    answer = download_file(request, stored, run, by=request.user)
+    if answer.status_code == 416:
+        refused = problem(416, _("The file has no such bytes. Its size is in Content-Range."))
+        refused.headers["Content-Range"] = answer.headers["Content-Range"]
+        return refused
+    return answer
 
 
 def _files_of(run: ExecutionRun) -> Any:
