@@ -90,6 +90,47 @@ def test_every_button_works_and_works_again(order, sign_in, owner, endpoint):
     assert fixes_of(review_of(client, made)) == []
 
 
+BARE = """
+name: Bare
+slug: bare
+triggers:
+  - kind: manual
+    inputs: [{name: supplier, label: 'Supplier {x}'}, {name: betrag, kind: number}, {name: note}, {name: password}]
+steps: [{kind: approval, key: ask, name: Ask, timeout: 1d, assignees: [colleague]}]
+"""
+
+
+def test_an_approval_that_shows_nothing_is_said_and_shows_the_answers_at_a_press(
+    workflow, sign_in, owner, colleague, drain
+):
+    made, client = workflow(BARE, publish=False), sign_in(owner)
+    shown = review_of(client, made)
+    assert "Approvers see no data of the run." in shown.text and "No problems" not in shown.text
+    press(client, made, ("ask", "message", "message"))
+    assert "Approvers see no data of the run." not in review_of(client, made).text
+    workflows.publish(Workflow.objects.get(pk=made.pk), author=owner)
+    start_workflow(Workflow.objects.get(pk=made.pk), {"supplier": "Müller", "betrag": "6000"}, by=owner)
+    drain()
+    task = approvals.open_approvals_for(colleague).get()
+    assert task.data["message"].split("\n") == ["Supplier (x): Müller", "betrag: 6000", "note: "], "no password"
+    assert "betrag: 6000" in Page(sign_in(colleague).get(reverse("studio:approval_page", args=[task.pk]))).text
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "message: Please",
+        "context: {Amount: '{{ event.payload.betrag }}'}",
+        "form: [{name: amount, default: '{{ event.payload.betrag }}'}]",
+        "disabled: true",
+    ],
+)
+def test_an_approval_that_shows_something_is_no_problem(workflow, sign_in, owner, more):
+    made = workflow(BARE.replace("timeout: 1d", f"timeout: 1d, {more}"), publish=False)
+    page = review_of(sign_in(owner), made)
+    assert "Approvers see no data" not in page.text and ("ask", "message", "message") not in fixes_of(page)
+
+
 def test_a_button_pressed_twice_changes_once(order, sign_in, owner):
     made, client = order(owner), sign_in(owner)
     press(client, made, ("ask", "outcomes[1].steps", "stop"))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from automate_authoring.lint_rules.bare_approvals import bare_approval_problems
 from automate_authoring.lint_rules.blocked_addresses import find_blocked_addresses
 from automate_authoring.lint_rules.nested_lists import find_nested_lists
 from automate_authoring.lint_rules.number_comparisons import find_unequal_texts
@@ -54,6 +55,7 @@ def find_cautions(definition: Definition) -> Iterator[Problem]:
     for place, _, reason in missing_approvers(definition):
         if not place.endswith(".groups"):  # an error already
             yield Problem(place, reason)
+    yield from bare_approval_problems(definition)
     yield from open_route_problems(definition)
     yield from find_unsent_callbacks(definition)
     yield from find_payload_gaps(definition)

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from automate_authoring.drafts import commands, parsing, requests, rows
+from automate_authoring.lint_rules.bare_approvals import answers_message, find_bare_approvals
 from automate_authoring.lint_rules.nested_lists import find_nested_lists
 from automate_authoring.lint_rules.open_routes import find_open_routes
 from automate_authoring.lint_rules.payload_gaps import find_gaps, with_defaults
@@ -40,6 +41,9 @@ class Fix:
 def find_fixes(definition: Definition) -> Iterator[Fix]:
     """The fixes of a draft. No query."""
     yield from _close_routes(definition)
+    if message := answers_message(definition):
+        for _, approval in find_bare_approvals(definition):
+            yield _edit(approval.key, "message", "message", text("Show the answers of the form"), {"message": message})
     for step, changed in find_exclusions(definition):
         yield _edit(step, "excluded", "exclude", text("Exclude the person who starts a run"), {"excluded": changed})
     for nested in find_nested_lists(definition):
