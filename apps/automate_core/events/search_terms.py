@@ -64,7 +64,7 @@ class SearchTerms:
 def compile_search_terms(definition: Definition) -> SearchTerms:
     """The terms of a definition. Raises TemplateError."""
     subject = compile_value(as_template(definition.subject)) if definition.subject.strip() else None
-    forms = (each for each in definition.enabled_triggers if isinstance(each, FormTrigger | ManualTrigger))
+    forms = (each for each in definition.triggers if isinstance(each, FormTrigger | ManualTrigger))
     return SearchTerms(
         {name: compile_value(as_template(each)) for name, each in definition.search_terms.items()},
         subject,
