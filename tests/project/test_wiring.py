@@ -370,6 +370,12 @@ def test_the_printed_policy_fits_hashed_static_files(sound, monkeypatch):
     assert found() == {}
 
 
+def test_pages_to_which_no_url_leads_are_not_judged(sound, monkeypatch):
+    urls(HOOKS, PAGES, path("office/", office.urls))(sound, monkeypatch)
+    django_pages(User, Group)(sound, monkeypatch)
+    assert set(found()) == {"automate_core.E068"}
+
+
 def test_pages_that_are_not_unfolds_are_named_up_to_five(sound, monkeypatch):
     django_pages(User, Group)(sound, monkeypatch)
     assert "ModelAdmin of auth.Group, auth.User is not" in found()["automate_core.W061"].msg

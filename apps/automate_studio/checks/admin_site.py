@@ -56,11 +56,13 @@ def check_admin_site(app_configs: Any, **_: Any) -> list[CheckMessage]:
 def check_model_admins(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """W061: pages of the project's models on that site are Django's, which Unfold's styles take apart."""
     try:
-        site = admin_site()
+        site: object = admin_site()
     except ImproperlyConfigured:
         return []  # E066 says so
     if not isinstance(site, AdminSite) or not _is_unfolds(site):
         return []  # E067 says so
+    if site.name not in get_resolver().app_dict.get("admin", []):
+        return []  # E068 says so: no URL leads to these pages
     found = sorted(model._meta.label for model, page in site._registry.items() if not _is_unfolds(page))
     if not found:
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from http import HTTPStatus
 from typing import Any
 
 from django.http.response import HttpResponseBase
@@ -56,7 +57,7 @@ def list_run_files(request: TokenRequest, run_id: uuid.UUID, query: Query[PageQu
     openapi_extra={
         "responses": {
             200: {"content": _BYTES},
-            206: {"description": "With Range: the bytes that it names.", "content": _BYTES},
+            206: {"description": HTTPStatus.PARTIAL_CONTENT.phrase, "content": _BYTES},
         }
     },
 )
