@@ -355,7 +355,7 @@ slug: routed
 vars: {limit: 10, other: 1}
 triggers: [{endpoint: github, event: issues}]
 steps:
-  - {key: look, action: data.set, inputs: {n: '{{ event.payload.n }}'}, save_as: other}
+  - {key: look, action: http.request, inputs: {url: 'https://shop.example/{{ event.payload.n }}'}, save_as: other}
   - kind: branch
     key: size
     name: Size
@@ -409,6 +409,53 @@ def test_the_latest_events_say_which_take_another_branch(workflow, deliver, sign
     page = Page(answer)
     assert page.all(data_rerouted="1") and page.all(data_now="6") and page.all(data_before="6")
     assert "Size: Big instead of Otherwise" in page.text
+    assert not ExecutionRun.objects.exists()
+
+
+COMPUTED = """
+name: Computed
+slug: computed
+vars: {limit: 10, kind: none}
+triggers: [{endpoint: github, event: issues}]
+steps:
+  - key: paid
+    action: data.filter
+    inputs: {items: '{{ event.payload.lines }}', where: [{field: paid, op: "==", value: true}]}
+  - {key: total, action: data.aggregate, inputs: {items: '{{ steps.paid.output["items"] }}', measures: {all: sum n}}}
+  - {key: set, action: data.set, inputs: {big: '{{ steps.total.output["items"][0].all > vars.limit }}'}, save_as: kind}
+  - kind: branch
+    key: size
+    arms:
+      - key: big
+        when: {'==': [{var: vars.kind.big}, true]}
+        steps:
+          - {key: call, action: http.request, inputs: {url: 'https://shop.example'}, save_as: kind}
+  - {key: after, action: data.set, inputs: {n: '{{ vars.kind }}'}}
+  - kind: branch
+    key: later
+    arms: [{key: small, when: {'==': [{var: steps.after.output.n.big}, false]}}]
+  - {key: when, action: data.set, inputs: {at: '{{ now() }}'}}
+  - {kind: branch, key: timed, arms: [{key: set, when: {'==': [{var: steps.when.output.at}, '']}}]}
+  - kind: for_each
+    key: lines
+    items: '{{ event.payload.lines }}'
+    steps: [{key: line, action: data.set, inputs: {n: '{{ event.payload.n }}'}, save_as: limit}]
+  - {kind: branch, key: last, arms: [{key: ten, when: {'==': [{var: vars.limit}, 10]}}]}
+"""
+
+
+def test_routes_behind_steps_that_only_compute_are_predicted(workflow, deliver, sign_in, owner):
+    made = workflow(COMPUTED)
+    for n in (1, 6, 12):
+        deliver({"n": n, "lines": [{"n": n, "paid": True}, {"n": 6, "paid": True}, {"n": 90, "paid": False}]})
+    deliver({"n": 1, "lines": "no list"})
+    found = routes_shown(Door(sign_in(owner), made).review())
+    assert found["size"].startswith("Size Big 2, Otherwise 1 . 1 event not predicted: the route depends on vars.kind")
+    assert found["later"].startswith(
+        "Later Small 1, Otherwise 0 . 3 events not predicted: the route depends on what After"
+    )
+    assert found["timed"].endswith("4 events not predicted: the route depends on what When returns.")
+    assert found["last"].endswith("4 events not predicted: the route depends on vars.limit.")
     assert not ExecutionRun.objects.exists()
 
 

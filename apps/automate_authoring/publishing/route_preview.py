@@ -1,7 +1,9 @@
-"""Simulation of the routes that events would take, as far as the event and the variables decide it.
+"""Simulation of the routes that events would take, as far as the event, the variables and what is computed from them
+decide it.
 
-Nothing runs and no template is rendered: a condition on a step's output, the run, a loop item or the current time is
-unknown. Steps after an error, a timeout or an approval are not followed.
+No step with an effect runs: only those that compute, outside of loops and parallel branches. A condition on the output
+of any other step, the run, a loop item or the current time is unknown. Steps after an error, a timeout or an approval
+are not followed.
 """
 
 from __future__ import annotations
@@ -9,11 +11,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.translation import gettext as _
 
+from automate_authoring.publishing.pure_steps import read_pure_step
 from automate_core.definition.document import (
     OTHERWISE,
     ActionStep,
@@ -84,6 +87,27 @@ class BranchCount:
     depends_on: tuple[str, ...]
 
 
+@dataclass
+class _Simulated:
+    """What is known of an event's run. `unknown` are the variables that a step outside the simulation may have set."""
+
+    scope: dict[str, Any]
+    unknown: set[str] = field(default_factory=set)
+    results: dict[str, RouteResult] = field(default_factory=dict)
+
+    def knows(self, path: str) -> bool:
+        """Whether the value at the path is the one that a run would see."""
+        root, _dot, rest = path.partition(".")
+        if root == "steps":
+            return rest.partition(".")[0] in self.scope["steps"]
+        return root in self.scope and not any(_overlap(path, name) for name in self.unknown)
+
+    def forget(self, *steps: Step) -> None:
+        """Whatever these steps set is unknown from here on."""
+        inner = [step for __, step in walk([*steps]) if isinstance(step, ActionStep) and not step.disabled]
+        self.unknown |= {f"vars.{step.save_as}" for step in inner if step.save_as}
+
+
 class RouteSimulator:
     """Simulation of the branches of one definition. Conditions are compiled once, whatever the number of events."""
 
@@ -93,7 +117,7 @@ class RouteSimulator:
         self._until = until
         self._names = {step.key: step.name or title_of_key(step.key) for __, step in walk(definition.steps)}
         steps = [step for __, step in walk(definition.steps) if isinstance(step, ActionStep)]
-        self._written = {f"vars.{step.save_as}" for step in steps if step.save_as and not step.disabled}
+        self._pure = {step.key: read_pure_step(step) for step in steps}
         self._rules = {
             (branch.key, route.key): _simulated_rule(route)
             for branch in self.branches.values()
@@ -102,12 +126,13 @@ class RouteSimulator:
 
     def simulate(self, event: Mapping[str, Any]) -> dict[str, RouteResult]:
         """Results by key of the branches that the event reaches: those inside a route only where it is taken."""
-        results: dict[str, RouteResult] = {}
-        self._sequence(self.definition.steps, {"event": event, "vars": self.definition.vars}, results)
-        return results
+        simulated = _Simulated({"event": event, "vars": dict(self.definition.vars), "steps": {}})
+        self._sequence(self.definition.steps, simulated)
+        return simulated.results
 
-    def _sequence(self, steps: list[Step], scope: Mapping[str, Any], results: dict[str, RouteResult]) -> bool:
-        """Whether the run continues after these steps, as far as that is known."""
+    def _sequence(self, steps: list[Step], simulated: _Simulated, *, once: bool = True) -> bool:
+        """Whether the run continues after these steps, as far as that is known. In a loop, or beside other steps, they
+        do not run `once` in order: none is computed."""
         for step in steps:
             if step.disabled:
                 continue
@@ -115,25 +140,49 @@ class RouteSimulator:
                 case StopStep():
                     return False
                 case BranchStep():
-                    result = results[step.key] = self._branch_result(step, scope)
+                    result = simulated.results[step.key] = self._branch_result(step, simulated)
+                    if result.routes is None:
+                        simulated.forget(step)
                     for key in result.routes or ():
-                        if not self._sequence(_steps_of(step, key), scope, results):
+                        if not self._sequence(_steps_of(step, key), simulated, once=once):
                             return False
                 case ParallelStep():
+                    simulated.forget(step)
                     for parallel_branch in step.arms:
-                        self._sequence(parallel_branch.steps, scope, results)
+                        self._sequence(parallel_branch.steps, simulated, once=False)
                 case ForEachStep() | RepeatStep():
-                    self._sequence(step.steps, scope, results)
+                    simulated.forget(step)
+                    self._sequence(step.steps, simulated, once=False)
                 case TryStep():
-                    continues = self._sequence(step.steps, scope, results)
-                    if not (self._sequence(step.always, scope, results) and continues):
+                    continues = self._sequence(step.steps, simulated, once=once)
+                    simulated.forget(*step.on_error)
+                    if not (self._sequence(step.always, simulated, once=once) and continues):
                         return False
+                case ActionStep() if once and self._compute(step, simulated):
+                    pass
+                case _:
+                    simulated.forget(step)
         return True
 
-    def _branch_result(self, branch: BranchStep, scope: Mapping[str, Any]) -> RouteResult:
+    def _compute(self, step: ActionStep, simulated: _Simulated) -> bool:
+        """Whether the step only computes and its output follows from what is known."""
+        pure = self._pure[step.key]
+        if pure is None or not all(map(simulated.knows, pure.paths)) or time.monotonic() > self._until:
+            return False
+        try:
+            output = pure.output(simulated.scope)
+        except LookupError:
+            return False
+        simulated.scope["steps"][step.key] = {"output": output}
+        if step.save_as:
+            simulated.scope["vars"][step.save_as] = output
+            simulated.unknown.discard(f"vars.{step.save_as}")
+        return True
+
+    def _branch_result(self, branch: BranchStep, simulated: _Simulated) -> RouteResult:
         holding: list[str] = []
         for route in branch.arms:
-            holds = self._holds(branch, route, scope)
+            holds = self._holds(branch, route, simulated)
             if isinstance(holds, str):
                 return RouteResult(None, holds)
             if holds:
@@ -142,18 +191,18 @@ class RouteSimulator:
                     break
         return RouteResult(tuple(holding) or (OTHERWISE,))
 
-    def _holds(self, branch: BranchStep, route: Route, scope: Mapping[str, Any]) -> bool | str:
+    def _holds(self, branch: BranchStep, route: Route, simulated: _Simulated) -> bool | str:
         """Whether the route's condition holds, or the name of what that depends on."""
         rule = self._rules[branch.key, route.key]
         if isinstance(rule, str):
             return rule
         for path in rule.paths:
-            if path.partition(".")[0] not in scope or any(_overlap(path, name) for name in self._written):
+            if not simulated.knows(path):
                 return self._unknown(path)
         if time.monotonic() > self._until:
             return _SLOW
         try:
-            return rule.holds(scope)
+            return rule.holds(simulated.scope)
         except RuleError:
             return _SLOW
 

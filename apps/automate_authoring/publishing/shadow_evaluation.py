@@ -1,7 +1,7 @@
 """Shadow evaluation: which of the events that came in lately a draft would take, beside what is published, and where
 its branches would send them.
 
-Nothing runs. The triggers' own conditions and filters decide, by the code that matches events.
+No step with an effect runs. The triggers' own conditions and filters decide, by the code that matches events.
 """
 
 from __future__ import annotations

@@ -371,7 +371,7 @@ def _optional(steps: list[Step] | None) -> Nodes | None:
 def _node(step: Step) -> Node:
     match step:
         case ActionStep():
-            return _action(step)
+            return compile_action(step)
         case BranchStep():
             routes = tuple(Route(arm.key, read_rule(arm.when), _nodes(arm.steps)) for arm in step.arms)
             return BranchNode(step.key, routes, _nodes(step.otherwise), step.match == "all")
@@ -439,7 +439,8 @@ def _approval(step: ApprovalStep) -> ApprovalNode:
     )
 
 
-def _action(step: ActionStep) -> ActionNode:
+def compile_action(step: ActionStep) -> ActionNode:
+    """Compile one step. Raises TemplateError."""
     adapter: ConnectorAdapter | None = None
     action: Action | None = None
     missing = ""
