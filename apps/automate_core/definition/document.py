@@ -63,7 +63,7 @@ class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
 
 
 class Retry(_Part, frozen=True, kw_only=True):
-    """Attempts in all, and the delay before the next: `base * factor**n` seconds, at most `cap`, half of it random."""
+    """Attempts in all; after attempt n a delay of `base * factor**(n-1)` seconds, at most `cap`, half of it random."""
 
     attempts: Annotated[int, Meta(ge=1, le=50)] = 1
     base: Annotated[float, Meta(ge=0, le=3600)] = 2.0
