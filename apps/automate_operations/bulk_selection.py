@@ -16,9 +16,11 @@ from automate_core.runs import reruns
 from automate_core.runs.waits.open_reviews import runs_to_review
 from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_governance.permissions import User, permitted
+from automate_governance.texts import translated
 from automate_operations import bulk
 from automate_operations.queries.run_filters import RunFilters
 from automate_operations.queries.run_search import LAST, RunSearch
+from automate_operations.read_outputs import ReadOutputs, find_read_outputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +28,7 @@ class BulkSelection:
     """Runs found, those that the action applies to, oldest last, and exclusions by reason.
 
     `newest` is the newest run found: a second selection with it as `upto` leaves out later ones. `counted_at` is the
-    time of the selection.
+    time of the selection. `read` are the runs to review whose output later steps read: *Succeeded* leaves them out.
     """
 
     verb: str
@@ -37,11 +39,17 @@ class BulkSelection:
     not_theirs: int = 0
     wrong_state: int = 0
     left_out: reruns.RerunExclusions = field(default_factory=reruns.RerunExclusions)
+    read: ReadOutputs = field(default_factory=ReadOutputs)
 
     @property
     def is_too_large(self) -> bool:
         """Whether more runs match than one action takes; it applies to none of them then."""
         return self.found > bulk.MOST
+
+    @property
+    def is_adjustable(self) -> bool:
+        """Whether another choice of the person includes runs that are left out."""
+        return bool(self.left_out.by_choice or self.left_out.unknown or self.read.runs)
 
     def first_counted_at(self, given: dt.datetime | None) -> dt.datetime:
         """When the person counted, as a client gives it: never later than this selection."""
@@ -55,24 +63,31 @@ def select_filtered(
     *,
     again: bool = False,
     unknown: bool = False,
+    outcome: str = "",
     upto: uuid.UUID = LAST,
 ) -> BulkSelection:
     """The runs that `user` may view and `filters` match, none newer than `upto`."""
     search = RunSearch(user, filters, timezone.now(), upto=upto)
-    return _select(
-        user, verb, [key for some in search.walk(1_000, bulk.MOST + 1) for key in some], again=again, unknown=unknown
-    )
+    found = [key for some in search.walk(1_000, bulk.MOST + 1) for key in some]
+    return _select(user, verb, found, again=again, unknown=unknown, outcome=outcome)
 
 
 def select_chosen(
-    user: User, verb: str, runs: Sequence[uuid.UUID], *, again: bool = False, unknown: bool = False
+    user: User,
+    verb: str,
+    runs: Sequence[uuid.UUID],
+    *,
+    again: bool = False,
+    unknown: bool = False,
+    outcome: str = "",
 ) -> BulkSelection:
     """Those of `runs` that `user` may view."""
     chosen = permitted(user, "view", ExecutionRun.objects.filter(pk__in=runs))
-    return _select(user, verb, list(chosen.order_by("-pk").values_list("pk", flat=True)), again=again, unknown=unknown)
+    found = list(chosen.order_by("-pk").values_list("pk", flat=True))
+    return _select(user, verb, found, again=again, unknown=unknown, outcome=outcome)
 
 
-def _select(user: User, verb: str, ids: list[uuid.UUID], *, again: bool, unknown: bool) -> BulkSelection:
+def _select(user: User, verb: str, ids: list[uuid.UUID], *, again: bool, unknown: bool, outcome: str) -> BulkSelection:
     counted_at = database.now()
     if not ids or len(ids) > bulk.MOST:
         return BulkSelection(verb=verb, found=len(ids), counted_at=counted_at)
@@ -82,6 +97,9 @@ def _select(user: User, verb: str, ids: list[uuid.UUID], *, again: bool, unknown
         able = list(runs_to_review().filter(pk__in=able).values_list("pk", flat=True))
     is_retry = verb == BulkAction.Verb.RETRY
     left, left_out = able, reruns.RerunExclusions()
+    read = find_read_outputs(able) if verb == BulkAction.Verb.REVIEW else ReadOutputs()
+    if outcome == "succeeded":
+        left = [key for key in able if key not in read.runs]
     if is_retry:
         left, left_out = reruns.choose_reruns(able, again=again, unknown=unknown)
     return BulkSelection(
@@ -93,11 +111,14 @@ def _select(user: User, verb: str, ids: list[uuid.UUID], *, again: bool, unknown
         not_theirs=len(ids) - len(theirs),
         wrong_state=len(theirs) - len(able),
         left_out=left_out,
+        read=read,
     )
 
 
 def nothing_to_do_reason(selection: BulkSelection) -> str:
     """Why a selection without `ids` has none, in the active language."""
+    if selection.read.runs:
+        return translated(selection.read.words)
     if selection.verb == BulkAction.Verb.REVIEW:
         return _("None of these runs waits for a review.")
     if selection.left_out.by_choice:

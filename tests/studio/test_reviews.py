@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from guardian.shortcuts import assign_perm, remove_perm
 
-from automate_core.models import BulkAction, ExecutionRun, Wait
+from automate_core.models import BulkAction, ExecutionRun, Wait, WorkflowVersion
 from automate_core.runs.waits.open_reviews import runs_to_review
 from automate_governance.models import AuditEntry
 from automate_operations import bulk
@@ -107,6 +107,66 @@ def test_the_outcome_of_many_runs_is_set_at_once(flows, sign_in, owner):
     entries = AuditEntry.objects.filter(verb="run.reviewed")
     assert {(entry.changes["outcome"], entry.changes["reason"]) for entry in entries} == {("failed", "asked the bank")}
     assert entries.count() == 4, "one run waited at two steps"
+
+
+@pytest.fixture
+def reading(flows):
+    """A run that waits for a review like the others, but a later step reads the output."""
+    steps = [
+        {"key": "pay", "action": "data.set"},
+        {"key": "ship", "name": "Ship", "action": "data.set", "inputs": {"n": "{{ steps.pay.output.id }}"}},
+    ]
+    definition = {"name": "Orders", "slug": "orders", "steps": steps}
+    version = WorkflowVersion.objects.create(
+        workflow=flows[0], number=2, author=flows[0].owner, run_as=flows[0].owner, definition=definition
+    )
+    run = run_of_age(flows[0], 90, status="waiting")
+    Wait.objects.create(run=run, path="pay", kind="review")
+    ExecutionRun.objects.filter(pk=run.pk).update(version=version)
+    return run
+
+
+def test_runs_whose_output_is_read_later_are_left_out_of_succeeded(reading, sign_in, owner):
+    runs, client = list(runs_to_review()), sign_in(owner)
+    asked = Page(review(client, runs))
+    assert "Set the outcome of 4 runs" in asked.text
+    assert "Succeeded leaves out runs whose later steps read the output: Ship." in asked.text
+    assert "Set the outcome of 4 runs" in Page(review(client, runs, outcome="failed")).text
+    chosen = Page(review(client, runs, outcome="succeeded")).text
+    assert "Set the outcome of 3 runs" in chosen
+    assert "1 run is left out: its later steps read the output (Ship)." in chosen
+    [alone] = Page(review(client, [reading], outcome="succeeded")).all(id="bulk-submit")
+    assert "disabled" in alone
+    refused = review(client, [reading], outcome="succeeded", confirm="1")
+    assert refused.status_code == 409 and "(Ship)" in Page(refused).text
+    assert review(client, runs, outcome="succeeded", confirm="1").status_code == 200
+    while bulk.run_next_batch() is not None:
+        pass
+    assert runs_to_review().get() == reading
+    assert review(client, [reading], outcome="failed", confirm="1").status_code == 200
+
+
+def test_the_api_leaves_out_runs_whose_output_is_read_later(reading, api, owner):
+    token, body = api(owner), {"action": "review", "filters": {"show": "attention", "reason": ["review"]}}
+    counted = token.post("/bulk-actions", {**body, "dry_run": True, "outcome": "succeeded"}).json()
+    assert (counted["found"], counted["applies_to"]) == (4, 3)
+    assert (counted["output_read"], counted["output_readers"]) == (1, ["Ship"])
+    assert token.post("/bulk-actions", {**body, "dry_run": True, "outcome": "failed"}).json()["applies_to"] == 4
+    refused = token.post("/bulk-actions", {"action": "review", "runs": [str(reading.pk)], "outcome": "succeeded"})
+    assert refused.status_code == 409 and "(Ship)" in refused.json()["detail"]
+    assert token.post("/bulk-actions", {**body, "outcome": "succeeded"}).json()["total"] == 3
+
+
+def test_a_command_leaves_out_runs_whose_output_is_read_later(reading, owner, capsys):
+    given = {"user": "owner", "outcome": "succeeded"}
+    call_command("automate_runs", "review", workflow="orders", **given)
+    said = capsys.readouterr().out
+    assert "3 reviewed" in said and "1 run is left out: its later steps read the output (Ship)." in said
+    with pytest.raises(CommandError, match="1 refused"):
+        call_command("automate_runs", "review", str(reading.pk), **given)
+    assert "Later steps read the output" in capsys.readouterr().err and runs_to_review().get() == reading
+    call_command("automate_runs", "review", str(reading.pk), output='{"id": 1}', **given)
+    assert not runs_to_review().exists()
 
 
 def set_anew(run):

@@ -86,6 +86,13 @@ class BulkCount(Schema):
     rerun_deleted: int
     rerun_in_selection: int
     unknown_outcome: int = Field(description="Runs with a step that may have taken effect.")
+    output_read: int = Field(
+        description=(
+            "Of a review: runs whose later steps read the output. The outcome `succeeded` leaves them out: set it on "
+            "each run, with the output."
+        )
+    )
+    output_readers: list[str] = Field(description="Names of the steps that read it.")
 
 
 class Refusal(Schema):
@@ -180,7 +187,7 @@ def _select(request: TokenRequest, body: CreateBulkAction) -> BulkSelection:
     if body.action == "review" and body.outcome is None and not body.dry_run:
         raise ProblemError(422, _("The request is not valid."), [("outcome", _("Choose an outcome."))])
     verb = _VERBS[body.action]
-    options = {"again": body.again, "unknown": body.unknown}
+    options: dict[str, Any] = {"again": body.again, "unknown": body.unknown, "outcome": body.outcome or ""}
     if body.filters is None:
         return select_chosen(request.user, verb, body.runs, **options)
     return select_filtered(request.user, verb, body.filters.filters(), upto=body.upto or LAST, **options)
@@ -211,6 +218,8 @@ def _describe_count(action: str, selection: BulkSelection) -> dict[str, Any]:
         "rerun_deleted": left.deleted,
         "rerun_in_selection": left.superseded,
         "unknown_outcome": left.unknown,
+        "output_read": len(selection.read.runs),
+        "output_readers": list(map(translated, selection.read.steps)),
     }
 
 

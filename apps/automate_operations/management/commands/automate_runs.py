@@ -21,6 +21,7 @@ from automate_core.states import RunStatus
 from automate_governance.commands import EnglishCommand
 from automate_governance.permissions import Person
 from automate_operations.management import run_keys
+from automate_operations.read_outputs import ReadOutputs, find_read_outputs
 
 
 class Command(EnglishCommand):
@@ -43,7 +44,12 @@ class Command(EnglishCommand):
         parser.add_argument("--reason", default="", help="cancel, skip, review: reason shown with the run")
         parser.add_argument("--step", metavar="PATH", help="retry, skip: the waiting step; review: only this step")
         parser.add_argument(
-            "--output", metavar="JSON", default="null", help="skip, review: output of the step for later steps"
+            "--output",
+            metavar="JSON",
+            help=(
+                "skip, review: output of the step for later steps; without it, review --outcome succeeded leaves out "
+                "runs whose later steps read it"
+            ),
         )
         parser.add_argument(
             "--outcome",
@@ -76,11 +82,12 @@ class Command(EnglishCommand):
         lookups.refuse_limit(options, "before")
         if not any(options[name] for name in ("runs", "workflow", "status", "since", "trace")):
             raise CommandError("Select runs by id, --workflow, --status, --since or --trace.", returncode=2)
-        by = lookups.find_person(options["user"])
+        by, read = lookups.find_person(options["user"]), ReadOutputs()
         if options["verb"] in {"retry", "skip"}:
             done = _at_step(runs, by, options)
         elif options["verb"] == "review":
-            done = _review(runs, by, options)
+            read = _read_outputs(runs, options)
+            done = _review(runs.exclude(pk__in=read.runs), by, options)
         elif options["verb"] == "cancel":
             done = control.cancel_many(runs, by, reason=options["reason"], dry_run=options["dry_run"])
         else:
@@ -88,8 +95,9 @@ class Command(EnglishCommand):
             chosen = {name: options[name] for name in ("start", "again", "unknown", "dry_run")}
             done = control.rerun_many(runs, by, version=version, **chosen)
         if options["runs"]:
+            done.refused |= {str(run): "Later steps read the output: add --output." for run in read.runs}
             _refuse_unsuitable(runs, done, options["verb"])
-        self._report(options, done)
+        self._report(options, done, read)
 
     def _list(self, runs: QuerySet[ExecutionRun], options: dict[str, Any]) -> None:
         if options["before"]:
@@ -97,10 +105,12 @@ class Command(EnglishCommand):
         for run in lookups.list_limited(self, runs.select_related("workflow"), options["limit"], "--before", "runs"):
             self.stdout.write(f"{run.pk} {run.created_at:%Y-%m-%d %H:%M:%S} {describe_run(run)}")
 
-    def _report(self, options: dict[str, Any], done: control.BulkResult) -> None:
+    def _report(self, options: dict[str, Any], done: control.BulkResult, read: ReadOutputs) -> None:
         verb = _DONE[options["verb"]]
         left_out = f". {done.left_out.words}" if done.left_out.words else ""
         self.stdout.write(f"{done.done} {'would be ' if options['dry_run'] else ''}{verb}{left_out}")
+        if read.runs:
+            self.stdout.write(f"{read.words} Or add --output: all of these runs get the same.")
         if done.left_out.by_choice:
             self.stdout.write("Add --again to re-run them as well. Their effects are repeated.")
         if done.left_out.unknown:
@@ -146,6 +156,14 @@ def _review(runs: QuerySet[ExecutionRun], by: Person, options: dict[str, Any]) -
     return control.set_outcome_many(runs, by, step=options["step"] or "", output=_output(options), **chosen)
 
 
+def _read_outputs(runs: QuerySet[ExecutionRun], options: dict[str, Any]) -> ReadOutputs:
+    """Those of the runs that the given outcome leaves out."""
+    if options["outcome"] != "succeeded" or options["output"] is not None:
+        return ReadOutputs()
+    waiting = runs.filter(status=RunStatus.WAITING).values_list("pk", flat=True)
+    return find_read_outputs(list(waiting), options["step"] or "")
+
+
 def _at_step(runs: QuerySet[ExecutionRun], by: Person, options: dict[str, Any]) -> control.BulkResult:
     """Raises CommandError."""
     path, dry_run = options["step"], options["dry_run"]
@@ -160,7 +178,7 @@ def _at_step(runs: QuerySet[ExecutionRun], by: Person, options: dict[str, Any]) 
 def _output(options: dict[str, Any]) -> Any:
     """Raises CommandError."""
     try:
-        return json.loads(options["output"])
+        return json.loads("null" if options["output"] is None else options["output"])
     except (ValueError, RecursionError) as error:
         raise CommandError(f"--output is not valid JSON: {error}", returncode=2) from error
 

@@ -90,7 +90,7 @@ def runs_bulk(request: HttpRequest) -> HttpResponse:
         return _error_response(request, problem % {"limit": format_count(bulk.MOST)}, 422)
     if counted.not_theirs == counted.found:
         raise PermissionDenied
-    if not counted.ids and (is_confirmed or not (counted.left_out.by_choice or counted.left_out.unknown)):
+    if not counted.ids and (is_confirmed or not counted.is_adjustable):
         return _error_response(request, nothing_to_do_reason(counted), 409)
     if not is_confirmed:
         context = {
@@ -169,7 +169,7 @@ def _bulk_request(request: HttpRequest) -> BulkRequest | None:
 
 
 def _select_runs(user: User, filters: Filters, wanted: BulkRequest) -> BulkSelection:
-    options = {"again": wanted.again, "unknown": wanted.unknown}
+    options: dict[str, Any] = {"again": wanted.again, "unknown": wanted.unknown, "outcome": wanted.outcome}
     if wanted.every:
         return select_filtered(user, wanted.verb, filters, upto=wanted.upto, **options)
     return select_chosen(user, wanted.verb, [uuid.UUID(each) for each in wanted.chosen], **options)
