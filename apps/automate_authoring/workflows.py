@@ -253,7 +253,9 @@ def delete(workflow: Workflow, *, by: Person) -> None:
 
     Raises NotPermittedError, InUseError.
     """
-    workflow = Workflow.objects.select_for_update().get(pk=workflow.pk)  # waits for starts that are being accepted
+    # Both wait for what is being accepted: a start keeps the workflow, an answer the form.
+    workflow = Workflow.objects.select_for_update().get(pk=workflow.pk)
+    list(workflow.forms.select_for_update().order_by("pk"))
     if can(by, "delete", workflow):
         # Runs are looked for last: a worker may make one of a start meanwhile.
         if count := count_undispatched(workflow):

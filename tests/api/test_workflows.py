@@ -12,6 +12,7 @@ from automate_authoring.publishing.review import build_review
 from automate_connectors.models import Connection
 from automate_core.api import start
 from automate_core.models import Event, HeldEvent, Workflow
+from automate_core.triggers.forms import accept_answer, find_form
 from automate_governance.models import AuditEntry
 from automate_governance.texts import translated
 
@@ -23,6 +24,7 @@ DOCUMENT = {
     "triggers": [{"kind": "manual", "key": "by_hand"}],
     "steps": [{"kind": "stop", "key": "done"}],
 }
+FORM = {"kind": "form", "slug": "greeting", "inputs": [{"name": "name", "required": True}]}
 WRITE = ("workflow:view", "workflow:add", "workflow:change", "workflow:publish", "workflow:delete")
 
 
@@ -228,14 +230,19 @@ def test_a_workflow_with_a_held_event_is_archived_instead(api, owner):
     assert client.delete("workflows/greet").json()["code"] == "has_runs" and HeldEvent.objects.exists()
 
 
+def start_by_form(owner):
+    accept_answer(find_form("greeting"), {"name": "Anna"}, key="1" * 32, by=owner)
+
+
 @pytest.mark.django_db(transaction=True)
-def test_a_deletion_waits_for_a_start_that_is_being_accepted(api, owner):
+@pytest.mark.parametrize("accept", [lambda owner: start("greet", by=owner), start_by_form], ids=["start", "form"])
+def test_a_deletion_waits_for_a_start_that_is_being_accepted(api, owner, accept):
     client = api(owner, *WRITE)
-    make(client)
+    make(client, DOCUMENT | {"triggers": [{"kind": "manual"}, FORM]})
     client.post("workflows/greet/publish")
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            start("greet", by=owner)
+            accept(owner)
             deletion = pool.submit(answered, lambda: client.delete("workflows/greet"))
             with pytest.raises(TimeoutError):
                 deletion.result(timeout=0.5)

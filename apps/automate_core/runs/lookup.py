@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from automate_core.models import Event, ExecutionRun, HeldEvent, OutboxJob, Workflow
 from automate_core.states import JobStatus
 from automate_core.triggers.host_events import trigger_kind
-from automate_core.triggers.manual import START_SOURCES
+from automate_core.triggers.manual import FORM, START_SOURCES
 from automate_governance.permissions import Person, permitted
 from automate_plugins import text
 
@@ -111,7 +111,7 @@ def is_waiting_for_worker(event_id: uuid.UUID) -> bool:
 
 def count_undispatched(workflow: Workflow) -> int:
     """The number of starts and form answers of a workflow that were accepted and have no run yet."""
-    sources = [f"{each}{workflow.slug}" for each in (*START_SOURCES, "form:")]
+    sources = [f"{each}{workflow.slug}" for each in (*START_SOURCES, FORM)]
     jobs = OutboxJob.objects.filter(kind=OutboxJob.Kind.DISPATCH, status__in=_PENDING, event__source__in=sources)
     return jobs.count() + HeldEvent.objects.filter(workflow=workflow).count()
 

@@ -31,7 +31,7 @@ from automate_core.models import HostedForm, Workflow
 from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
 from automate_core.triggers import proof_of_work
 from automate_core.triggers.host_events import as_json
-from automate_core.triggers.manual import STARTED_BY
+from automate_core.triggers.manual import FORM, STARTED_BY
 from automate_governance import audit
 from automate_governance.admin_site import reverse
 from automate_governance.people.names import sign_in_name
@@ -68,7 +68,7 @@ class OpenForm:
     @property
     def source(self) -> str:
         """The source of the events of its answers."""
-        return f"form:{self.workflow.slug}"
+        return f"{FORM}{self.workflow.slug}"
 
     @property
     def fields(self) -> list[dict[str, Any]]:

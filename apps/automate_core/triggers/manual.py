@@ -22,6 +22,7 @@ from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_plugins import text
 
+FORM = "form:"  #: what the sources of answers to hosted forms begin with
 AGENTS = "mcp"  #: what the sources of the events begin with by which AI agents start workflows
 
 #: What the sources of starts by people and agents begin with. A start gives its run the id of its event.
@@ -78,6 +79,27 @@ def start_workflow(
     if key is not None and (first := ingestor.find_first_delivery(f"{source}:{workflow.slug}", key)):
         _check_digest(first, digest)
         return first
+    _check_startable(workflow)
+    chosen = _find_manual_trigger(workflow, trigger)
+    payload = form_validation.check_answers(msgspec.to_builtins(chosen.inputs), inputs) if chosen else dict(inputs)
+    event = NewEvent(
+        source=f"{source}:{workflow.slug}",
+        type=chosen.key if chosen else "",
+        payload=as_json(payload),
+        form=chosen.inputs if chosen else (),
+        delivery_key=key,
+        headers=({STARTED_BY: sign_in_name(by)} if by is not None else {}) | ({STARTED_WITH: digest} if digest else {}),
+    )
+    [ingested] = ingestor.ingest(event)
+    if ingested.duplicate:
+        _check_digest(ingested, digest)
+    else:
+        audit.record(by, "workflow.run_started", workflow, trace_id=ingested.trace_id)
+    return ingested
+
+
+def _check_startable(workflow: Workflow) -> None:
+    """Keep the workflow until the transaction ends. Raises NotStartableError."""
     if not database.run(None, _KEPT, {"id": workflow.pk}):
         raise NotStartableError(text("The workflow %(workflow)s was deleted.", workflow=workflow.slug))
     if workflow.status not in {Workflow.Status.ACTIVE, Workflow.Status.PAUSED}:
@@ -95,22 +117,6 @@ def start_workflow(
                 workflow=workflow.slug,
             )
         )
-    chosen = _find_manual_trigger(workflow, trigger)
-    payload = form_validation.check_answers(msgspec.to_builtins(chosen.inputs), inputs) if chosen else dict(inputs)
-    event = NewEvent(
-        source=f"{source}:{workflow.slug}",
-        type=chosen.key if chosen else "",
-        payload=as_json(payload),
-        form=chosen.inputs if chosen else (),
-        delivery_key=key,
-        headers=({STARTED_BY: sign_in_name(by)} if by is not None else {}) | ({STARTED_WITH: digest} if digest else {}),
-    )
-    [ingested] = ingestor.ingest(event)
-    if ingested.duplicate:
-        _check_digest(ingested, digest)
-    else:
-        audit.record(by, "workflow.run_started", workflow, trace_id=ingested.trace_id)
-    return ingested
 
 
 def _digest(inputs: Mapping[str, Any]) -> str:

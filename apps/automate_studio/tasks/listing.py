@@ -15,7 +15,7 @@ from automate_core.definition.step_paths import key_of
 from automate_core.models import Wait, WaitAssignee
 from automate_core.runs.waits.approvals import assignee_label, outcome_name
 from automate_core.states import WaitStatus
-from automate_core.triggers.manual import START_SOURCES
+from automate_core.triggers.manual import FORM, START_SOURCES
 from automate_governance.permissions import User
 from automate_governance.texts import escape_invisible, translated
 from automate_operations.queries.approval_tasks import (
@@ -33,7 +33,7 @@ from automate_ui.navigation.http import clean_text
 from automate_ui.navigation.lists import Query, Tab, query_string
 
 ON_A_PAGE = 25
-_NAMING_SOURCES = (*START_SOURCES, "form:")  #: of events that name the person who started them
+_NAMING_SOURCES = (*START_SOURCES, FORM)  #: of events that name the person who started them
 _TABS = {
     "": text("Waiting for me"),
     "decided": text("Decided by me"),
