@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -119,21 +120,24 @@ def _members(payload: Any) -> Iterator[tuple[int, str, Any]]:
 
 
 def _first_texts(payload: dict[str, Any], form: Sequence[FormField]) -> list[str]:
-    """The first texts of the payload's own members that are neither private nor masked: of a form its short answers.
+    """Of a form its first answers, short ones if it has any; of another payload the first of its own texts."""
+    if form:
+        short = [each.name for each in form if each.kind in _SHORT_KINDS]
+        names = short or [each.name for each in form if each.kind == "long_text"]
+        return list(islice(_texts(payload, names), _MOST_TEXTS))
+    own = (name for name in [*payload][:MOST_MEMBERS] if len(name) <= LONGEST_NAME and not _known(name))
+    return list(islice(_texts(payload, own), 1))
 
-    A payload that has no form gives one at most.
-    """
-    short = [each.name for each in form if each.kind in _SHORT_KINDS]
-    names = short or [each.name for each in form if each.kind == "long_text"] if form else list(payload)[:MOST_MEMBERS]
-    found: list[str] = []
+
+def _texts(payload: dict[str, Any], names: Iterable[str]) -> Iterator[str]:
+    """The texts of members that are neither private nor masked."""
     for name in names:
         value = payload.get(name)
-        if not isinstance(value, str) or len(name) > LONGEST_NAME or _is_private(name) or (not form and _known(name)):
+        if not isinstance(value, str) or _is_private(name):
             continue
         part = one_line(value, LONGEST_PART)
         if part and MASK not in part and not _DIGITS.fullmatch(part):
-            found.append(part)
-    return found[: _MOST_TEXTS if form else 1]
+            yield part
 
 
 def _first_number(payload: dict[str, Any], form: Sequence[FormField]) -> list[str]:
