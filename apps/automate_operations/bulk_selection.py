@@ -28,7 +28,8 @@ class BulkSelection:
     """Runs found, those that the action applies to, oldest last, and exclusions by reason.
 
     `newest` is the newest run found: a second selection with it as `upto` leaves out later ones. `counted_at` is the
-    time of the selection. `read` are the runs to review whose output later steps read: *Succeeded* leaves them out.
+    time of the selection. `output_read` has the runs to review whose
+    output later steps read: *Succeeded* leaves them out.
     """
 
     verb: str
@@ -39,7 +40,7 @@ class BulkSelection:
     not_theirs: int = 0
     wrong_state: int = 0
     left_out: reruns.RerunExclusions = field(default_factory=reruns.RerunExclusions)
-    read: ReadOutputs = field(default_factory=ReadOutputs)
+    output_read: ReadOutputs = field(default_factory=ReadOutputs)
 
     @property
     def is_too_large(self) -> bool:
@@ -49,7 +50,7 @@ class BulkSelection:
     @property
     def is_adjustable(self) -> bool:
         """Whether another choice of the person includes runs that are left out."""
-        return bool(self.left_out.by_choice or self.left_out.unknown or self.read.runs)
+        return bool(self.left_out.by_choice or self.left_out.unknown or self.output_read.runs)
 
     def first_counted_at(self, given: dt.datetime | None) -> dt.datetime:
         """When the person counted, as a client gives it: never later than this selection."""
@@ -97,9 +98,9 @@ def _select(user: User, verb: str, ids: list[uuid.UUID], *, again: bool, unknown
         able = list(runs_to_review().filter(pk__in=able).values_list("pk", flat=True))
     is_retry = verb == BulkAction.Verb.RETRY
     left, left_out = able, reruns.RerunExclusions()
-    read = find_read_outputs(able) if verb == BulkAction.Verb.REVIEW else ReadOutputs()
+    output_read = find_read_outputs(able) if verb == BulkAction.Verb.REVIEW else ReadOutputs()
     if outcome == "succeeded":
-        left = [key for key in able if key not in read.runs]
+        left = [key for key in able if key not in output_read.runs]
     if is_retry:
         left, left_out = reruns.choose_reruns(able, again=again, unknown=unknown)
     return BulkSelection(
@@ -111,14 +112,14 @@ def _select(user: User, verb: str, ids: list[uuid.UUID], *, again: bool, unknown
         not_theirs=len(ids) - len(theirs),
         wrong_state=len(theirs) - len(able),
         left_out=left_out,
-        read=read,
+        output_read=output_read,
     )
 
 
 def nothing_to_do_reason(selection: BulkSelection) -> str:
     """Why a selection without `ids` has none, in the active language."""
-    if selection.read.runs:
-        return translated(selection.read.words)
+    if selection.output_read.runs:
+        return translated(selection.output_read.words)
     if selection.verb == BulkAction.Verb.REVIEW:
         return _("None of these runs waits for a review.")
     if selection.left_out.by_choice:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
@@ -64,14 +64,10 @@ def find_read_outputs(runs: Collection[uuid.UUID], step: str = "") -> ReadOutput
 
 
 def _readers(version: int, key: str) -> dict[str, str]:
-    return dict(_named_readers(version, key))
-
-
-def _named_readers(version: int, key: str) -> Iterator[tuple[str, str]]:
+    """The marked names of the steps that read the output of the step `key`, by name."""
     try:
         definition = parse(WorkflowVersion.objects.values_list("definition", flat=True).get(pk=version))
     except (DefinitionError, WorkflowVersion.DoesNotExist):  # of a version that another release wrote
-        return
-    for step in find_output_readers(definition, key):
-        name = step.name or title_of_key(step.key)
-        yield name, marked_name(name)
+        return {}
+    names = [step.name or title_of_key(step.key) for step in find_output_readers(definition, key)]
+    return {name: marked_name(name) for name in names}

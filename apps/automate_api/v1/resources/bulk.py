@@ -218,8 +218,8 @@ def _describe_count(action: str, selection: BulkSelection) -> dict[str, Any]:
         "rerun_deleted": left.deleted,
         "rerun_in_selection": left.superseded,
         "unknown_outcome": left.unknown,
-        "output_read": len(selection.read.runs),
-        "output_readers": list(map(translated, selection.read.steps)),
+        "output_read": len(selection.output_read.runs),
+        "output_readers": list(map(translated, selection.output_read.steps)),
     }
 
 
