@@ -89,7 +89,7 @@ class BranchCount:
 
 @dataclass
 class _Simulated:
-    """What is known of an event's run. `unknown` are the variables that a step outside the simulation may have set."""
+    """Values of an event's run. `unknown` are the variables that a step outside the simulation may have set."""
 
     scope: dict[str, Any]
     unknown: set[str] = field(default_factory=set)

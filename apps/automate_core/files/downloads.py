@@ -18,8 +18,6 @@ from automate_governance.middleware import is_unmasked
 from automate_governance.permissions import User
 
 _PROTECTION = {"Content-Security-Policy": "sandbox; default-src 'none'", "X-Content-Type-Options": "nosniff"}
-
-
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _JUDGED = 65_536  #: bytes of a text by which its charset is
 

@@ -51,8 +51,8 @@ class ReusedSteps:
 
 
 def find_reused(run: ExecutionRun, failed_path: str) -> ReusedSteps:
-    """What a re-run in the newest version would reuse of an older one. `start` is there if a step before the failure
-    was changed."""
+    """Outputs of an older version that a re-run in the newest one would reuse. `start` is there if a step before the
+    failure was changed."""
     newest = run.workflow.published
     if newest is None or newest.pk == run.version_id:
         return ReusedSteps()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 
 import click
 
@@ -50,8 +49,14 @@ def api(operation: str | None, params: tuple[str, ...], pairs: tuple[str, ...], 
 
 
 def _described(operation: Operation) -> dict[str, object]:
-    shown = {name: value for name, value in asdict(operation).items() if name in {"name", "method", "path", "summary"}}
-    return {**shown, "parameters": ", ".join(operation.places), "takes_body": operation.takes_body}
+    return {
+        "name": operation.name,
+        "method": operation.method,
+        "path": operation.path,
+        "summary": operation.summary,
+        "parameters": ", ".join(operation.places),
+        "takes_body": operation.takes_body,
+    }
 
 
 def _print_answer(client: Client, operation: Operation, sent: Call, body: object) -> None:
