@@ -35,7 +35,9 @@ class RightsMixin:
                 if lost := _find_lost(form):
                     title = gettext("Take permissions from %(name)s?") % {"name": _name(obj)}
                     may_hand_over = request.user.is_superuser and not isinstance(obj, Group)
-                    return _ask(request, title, lost, hand_over=hand_over_url(obj) if may_hand_over else "")
+                    return _confirmation_page(
+                        request, title, lost, hand_over=hand_over_url(obj) if may_hand_over else ""
+                    )
         answer: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)  # type: ignore[misc]
         return answer
 
@@ -69,7 +71,7 @@ class RightsMixin:
         if not lost:
             return None
         title = gettext("Delete %(name)s?") % {"name": ", ".join(map(_name, objs))}
-        return _ask(request, title, lost, button=gettext("Delete anyway"))
+        return _confirmation_page(request, title, lost, button=gettext("Delete anyway"))
 
 
 def _find_lost(form: BaseModelForm[Any]) -> LostRights | None:
@@ -90,7 +92,9 @@ def _name(obj: Any) -> str:
     return group_label(obj.name) if isinstance(obj, Group) else str(obj)
 
 
-def _ask(request: HttpRequest, title: str, lost: LostRights, *, button: str = "", hand_over: str = "") -> HttpResponse:
+def _confirmation_page(
+    request: HttpRequest, title: str, lost: LostRights, *, button: str = "", hand_over: str = ""
+) -> HttpResponse:
     fields = [(key, value) for key, values in request.POST.lists() for value in values]
     return render_page(
         request,
