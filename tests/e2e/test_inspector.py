@@ -22,6 +22,29 @@ steps:
   - {{key: charge, name: Charge, action: http.request, inputs: {{method: POST, url: '{url}/x'}}, retry: {{attempts: 3, base: 900}}}}
   - {{kind: approval, key: ask, name: Ask, assignees: [owner], timeout: 4h, form: [{{name: note, label: Note, required: true}}], outcomes: [{{key: approved, name: Approve}}, {{key: rejected, name: Reject}}]}}
 """
+ROWS = """
+name: Rows
+slug: rows
+triggers: [{endpoint: github}]
+steps:
+  - {key: read, name: Read, action: data.set, inputs: {rows: no list}}
+  - {key: filter, name: Filter, action: data.filter, inputs: {items: '{{ steps.read.output.rows }}', where: {"==": [{var: item}, 1]}}}
+"""
+
+
+def test_the_dialog_of_the_button_starts_at_the_changed_step(workflow, deliver, signed_in, site):
+    workflow(ROWS)
+    deliver({"id": 1})
+    wait_for(lambda: ExecutionRun.objects.filter(status="failed").exists())
+    run, page = ExecutionRun.objects.get(), signed_in
+    workflow(ROWS.replace("no list", "[1]"))
+    page.goto(f"{site}/admin/automate_core/executionrun/{run.pk}/change/")
+    page.get_by_role("button", name="Re-run", exact=True).click()
+    dialog = page.locator("#rerun")
+    expect(dialog.get_by_role("radio", name="Another step")).to_be_checked()
+    expect(dialog.get_by_role("combobox", name="Step to start from")).to_have_value("read")
+    dialog.get_by_role("button", name="Re-run").click()
+    wait_for(lambda: ExecutionRun.objects.filter(retried_from=run, status="succeeded").exists())
 
 
 @pytest.mark.extended

@@ -151,12 +151,11 @@ def _rerun_form(request: HttpRequest, page: RunPage, chosen: Mapping[str, str], 
     steps = [card for card in page.cards if card.path in page.recorded]
     reused = find_reused(run, page.failed_step[0] if page.failed_step else "")
     preset, by_default = preset_version([run.pk]), "failed" if page.failed_step else "start"
-    version, advice, step = preset.version, preset.reason, ""
-    if reused.start and {"start", "step"}.isdisjoint(chosen):
+    version, advice, step = preset.version, preset.reason, chosen.get("step", "")
+    if reused.start and "start" not in chosen:  # a step alone is the one that is looked at
         listed = any(card.path == reused.start.path for card in steps)
         version, advice = "newest", reused.start.reason
         by_default, step = ("step", reused.start.path) if listed else ("start", "")
-    step = chosen.get("step", step)
     may_see = can(request.user, "view_payload", run)
     if may_see:
         payload_views.record_view(request.user, "run.payload_viewed", run, trace_id=run.trace_id, step=START)
