@@ -33,7 +33,8 @@ def record(
     """
     current = origin.current_origin()
     if actor is not None and origin.is_owner_named():
-        changes = {"owner": sign_in_name(actor), **(changes or {})}
+        role = "owner" if getattr(obj, "owner_id", None) in (None, actor.pk) else "author"
+        changes = {role: sign_in_name(actor), **(changes or {})}
         actor = None
     values = {
         "at": timezone.now().isoformat(),

@@ -98,7 +98,7 @@ def request_credential(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def owner_named() -> Iterator[None]:
-    """Say that the person of the actions in the block only becomes an owner: somebody else acts, on a command line."""
+    """Say that the person of the actions in the block is only an owner or author: another acts, on a command line."""
     token = _owner_named.set(True)
     try:
         yield
@@ -107,7 +107,7 @@ def owner_named() -> Iterator[None]:
 
 
 def is_owner_named() -> bool:
-    """Return whether actions are recorded as the system's, with the person as the owner."""
+    """Return whether actions are recorded as the system's, with the person as the owner or author."""
     return _owner_named.get()
 
 

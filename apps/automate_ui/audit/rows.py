@@ -73,6 +73,7 @@ _VALUE_NAMES = {
     "name": text("name"),
     "outcome": text("outcome"),
     "owner": text("owner"),
+    "author": text("author"),
     "part": text("part"),
     "parts": text("parts"),
     "payload": text("payload"),
