@@ -103,11 +103,12 @@ def test_deleting_a_group_that_a_run_as_user_needs_is_asked_about(workflow, owne
     workflow(FLOW)
     [group] = owner.groups.all()
     client, url = sign_in(admin), reverse("admin:auth_group_delete", args=[group.pk])
-    assert client.get(url).status_code == 200
-    asked = Page(client.post(url, {"post": "yes"}))
+    asked = Page(client.get(url))
     assert f"Delete {group.name}?" in asked.text and "view payloads of the webhook github" in asked.text
     assert "Delete anyway" in asked.text and owner.groups.exists()
-    assert client.post(url, {"post": "yes", "_permissions": "1"}).status_code == 302
+    assert "Delete anyway" in Page(client.post(url, {"post": "yes"})).text and owner.groups.exists()
+    sent = {each["name"]: each["value"] for each in asked.all(type="hidden") if each["name"] == "post"}
+    assert client.post(url, {**sent, "_permissions": "1"}).status_code == 302
     assert not owner.groups.exists()
 
 
@@ -116,8 +117,11 @@ def test_deleting_groups_in_the_list_is_asked_about(workflow, owner, stranger, a
     [group], other = owner.groups.all(), Group.objects.create(name="other")
     client, url = sign_in(admin), reverse("admin:auth_group_changelist")
     sent = {"action": "delete_selected", "_selected_action": [group.pk, other.pk]}
-    assert "Are you sure" in Page(client.post(url, sent)).text
-    asked = Page(client.post(url, {**sent, "post": "yes"}))
+    assert "Are you sure" in Page(client.post(url, {**sent, "_selected_action": [other.pk]})).text
+    assert "Are you sure" in Page(client.post(url, {**sent, "select_across": "1"})).text, "it names those of all pages"
+    assert "Delete anyway" in Page(client.post(url, {**sent, "select_across": "1", "post": "yes"})).text
+    asked = Page(client.post(url, sent))
+    assert [each["value"] for each in asked.all(name="post")] == ["yes"]
     assert "Delete anyway" in asked.text and "Orders" in asked.text and owner.groups.exists()
     only = {**sent, "_selected_action": [other.pk], "post": "yes"}
     assert client.post(url, only).status_code == 302 and not Group.objects.filter(pk=other.pk).exists()

@@ -42,16 +42,17 @@ class RightsMixin:
         return answer
 
     def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> HttpResponse:
-        """Django's own page, or the question."""
-        if request.method == "POST" and (question := self._ask_deletion(request, [object_id])):
+        """The question, which comes before Django's own page, or that."""
+        if question := self._ask_deletion(request, [object_id]):
             return question
         answer: HttpResponse = super().delete_view(request, object_id, *args, **options)  # type: ignore[misc]
         return answer
 
     def changelist_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
         """Django's own list, or the question."""
-        deletes = request.POST.get("action") == "delete_selected" and request.POST.get("post")
-        chosen = request.POST.getlist(ACTION_CHECKBOX_NAME) if deletes else []
+        deletes = request.POST.get("action") == "delete_selected"
+        is_part = request.POST.get("select_across") == "1" and "post" not in request.POST  # Django's page names all
+        chosen = request.POST.getlist(ACTION_CHECKBOX_NAME) if deletes and not is_part else []
         if chosen and (question := self._ask_deletion(request, chosen)):
             return question
         answer: HttpResponse = super().changelist_view(request, *args, **options)  # type: ignore[misc]
@@ -71,7 +72,7 @@ class RightsMixin:
         if not lost:
             return None
         title = gettext("Delete %(name)s?") % {"name": ", ".join(map(_name, objs))}
-        return _confirmation_page(request, title, lost, button=gettext("Delete anyway"))
+        return _confirmation_page(request, title, lost, deletes=True)
 
 
 def _find_lost(form: BaseModelForm[Any]) -> LostRights | None:
@@ -93,9 +94,11 @@ def _name(obj: Any) -> str:
 
 
 def _confirmation_page(
-    request: HttpRequest, title: str, lost: LostRights, *, button: str = "", hand_over: str = ""
+    request: HttpRequest, title: str, lost: LostRights, *, deletes: bool = False, hand_over: str = ""
 ) -> HttpResponse:
-    fields = [(key, value) for key, values in request.POST.lists() for value in values]
+    """The question, whose button sends the form again, or deletes as the button of Django's own page does."""
+    sent = {**dict(request.POST.lists()), **({"post": ["yes"]} if deletes else {})}
+    fields = [(key, value) for key, values in sent.items() for value in values]
     return render_page(
         request,
         "automate_studio/people/lost_rights.html",
@@ -103,6 +106,6 @@ def _confirmation_page(
         **lost.page_context(),
         fields=[field for field in fields if field[0] != "csrfmiddlewaretoken"],
         hand_over=hand_over,
-        button=button or gettext("Save anyway"),
+        button=gettext("Delete anyway") if deletes else gettext("Save anyway"),
         back=request.get_full_path(),
     )
