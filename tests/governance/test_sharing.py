@@ -241,6 +241,12 @@ def test_names_are_proposed_of_those_whom_one_may_know(thing, sign_in, owner, co
     assert {"mine", "other", "owner", "stranger"} <= proposed(sign_in(admin), thing)
 
 
+def test_the_hint_that_some_people_are_not_suggested_is_for_those_who_may_not_view_all(thing, sign_in, owner, admin):
+    for person, hint in ((owner, True), (admin, False)):
+        shown = sign_in(person).get(url("connection", thing)).content.decode()
+        assert ("Not all people are suggested" in shown) is hint
+
+
 @pytest.mark.django_db(transaction=True)
 def test_grants_on_one_object_come_one_after_another(thing, owner, colleague):
     import threading

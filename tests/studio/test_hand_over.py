@@ -181,6 +181,13 @@ def test_deactivating_leads_to_what_is_still_held(held, leaver, admin, sign_in):
     assert "was deactivated" in Page(client.get(_page(leaver))).text
 
 
+def test_the_page_of_an_account_with_a_history_does_not_ask_for_what_was_done(held, leaver, admin, colleague, sign_in):
+    audit.record(leaver, "thing.done", held)
+    handover.hand_over(leaver, colleague, by=admin, deactivate=True)
+    shown = Page(sign_in(admin).get(_page(leaver))).text
+    assert "it can be deactivated, but not deleted" in shown
+
+
 def test_the_page_previews_and_asks_again_when_something_stays(held, leaver, admin, sign_in):
     make_person("clerk")
     assert "1 run continues as root." in Page(sign_in(admin).post(_page(leaver), {"to": "root"})).text

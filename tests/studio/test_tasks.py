@@ -75,6 +75,12 @@ def test_approvers_are_shown_by_their_full_names(claim, sign_in, finance, admin)
     assert "Ada Byron, Finance" in page
 
 
+def test_a_task_without_an_approver_says_so_and_what_to_do(claim, sign_in, admin):
+    Group.objects.filter(name="Finance").delete()
+    page = Page(sign_in(admin).get(_urls(claim)["page"])).text
+    assert "No approver is assigned" in page and "Reassign the task" in page and "Waiting for ." not in page
+
+
 def _urls(wait):
     names = {"page": "approval_page", "delegate": "approval_delegate", "reassign": "approval_reassign"}
     return {name: reverse(f"studio:{url}", args=[wait.pk]) for name, url in names.items()}

@@ -10,11 +10,12 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from automate_core.models import NotificationRule, StepRun, Wait
+from automate_core.models import NotificationRule, StepRun, Wait, Workflow
 from automate_core.runs.waits.decisions import decision_digest
 from automate_governance import audit
 from automate_governance.audit import chain, verification
 from automate_governance.models import AuditEntry, AuditVerification
+from automate_governance.people import origin
 from automate_operations.notifications import detectors
 from automate_operations.site_status import registry
 from automate_telemetry.metrics.readings import read_all
@@ -64,6 +65,15 @@ def test_a_worker_verifies_once_a_day_in_parts(entries, monkeypatch):
     assert not _is_due()
     AuditVerification.objects.update(started_at=timezone.now() - dt.timedelta(days=1, hours=1))
     assert _is_due()
+
+
+def test_the_banner_names_a_verification_by_a_command(entries, auditor):
+    verification.continue_verification(seconds=20)
+    assert "by a worker." in Page(auditor.get(LIST)).text
+    with origin.process_origin(origin.Source.COMMAND):
+        call_command("automate_verify_audit")
+    shown = Page(auditor.get(LIST)).text
+    assert "by a worker." not in shown and "by system via Command line (" in shown
 
 
 def test_a_fault_alarms_everywhere(entries, auditor, owner):
@@ -116,6 +126,18 @@ def test_an_owner_named_on_a_command_line_did_not_act(owner, tmp_path):
     assert (entry.actor, entry.actor_id, entry.changes) == ("system", "", {"owner": "owner"})
 
 
+def test_the_author_of_an_import_is_not_recorded_as_the_owner(owner, admin, tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text("{name: A, slug: a, triggers: [{kind: manual}], steps: [{key: b, action: data.set}]}")
+    call_command("automate_import", str(file), owner="owner")
+    file.write_text("{name: B, slug: a, triggers: [{kind: manual}], steps: [{key: b, action: data.set}]}")
+    call_command("automate_import", str(file), publish=True)  # as the only superuser
+    for verb in ("workflow.changed", "workflow.published"):
+        changes = AuditEntry.objects.get(verb=verb).changes
+        assert "owner" not in changes and changes["author"] == "root"
+    assert Workflow.objects.get().owner == owner
+
+
 def test_a_search_of_payloads_is_recorded_once_an_hour(owner, sign_in, auditor):
     for words in ("mara@example.com", "other"):
         auditor.get(reverse("admin:automate_core_event_changelist"), {"held": words})
@@ -137,8 +159,6 @@ def test_lists_with_subject_lines_are_recorded_once_an_hour(workflow, deliver, d
 
 
 def test_an_entry_by_a_token_names_it(auditor, owner):
-    from automate_governance.people import origin
-
     with origin.request_credential("nightly dat_4f6Kx2Pq"), origin.process_origin(origin.Source.API):
         audit.record(owner, "thing.done", owner)
     assert "API, token nightly dat_4f6Kx2Pq" in Page(auditor.get(LIST)).text

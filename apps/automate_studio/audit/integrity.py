@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from automate_governance import audit
 from automate_governance.audit import verification
 from automate_governance.models import ERASED, AuditEntry, AuditLink, AuditVerification
+from automate_governance.people.origin import Source
 from automate_governance.permissions import Person
 from automate_governance.texts import translated
 from automate_operations.audit_checks import count_unrecorded_versions
@@ -68,7 +69,7 @@ def integrity_state() -> Integrity:
     return Integrity(
         position=position,
         at=last.at,
-        checked_by="" if last.actor == "system" and not last.actor_id else last.who,
+        checked_by="" if last.actor == "system" and not last.actor_id and last.source != Source.COMMAND else last.who,
         anchor=str(facts.get("anchor", "")),
         checked=int(facts.get("position", 0)),
         faults=faults,

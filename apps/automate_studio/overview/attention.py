@@ -190,7 +190,7 @@ def _failure_items(
     )
     numbers = {row["group"]: (row["now"], row["then"]) for row in sums}
     latest = read_latest_runs({group.workflow_id for group in groups})
-    reran = _reran_with_success(groups, period)
+    reran, succeeded = _count_reran(groups, period)
     for group in groups:
         number, before = numbers.get(group.pk, (0, 0))
         trend, trend_says = _trend_texts(number, before, group.first_at >= period.start)
@@ -200,7 +200,7 @@ def _failure_items(
             name=group.workflow.name,
             url=_run_url(group, is_kept=group.last_run in kept),
             state="failed",
-            count=_failure_count(number, max(of, number), reran[group.pk]),
+            count=_failure_count(number, max(of, number), reran[group.pk], succeeded[group.pk]),
             detail=_failure_detail(group, *kept.get(group.last_run, (None, None)))
             if group.pk in readable
             else _hidden_message(group.code),
@@ -216,16 +216,24 @@ def _failure_items(
         )
 
 
-def _reran_with_success(groups: list[FailureGroup], period: Period) -> Counter[int]:
-    """By group: how many of its failures the list of failed runs leaves out, since a re-run succeeded."""
+def _count_reran(groups: list[FailureGroup], period: Period) -> tuple[Counter[int], Counter[int]]:
+    """By group: how many failures were re-run, and with success. The list of failed runs leaves out the latter."""
     failed = FailedRun.objects.filter(group__in=groups, run__finished_at__gte=period.start)
     of_runs = dict(failed.exclude(run__rerun_at=None).values_list("run", "group")[:MOST_FAILURES])
     found = reruns.find_reruns(of_runs)
-    return Counter(of_runs[key] for key, rerun in found.items() if rerun.status == RunStatus.SUCCEEDED)
+    succeeded = Counter(of_runs[key] for key, rerun in found.items() if rerun.status == RunStatus.SUCCEEDED)
+    return Counter(of_runs.values()), succeeded
 
 
-def _failure_count(number: int, total: int, reran: int) -> str:
-    values = {"count": format_count(number), "total": format_count(total), "reran": format_count(reran)}
+def _failure_count(number: int, total: int, reran: int, succeeded: int) -> str:
+    values = {
+        "count": format_count(number),
+        "total": format_count(total),
+        "reran": format_count(reran),
+        "succeeded": format_count(succeeded),
+    }
+    if succeeded < reran:
+        return _("%(count)s of %(total)s, %(reran)s re-run, %(succeeded)s with success") % values
     return (_("%(count)s of %(total)s, %(reran)s re-run") if reran else _("%(count)s of %(total)s")) % values
 
 
@@ -297,7 +305,7 @@ def _site_status_items(user: User, severity: Severity) -> Iterator[AttentionItem
                 since="",
             )
     elif found:
-        number = sum(map(len, found.values()))
+        number = len(found)  # rows of the page, of which each shows one status
         yield AttentionItem(
             name=_("Site status"),
             url=page,

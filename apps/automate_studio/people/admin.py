@@ -142,6 +142,6 @@ def _deactivation_effects(person: Any) -> dict[str, Any]:
 
 
 _WHY_OF = _(
-    "%(person)s cannot be deleted: the account owns objects or appears in the history. Hand over the objects and"
-    " deactivate the account."
+    "%(person)s can be deactivated, but not deleted: the account owns objects or appears in the history. You can hand"
+    " over the objects."
 )

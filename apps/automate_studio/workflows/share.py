@@ -20,6 +20,7 @@ from automate_governance import sharing
 from automate_governance.admin_site import admin_site
 from automate_governance.governed import Governed
 from automate_governance.people import role_giving
+from automate_governance.people.names import may_view_all
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_governance.texts import translated
 from automate_operations.offboarding.lost_rights import find_lost_rights
@@ -159,6 +160,7 @@ def _share_context(request: HttpRequest, obj: Governed, kind: str) -> dict[str, 
         "whom_to_ask": [] if may_give_roles else role_giving.whom_to_ask(),
         "revocable": sharing.revocable(person, obj),
         "names": sharing.suggest_grantees(person, obj),
+        "may_view_all": may_view_all(person),
     }
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.core import checks
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
@@ -103,6 +104,14 @@ def test_warnings_are_one_line_of_the_overview(admin):
     a_worker()
     text = page_of(admin, OVERVIEW).text
     assert "Backup" in text and "There is no backup yet" not in text
+
+
+def test_the_overview_counts_warnings_as_the_page_shows_them(admin, monkeypatch):
+    a_worker()
+    monkeypatch.setattr(operation, "run_checks", lambda **_: [checks.Warning("one"), checks.Warning("two")])
+    shown = list(page_of(admin).all(**{"data-severity": "warning"}))
+    assert "status-checks" in {each["id"] for each in shown}
+    assert f"{len(shown)} warnings" in page_of(admin, OVERVIEW).text
 
 
 def test_the_age_of_the_last_backup(settings):
