@@ -184,10 +184,13 @@ def test_an_error_says_what_to_do_and_the_step_is_tried_now_or_skipped(
 def test_an_attempt_in_doubt_is_judged_on_the_page(workflow, sign_in, owner, drain):
     made = workflow("{name: A, slug: a, steps: [{key: pay, action: data.set}]}")
     run = ExecutionRun.objects.create(workflow=made, version=made.published, status="waiting", trace_id="1" * 32)
-    StepRun.objects.create(run=run, path="pay", status="waiting", idempotency_key="k", started_at=timezone.now())
-    Wait.objects.create(run=run, path="pay", kind="review")
+    StepRun.objects.create(run=run, path="pay", status="waiting", idempotency_key="k-1", started_at=timezone.now())
+    Wait.objects.create(run=run, path="pay", kind="review", data={"error": {"message": "no answer in 3 s."}})
     client, review = sign_in(owner), reverse("studio:run_review", args=[run.pk, "pay"])
-    assert {"review", "skip"} <= Page(client.get(_page(run))).ids.keys()
+    page = Page(client.get(_page(run)))
+    assert {"review", "skip"} <= page.ids.keys() and "No answer in 3 s. Idempotency key: k-1" in page.text
+    listed = Page(client.get(reverse("admin:automate_core_executionrun_changelist"), {"reason": "review"})).text
+    assert "waiting for a review · no answer in 3 s. · Idempotency key: k-1" in listed
     assert client.post(review, {"outcome": "maybe"}, headers=HTMX).status_code == 422
     assert client.post(review, {"outcome": "succeeded", "output": "{"}, headers=HTMX).status_code == 422
     assert (

@@ -226,12 +226,8 @@ def _count_reran(groups: list[FailureGroup], period: Period) -> tuple[Counter[in
 
 
 def _failure_count(number: int, total: int, reran: int, succeeded: int) -> str:
-    values = {
-        "count": format_count(number),
-        "total": format_count(total),
-        "reran": format_count(reran),
-        "succeeded": format_count(succeeded),
-    }
+    given = {"count": number, "total": total, "reran": reran, "succeeded": succeeded}
+    values = {name: format_count(each) for name, each in given.items()}
     if succeeded < reran:
         return _("%(count)s of %(total)s, %(reran)s re-run, %(succeeded)s with success") % values
     return (_("%(count)s of %(total)s, %(reran)s re-run") if reran else _("%(count)s of %(total)s")) % values

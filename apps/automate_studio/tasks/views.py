@@ -130,10 +130,7 @@ def approvals_hand_over(request: HttpRequest) -> HttpResponse:
     """Replace one person in all their approvals that this person may reassign."""
     if not may_reassign_tasks(request.user):
         raise PermissionDenied
-    absent, name = (
-        clean_text(request.POST.get("from")),
-        clean_text(request.POST.get("to")),
-    )
+    absent, name = clean_text(request.POST.get("from")), clean_text(request.POST.get("to"))
     try:
         person = names.people_named(absent).first()
         if person is None:

@@ -6,9 +6,10 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter
+from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.fields.json import KT
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -89,7 +90,7 @@ class _RunFacts:
     """Facts of a run: latest state and message by step, open wait, and retrying steps."""
 
     steps: dict[str, tuple[str, str]]
-    wait: tuple[str, str, dt.datetime | None] | None
+    wait: Any  #: of `_open_waits`, or None
     retrying: set[str]
     may_see: bool
     rerun: reruns.Rerun | None
@@ -139,12 +140,12 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
     seen = set(readable.values_list("pk", flat=True))
     waiting = [row.pk for row in rows if row.status == ExecutionRun.Status.WAITING]
     found = _open_waits(waiting) if waiting else []
-    waits = {run_id: (kind, path, due) for run_id, kind, path, due in found}
+    waits = {wait.run_id: wait for wait in found}
     retrying: dict[uuid.UUID, set[str]] = {key: set() for key in keys}
-    for run_id, kind, path, _due in found:
-        if kind == Wait.Kind.RETRY:
-            retrying[run_id].add(path)
-    to_review = {run_id for run_id, kind, _path, _due in found if kind == Wait.Kind.REVIEW}
+    for wait in found:
+        if wait.kind == Wait.Kind.RETRY:
+            retrying[wait.run_id].add(wait.path)
+    to_review = {wait.run_id for wait in found if wait.kind == Wait.Kind.REVIEW}
     rerun = reruns.find_reruns(row.pk for row in rows if row.rerun_at and row.status in WITH_ERRORS)
     return [
         _run_row(
@@ -164,16 +165,21 @@ def _run_rows(rows: list[ExecutionRun], user: User, now: dt.datetime) -> list[Ru
     ]
 
 
-def _open_waits(runs: list[uuid.UUID]) -> list[tuple[uuid.UUID, str, str, dt.datetime | None]]:
-    """(run, kind, path, due) of the first wait of each step, however many loop items wait there; oldest last."""
+def _open_waits(runs: list[uuid.UUID]) -> list[Any]:
+    """The first wait of each step, however many loop items wait there; oldest last.
+
+    Each has its `place`, the `error` that left an outcome unknown, and the `key` that the attempt sent.
+    """
+    attempts = StepRun.objects.filter(run=OuterRef("run"), path=OuterRef("path")).order_by("-attempt")
+    key = Subquery(attempts.values("idempotency_key")[:1])
     first = (
         Wait.objects.filter(run__in=runs, status=WaitStatus.OPEN)
-        .annotate(place=without_items_in("path"))
+        .annotate(place=without_items_in("path"), error=F("data__error"), key=key)
         .order_by("run_id", "place", "id")
         .distinct("run_id", "place")
     )
-    rows = sorted(first.values_list("id", "run_id", "kind", "path", "due_at", "place"), key=itemgetter(0), reverse=True)
-    return [(run_id, kind, path, due) for _, run_id, kind, path, due, _ in rows]
+    rows = first.values_list("id", "run_id", "kind", "path", "due_at", "error", "key", "place", named=True)
+    return sorted(rows, key=attrgetter("id"), reverse=True)
 
 
 def _run_row(run: ExecutionRun, definition: Definition, facts: _RunFacts, now: dt.datetime) -> RunRow:
@@ -209,7 +215,7 @@ def _failure_reason(run: ExecutionRun, facts: _RunFacts) -> tuple[str, str] | No
     message = with_service_words(message, run.answer_body)  # type: ignore[attr-defined]
     if step or message:
         return step, message
-    if run.status != ExecutionRun.Status.WAITING or (facts.wait and facts.wait[0] != Wait.Kind.RETRY):
+    if run.status != ExecutionRun.Status.WAITING or (facts.wait and facts.wait.kind != Wait.Kind.RETRY):
         return None
     failures = ((path, message) for path, (status, message) in reversed(facts.steps.items()) if status == "failed")
     return next(((key_of(path), message) for path, message in failures), None)
@@ -229,18 +235,21 @@ def _stop_reason(run: ExecutionRun, definition: Definition, facts: _RunFacts) ->
 
 def _wait_reason(run: ExecutionRun, facts: _RunFacts, now: dt.datetime) -> tuple[str, str]:
     """(step, wait in words)."""
-    if facts.wait is None:
+    if (wait := facts.wait) is None:
         return "", ""
-    kind, path, due = facts.wait
-    is_stopped = kind == Wait.Kind.PAUSED and run.workflow.status != Workflow.Status.PAUSED
-    reason = translated(_STOPPED if is_stopped else _WAIT_REASONS[kind])
-    if due and due < now:
-        late = format_duration((now - due).total_seconds())
+    is_stopped = wait.kind == Wait.Kind.PAUSED and run.workflow.status != Workflow.Status.PAUSED
+    reason = translated(_STOPPED if is_stopped else _WAIT_REASONS[wait.kind])
+    if wait.kind == Wait.Kind.REVIEW:
+        why = error_message(wait.error) if facts.may_see else ""
+        key = _("Idempotency key: %(key)s") % {"key": wait.key} if wait.key else ""
+        reason = " · ".join(filter(None, [reason, why, key]))
+    if wait.due_at and wait.due_at < now:
+        late = format_duration((now - wait.due_at).total_seconds())
         reason = _("%(reason)s, overdue by %(duration)s") % {"reason": reason, "duration": late}
-    elif due:
-        left = format_duration((due - now).total_seconds())
+    elif wait.due_at:
+        left = format_duration((wait.due_at - now).total_seconds())
         reason = _("%(reason)s, %(duration)s left") % {"reason": reason, "duration": left}
-    return key_of(path), reason
+    return key_of(wait.path), reason
 
 
 def _connector_tile(definition: Definition) -> tuple[str, int] | None:

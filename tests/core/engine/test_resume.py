@@ -162,7 +162,8 @@ def test_a_review_is_asked_for_after_a_retry(publish, run, later, drain, sink):
     gate.set()
     done.refresh_from_db()
     assert (done.status, done.error) == ("waiting", None)
-    assert Wait.objects.get(status="open").kind == "review"
+    wait = Wait.objects.get(status="open")
+    assert (wait.kind, wait.data["error"]["code"]) == ("review", "timeout")
 
 
 def test_a_review_beside_a_failure_is_withdrawn_after_a_resume(publish, run, later, drain, sink):

@@ -334,7 +334,9 @@ def test_the_time_of_a_dead_worker_before_a_review_is_no_working_time(workflow, 
     for model in (ExecutionRun, StepRun):
         model.objects.update(started_at=F("started_at") - dt.timedelta(minutes=5))
     slow.crash()
-    approvals.resolve_review(Wait.objects.get(kind="review"), by=owner, outcome="succeeded", output={})
+    review = Wait.objects.get(kind="review")
+    assert review.data["error"]["message"] == "The worker stopped during the attempt."
+    approvals.resolve_review(review, by=owner, outcome="succeeded", output={})
     settle(drain)
     [run] = read_latest_runs({made.pk})[made.pk]
     assert run.status == "succeeded" and run.worked < 60

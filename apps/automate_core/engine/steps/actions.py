@@ -11,6 +11,7 @@ from automate_connectors.adapters.base import NEEDS_RECONNECT, ConnectorError
 from automate_connectors.invocation import encode_output
 from automate_connectors.limits.calls import WAITS_FOR_LIMIT
 from automate_core import artifacts
+from automate_core.engine.journal import clean_error
 from automate_core.engine.outcomes import (
     MARKED_NOT_EXECUTED,
     EffectOutcome,
@@ -35,6 +36,7 @@ from automate_plugins import text
 log = logging.getLogger(__name__)
 
 MOST_CLAIMS = 3  #: by performers of a pool; after that many without an outcome the attempt has failed
+_LOST = error_document(StepStatus.INTERRUPTED, text("The worker stopped during the attempt."))
 PURE_BYTES = 50_000  #: of inputs that a pure action may work on in the database thread
 
 
@@ -67,7 +69,7 @@ def _attempts(walk: StepContext, node: ActionNode, path: str, scope: Scope) -> S
     elif step is not None and step.status == StepStatus.RUNNING:
         if node.at_most_once:
             walk.resume_step(step)
-            yield from _ask_for_review(walk, node, step, is_interrupted=True)
+            yield from _ask_for_review(walk, node, step)
         else:
             step.interrupt()
             walk.mark_changed(step)
@@ -106,9 +108,7 @@ def _log_attempt(walk: StepContext, step: StepRecord, level: int, what_follows: 
 def _take_retry_wait(walk: StepContext, path: str) -> WaitState | None:
     """Take the retry wait of the path, if the journal has one."""
     answer = walk.known_waits.get(path)
-    if answer is None or answer.kind != Wait.Kind.RETRY:
-        return None
-    return walk.known_waits.pop(path)
+    return walk.known_waits.pop(path) if answer is not None and answer.kind == Wait.Kind.RETRY else None
 
 
 def _attempt(
@@ -135,7 +135,7 @@ def _attempt(
         outcome = None
     if node.at_most_once and outcome.error is not None and is_in_doubt(outcome.error):
         walk.logs.extend(outcome.logs)
-        yield from _ask_for_review(walk, node, step)
+        yield from _ask_for_review(walk, node, step, error_document(outcome.error.code, outcome.error.message))
     else:
         walk.record_outcome(step, outcome)
 
@@ -225,20 +225,19 @@ def _wait_for_connection(
 
 
 def _ask_for_review(
-    walk: StepContext, node: ActionNode, step: StepRecord, *, is_interrupted: bool = False
+    walk: StepContext, node: ActionNode, step: StepRecord, error: dict[str, Any] | None = None
 ) -> StepGenerator:
     """Ask a person whether an attempt took effect that must not be made twice.
 
-    `is_interrupted`: its worker died. The wait says so, since nothing worked on the step until the review.
+    Without an `error` its worker died. The wait says so, since nothing worked on the step until the review.
     """
     if step.status != StepStatus.WAITING:
         walk.known_waits.pop(step.path, None)  # the review of an earlier attempt
         step.wait()
         walk.mark_changed(step)
-        data: dict[str, Any] = {
-            "action": f"{node.adapter.code}.{node.action.name}" if node.adapter and node.action else node.key
-        }
-        data |= {StepStatus.INTERRUPTED.value: True} if is_interrupted else {}
+        action = f"{node.adapter.code}.{node.action.name}" if node.adapter and node.action else node.key
+        data: dict[str, Any] = {"action": action, "error": clean_error(error or _LOST, walk.run.redactor)}
+        data |= {StepStatus.INTERRUPTED.value: True} if error is None else {}
         walk.waits.append(WaitRecord(step.path, Wait.Kind.REVIEW, data=data))
     answer = yield from walk.wait_until_resolved(step.path)
     outcome = answer.outcome or {}

@@ -24,7 +24,7 @@ from automate_governance import audit
 from automate_governance.middleware import show_once
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import User, can, permitted
-from automate_governance.texts import escape_invisible, translated
+from automate_governance.texts import error_message, escape_invisible, translated
 from automate_llm.models import LLMUsage
 from automate_plugins import text
 from automate_studio.runs.page.given_output import GivenOutput, describe_given_output
@@ -103,6 +103,11 @@ class PendingDecision:
     def may_review(self) -> bool:
         """Whether the person may set the outcome of an uncertain attempt."""
         return self.may_run and self.wait.kind == Wait.Kind.REVIEW
+
+    @property
+    def doubt(self) -> str:
+        """Why the outcome of an attempt is unknown."""
+        return error_message((self.wait.data or {}).get("error"))
 
     @property
     def notes(self) -> list[str]:
