@@ -81,6 +81,19 @@ def test_a_task_without_an_approver_says_so_and_what_to_do(claim, sign_in, admin
     assert "No approver is assigned" in page and "Reassign the task" in page and "Waiting for ." not in page
 
 
+def test_tasks_without_an_active_approver_are_handed_over_together(claim, sign_in, operator, finance):
+    other = Wait.objects.create(run=claim.run, path="other", kind="approval", data={"name": "Other"})
+    WaitAssignee.objects.create(wait=other, user=finance["controller"])
+    Group.objects.filter(name="Finance").delete()
+    client, url = sign_in(operator), reverse("studio:approvals_hand_over")
+    client.post(url, {"from": "", "to": ""})
+    assert "Enter a name." in Page(client.get(LIST, {"show": "lost"})).text
+    client.post(url, {"from": "", "to": "deputy"})
+    assert "1 task handed over to deputy." in Page(client.get(LIST, {"show": "lost"})).text
+    asked = [wait.assignees.get(excluded=False).user.username for wait in (claim, other)]
+    assert asked == ["deputy", "controller"]
+
+
 def _urls(wait):
     names = {"page": "approval_page", "delegate": "approval_delegate", "reassign": "approval_reassign"}
     return {name: reverse(f"studio:{url}", args=[wait.pk]) for name, url in names.items()}
@@ -122,7 +135,7 @@ def test_handing_over_nothing_is_no_success(claim, sign_in, operator, finance):
     client = sign_in(operator)
     client.post(reverse("studio:approvals_hand_over"), {"from": "deputy", "to": "controller"})
     text = Page(client.get(LIST, {"show": "all"})).text
-    assert "Nothing was handed over: deputy has no open tasks" in text and "0 tasks" not in text
+    assert "Nothing was handed over: there are no such open tasks" in text and "0 tasks" not in text
 
 
 @pytest.mark.extended

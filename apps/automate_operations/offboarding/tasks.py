@@ -15,6 +15,7 @@ from automate_governance import audit
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, User
 from automate_operations.offboarding import holdings
+from automate_operations.queries.approval_tasks import undecidable_approvals
 from automate_plugins import text
 
 
@@ -32,9 +33,9 @@ def open_approvals_of(absent: Person, by: User) -> QuerySet[Wait]:
 
 
 def hand_over_approvals(
-    absent: Person, *, by: Person, users: Iterable[Person] = (), groups: Iterable[Group] = ()
+    absent: Person | None, *, by: Person, users: Iterable[Person] = (), groups: Iterable[Group] = ()
 ) -> ApprovalHandover:
-    """Assign a person's open approvals to others, each in a transaction of its own.
+    """Assign a person's open approvals to others, each in a transaction of its own; of None, those no one can decide.
 
     Approvals assigned to a group of theirs stay with the group. Raises HandOverError without new assignees.
     """
@@ -42,9 +43,14 @@ def hand_over_approvals(
     if (not people and not teams) or absent in people:
         raise approvals.HandOverError(text("Choose a person or group other than the one whose tasks you hand over."))
     result = ApprovalHandover()
-    for wait in open_approvals_of(absent, by).select_related("run__workflow").order_by("id"):
+    lost = undecidable_approvals(approvals.reassignable_approvals(by))
+    found = open_approvals_of(absent, by) if absent else lost
+    for wait in found.select_related("run__workflow").order_by("id"):
         try:
-            _replace(wait, absent, people, teams, by=by)
+            if absent:
+                _replace(wait, absent, people, teams, by=by)
+            else:
+                approvals.reassign_approval(wait, by=by, users=people, groups=teams)
         except (approvals.HandOverError, approvals.NotOpenError, NotPermittedError) as error:
             result.refused.append((approvals.approval_label(wait), str(error)))
         else:

@@ -127,35 +127,28 @@ def approval_names(request: HttpRequest, wait_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def approvals_hand_over(request: HttpRequest) -> HttpResponse:
-    """Replace one person in all their approvals that this person may reassign."""
+    """Replace one person, or without a name those who cannot decide, in all approvals that this person may reassign."""
     if not may_reassign_tasks(request.user):
         raise PermissionDenied
     absent, name = clean_text(request.POST.get("from")), clean_text(request.POST.get("to"))
     try:
-        person = names.people_named(absent).first()
-        if person is None:
-            raise approvals.HandOverError(
-                _no_account_text(absent, _("No account is named “%(name)s”. Check the username."))
-            )
+        person = names.people_named(absent).first() if absent else None
+        if absent and person is None:
+            raise approvals.HandOverError(_("No account is named “%(name)s”. Check the username.") % {"name": absent})
         done = leaver_tasks.hand_over_approvals(person, by=current_person(request), **_parse_assignee(name))
     except approvals.HandOverError as error:
         messages.error(request, translated(str(error)))
     else:
-        _report_hand_over(request, absent, name, done)
+        _report_hand_over(request, name, done)
     return HttpResponseSeeOther(f"{reverse('studio:approval_list')}?show=all")
 
 
-def _report_hand_over(request: HttpRequest, absent: str, name: str, done: leaver_tasks.ApprovalHandover) -> None:
+def _report_hand_over(request: HttpRequest, name: str, done: leaver_tasks.ApprovalHandover) -> None:
     if not done.done and not done.refused:
-        said = _("Nothing was handed over: %(name)s has no open tasks that you may reassign.") % {"name": absent}
-        messages.warning(request, said)
+        messages.warning(request, _("Nothing was handed over: there are no such open tasks that you may reassign."))
     if done.done:
-        words = ngettext(
-            "%(count)s task handed over from %(from)s to %(to)s.",
-            "%(count)s tasks handed over from %(from)s to %(to)s.",
-            done.done,
-        )
-        messages.success(request, words % {"count": format_count(done.done), "from": absent, "to": name})
+        words = ngettext("%(count)s task handed over to %(to)s.", "%(count)s tasks handed over to %(to)s.", done.done)
+        messages.success(request, words % {"count": format_count(done.done), "to": name})
     for task, why in done.refused[:MOST_REFUSALS]:
         messages.error(request, f"{task}: {translated(why)}")
     if (more := len(done.refused) - MOST_REFUSALS) > 0:
@@ -189,14 +182,9 @@ def _find_person(name: str) -> Person:
     """Raises HandOverError."""
     person: Person | None = names.active_people([name]).first()
     if person is None:
-        raise approvals.HandOverError(
-            _no_account_text(name, _("No active account is named “%(name)s”. Check the username."))
-        )
+        said = _("No active account is named “%(name)s”. Check the username.") % {"name": name}
+        raise approvals.HandOverError(said if name else _("Enter a name."))
     return person
-
-
-def _no_account_text(name: str, message: str) -> str:
-    return message % {"name": name} if name else _("Enter a name.")
 
 
 def _record_decision(request: HttpRequest, wait: Wait) -> HttpResponse:
