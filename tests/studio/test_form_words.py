@@ -71,5 +71,5 @@ def test_a_warning_is_shown_as_one(sign_in, admin, owner, workflow):
     workflow(FORM)
     answer = sign_in(admin).get(reverse("admin:auth_user_delete", args=[owner.pk]), follow=True)
     page = Page(answer)
-    assert "cannot be deleted" in page.text
+    assert "can be deactivated, but not deleted" in page.text
     assert [each["data-st"] for each in page.all(class_="da-note centered da-said")] == ["waiting"]
