@@ -17,6 +17,7 @@ from guardian.shortcuts import assign_perm
 from automate_connectors.models import Connection
 from automate_core import database
 from automate_core.models import (
+    EndedRun,
     ExecutionRun,
     FailureGroup,
     OutboxJob,
@@ -32,6 +33,7 @@ from automate_core.runs import control
 from automate_core.runs.waits import approvals
 from automate_governance.models import AuditEntry
 from automate_operations import bulk
+from automate_operations.statistics import rollup
 from automate_operations.statistics.period_figures import Bar, Counts
 from automate_operations.statistics.periods import Period
 from automate_studio.overview import work as overview_work
@@ -42,7 +44,7 @@ from tests.support.audit import without_append_only
 from tests.support.events import came_to
 from tests.support.pages import HOSTILE, Page, tidy
 from tests.support.people import make_person
-from tests.support.runs import ended_runs, published_workflows
+from tests.support.runs import ended_runs, published_workflows, run_of_age
 from tests.support.workflows import WITHOUT_TRIGGERS
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -181,6 +183,25 @@ def test_failures_stand_together_and_are_inert(story, sign_in, owner):
     ExecutionRun.objects.filter(status="failed").delete()
     gone = sign_in(owner).get(INDEX).content.decode()
     assert [link in gone for link in links] == [False, True], "what was let go is linked no more"
+
+
+def test_as_many_failed_runs_are_counted_as_are_listed(sign_in, owner):
+    """Those that began before the period and ended in it, and those that were re-run with success, are among them."""
+    [flow] = published_workflows(owner, "Flow")
+    before = [run_of_age(flow, hours * 3600, status="failed", finished_at=timezone.now() - dt.timedelta(hours=ended))
+              for hours, ended in ((1, 1), (30, 2), (40, 30))]  # fmt: skip
+    run_of_age(flow, 60, cause="retry", retried_from=before[0])
+    ExecutionRun.objects.filter(pk=before[0].pk).update(rerun_at=timezone.now())
+    for run in before:
+        EndedRun.objects.create(run=run)
+    rollup.count_ended_runs()
+    client = sign_in(owner)
+    page = Page(client.get(INDEX))
+    [link] = [a["href"] for a in page.all(class_="da-link small-text") if "executionrun" in a["href"]]
+    assert page.all(class_="da-kpi")[1]["href"] == link and "2 failed." in client.get(INDEX).text
+    listed = client.get(link).text
+    assert [str(run.pk) in listed for run in before] == [True, True, False]
+    assert "Ended" in Page(client.get(link)).text, "the filter can be seen and removed"
 
 
 def test_each_sees_their_own(story, sign_in, owner, colleague, stranger, admin):

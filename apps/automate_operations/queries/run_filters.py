@@ -113,6 +113,11 @@ class RunFilters:
         """Value of `longer` or `shorter`."""
         return durations.parse_duration(self.params[name]) if name in self.params else None
 
+    @property
+    def ended_from(self) -> dt.datetime | None:
+        """Time since which the runs ended."""
+        return _parse_moment(self.params.get("ended", ""))
+
     def period(self, now: dt.datetime) -> tuple[dt.datetime | None, dt.datetime | None]:
         """Period in which the runs were created."""
         if "since" in self.params:
@@ -250,6 +255,7 @@ _PARAMETERS: dict[str, Callable[[list[str]], str]] = {
     "since": _single_value(PERIODS, text("Unknown period: %(value)s. Choose one from the list.")),
     "from": _parse_time,
     "to": _parse_time,
+    "ended": _parse_time,
     "longer": _parse_span,
     "shorter": _parse_span,
     "error": _parse_text,

@@ -182,6 +182,8 @@ class RunSearch:
             versions = WorkflowVersion.objects.filter(number=int(kept["version"]))
             versions = versions if scan.workflows is None else versions.filter(workflow__in=scan.workflows)
             scan = run_conditions.of_versions(scan, list(versions.values_list("pk", flat=True)))
+        if (moment := filters.ended_from) is not None:
+            scan = scan.with_condition("run.finished_at >= %(ended_from)s", ended_from=moment)
         if (seconds := filters.seconds("longer")) is not None:
             scan = run_conditions.at_least(scan, seconds)
         if (seconds := filters.seconds("shorter")) is not None:

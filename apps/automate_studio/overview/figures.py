@@ -68,7 +68,7 @@ def runs_figure(period: Period, now: Counts, before: Counts, bars: Sequence[Bar]
     return Figure(
         label=_("Ended runs"),
         value=format_count(now.runs),
-        url=_ended_runs_url(period, "succeeded,failed,cancelled"),
+        url=ended_runs_url(period, "succeeded,failed,cancelled"),
         way=_direction(change),
         change="" if change is None else _("Unchanged") if not change else format_percent(abs(change) * 100),
         beside=_comparison_text(period, change),
@@ -87,7 +87,7 @@ def success_figure(period: Period, now: Counts, before: Counts, bars: Sequence[B
         label=_("Success rate"),
         value=value,
         unit=unit,
-        url=_ended_runs_url(period, "failed"),
+        url=ended_runs_url(period, "failed"),
         way=_direction(change),
         tone="" if not change else "positive" if change > 0 else "negative",
         change=""
@@ -216,8 +216,9 @@ def _direction(change: float | None) -> str:
     return "" if not change else "up" if change > 0 else "down"
 
 
-def _ended_runs_url(period: Period, statuses: str) -> str:
-    return _runs_url("?" + urlencode({"from": f"{period.start:%Y-%m-%dT%H:%M:%SZ}", "status": statuses}))
+def ended_runs_url(period: Period, statuses: str) -> str:
+    """URL of the list of the runs that the figures of the period count, by state."""
+    return _runs_url("?" + urlencode({"ended": f"{period.start:%Y-%m-%dT%H:%M:%SZ}", "status": statuses}))
 
 
 def _runs_url(query: str = "") -> str:

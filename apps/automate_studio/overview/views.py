@@ -41,6 +41,7 @@ from automate_studio.overview.figures import (
     Figure,
     approvals_figure,
     duration_figure,
+    ended_runs_url,
     queue_figure,
     queued_figure,
     runs_figure,
@@ -88,6 +89,11 @@ class Overview:
     def period_name(self) -> str:
         """Short name of the period: `24 h`."""
         return str(_NAMES[self.period.name][0])
+
+    @property
+    def failed_runs_url(self) -> str:
+        """URL of the failed runs that the page counts."""
+        return ended_runs_url(self.period, "failed")
 
     @property
     def is_empty(self) -> bool:

@@ -100,6 +100,10 @@ def _period_label(filters: Filters, _names: Mapping[str, str]) -> str:
     return (_("from %(start)s") if start else _("to %(end)s")) % values
 
 
+def _ended_label(filters: Filters, _names: Mapping[str, str]) -> str:
+    return _("from %(start)s") % {"start": format_local(filters.ended_from) if filters.ended_from else ""}
+
+
 def _duration_label(filters: Filters, _names: Mapping[str, str]) -> str:
     longer, shorter = filters.seconds("longer"), filters.seconds("shorter")
     values = {"least": format_duration(longer), "most": format_duration(shorter)}
@@ -116,6 +120,7 @@ CHIPS: dict[str, tuple[str, tuple[str, ...], Callable[[Filters, Mapping[str, str
     "status": (text("Status is"), ("status",), _value_label("status", STATUSES)),
     "rerun": (text("Re-run status"), ("rerun",), _value_label("rerun", RERUNS)),
     "time": (text("Started"), ("since", "from", "to"), _period_label),
+    "ended": (text("Ended"), ("ended",), _ended_label),
     "workflow": (text("Workflow is"), ("workflow",), _workflow_label),
     "origin": (text("Trigger is"), ("origin",), _value_label("origin", ORIGINS)),
     "reason": (text("Waiting for"), ("reason",), _value_label("reason", REASONS)),
