@@ -73,7 +73,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {"title": str(section.label), "items": items}
         for section, pages in registry.sections()
         if (items := [_sidebar_item(page, user) for page in pages if page.may_open(user)])
-    ] + [{"items": [{"title": str(_("Help")), "icon": "help", "link": help_url(request)}]}]
+    ] + [{"items": [_link(str(_("Help")), "help", help_url(request))]}]
 
 
 def help_url(request: HttpRequest) -> str:
@@ -216,6 +216,9 @@ def _may_view_accounts(user: User) -> bool:
 
 
 def _sidebar_item(page: Page, user: User) -> dict[str, Any]:
-    """A link to a page."""
     badge = page.badge(user) if page.badge else ""
-    return {"title": str(page.title), "icon": page.icon, "link": page.url, **({"badge": badge} if badge else {})}
+    return _link(str(page.title), page.icon, page.url) | ({"badge": badge} if badge else {})
+
+
+def _link(title: str, icon: str, url: str) -> dict[str, Any]:
+    return {"title": title, "icon": icon, "icon_template": "unfold/helpers/sidebar_icon.html", "link": url}

@@ -51,7 +51,8 @@ def connect_section(user):
 def test_registered_page_stands_at_its_position(admin):
     items = connect_section(admin)["Connect"]
     assert [item["title"] for item in items][:4] == ["Connections", "Secrets", "Secrets", "Webhooks"]
-    assert items[2] == {"title": "Secrets", "icon": "api", "link": HELP, "badge": "7"}
+    page = {"title": "Secrets", "icon": "api", "link": HELP, "badge": "7"}
+    assert page.items() <= items[2].items()
     with translation.override("de"):
         assert connect_section(admin)["Anbindung"][2]["title"] == "Geheimnisse"
 
