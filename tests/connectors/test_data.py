@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.data import DataConnector
+from automate_connectors.adapters.models import ModelsConnector
 from automate_connectors.invocation import invoke
 from automate_governance.redaction import spreadsheets
 from automate_plugins.typed_values import number_readings
-from automate_testing.fakes import context
+from automate_testing.fakes import MemoryFiles, context
 from tests.support.costs import at_most, in_proportion
 
 ADAPTER = DataConnector()
@@ -495,6 +496,48 @@ def test_a_refused_condition_is_named_as_on_the_screen(condition, said):
 @pytest.mark.parametrize("written", ["5.000,-", "5.000,- €"])
 def test_an_amount_without_cents_is_proposed(written):
     assert 5000 in number_readings(written)
+
+
+@pytest.mark.parametrize(
+    ("cells", "params", "said"),
+    [
+        ("a|12.345,6|x", {"numbers": "."}, ["No value is a number in the form 1,234.50"]),
+        ("a|12.345,6|x", {"numbers": ","}, []),
+        ("a|b|31/12/2026", {"dates": "month"}, ["No value is a date"]),
+        ("a|b|31/12/2026", {"dates": "day"}, []),
+        ("a|b|c", {"numbers": ",", "dates": "day"}, ["No value is a number", "No value is a date"]),
+        ("a|b|c", {}, []),
+        ("", {"numbers": ",", "dates": "day"}, []),
+    ],
+)
+@pytest.mark.parametrize("action", ["parse_csv", "read_csv_file"])
+@pytest.mark.parametrize("header", [True, False])
+def test_a_notation_of_a_csv_that_fits_no_value_is_a_warning(action, header, cells, params, said):
+    lines, files = [], MemoryFiles()
+    written = f"p|q|r\n{cells}\n" if cells and header else cells
+    document = {"text": written}
+    if action == "read_csv_file":
+        document = {"file": files.create("a.csv", written.encode(), "text/csv")}
+    used = {**context(files=files), "log": lambda message, level="info": lines.append((level, message))}
+    invoke(ADAPTER, ADAPTER.action(action), {**document, "delimiter": "|", "header": header, **params}, used)
+    assert [level for level, _ in lines] == ["warning"] * len(said)
+    assert all(part in line for part, (_, line) in zip(said, lines, strict=True))
+
+
+def test_the_fields_to_group_and_sort_by_stand_among_the_first():
+    for connector, name in (
+        (DataConnector(), "aggregate"),
+        (DataConnector(), "sort"),
+        (ModelsConnector(), "aggregate"),
+    ):
+        [by] = [field for field in connector.action(name).fields if field.label in {"Group by", "Sort by"}]
+        assert by.shown, name
+
+
+def test_a_missing_measure_says_what_to_add():
+    for connector in (DataConnector(), ModelsConnector()):
+        [measures] = [field for field in connector.action("aggregate").fields if field.name == "measures"]
+        assert measures.problem(None).startswith("Add a measure: ")
 
 
 def test_the_delimiter_of_a_csv_stands_among_the_first_fields():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import uuid
 from urllib.parse import urlsplit
@@ -164,8 +165,9 @@ def test_looking_uses_nothing_up(run, wait):
 def test_a_person_who_opens_the_url_reads_whom_it_is_for(run, wait):
     at, browser = urlsplit(callback_url(run.pk, "answer")).path, "text/html,application/xhtml+xml,*/*;q=0.8"
     seen = Client().get(at, headers={"Accept": browser})
-    assert (seen.status_code, seen["Allow"], seen["Content-Type"]) == (405, "POST", "text/plain; charset=utf-8")
-    assert "This URL is for programs" in seen.text
+    assert (seen.status_code, seen["Allow"], seen["Content-Type"]) == (405, "POST", "text/html; charset=utf-8")
+    [heading] = re.findall("<h1>(.*?)</h1>", seen.text)
+    assert heading == "This URL is for programs" and "still waits" in seen.text and "da-public" in seen.text
     german = Client().get(at, headers={"Accept": browser, "Accept-Language": "de"})
     assert "Diese URL ist für Programme" in german.text
     assert Client().get(at).json() == {"error": "Use POST."}

@@ -38,13 +38,13 @@ class DataConnector(ConnectorAdapter):
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Run the action of that name."""
         if (file_action := _FILE_ACTIONS.get(action)) is not None:
-            return file_action.run(params, context["files"])
-        pure_action = _PURE_ACTIONS.get(action)
-        if pure_action is None:
+            output = file_action.run(params, context["files"])
+        elif (pure_action := _PURE_ACTIONS.get(action)) is not None:
+            output = pure_action.run(params)
+        else:
             raise unknown_action(self.code, action)
         if action == "log":
             context["log"](params["message"], level=params["level"])
-        output = pure_action.run(params)
-        for caution in lists.cautions(action, params):
+        for caution in (*lists.cautions(action, params), *formats.cautions(action, params, output)):
             context["log"](caution, level="warning")
         return output

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
@@ -32,7 +32,7 @@ from automate_connectors.adapters.data.tables import COLUMNS, HEADER, check_head
 from automate_governance.redaction.spreadsheets import inert
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec, json_type
-from automate_plugins.typed_values import COMMA, POINT, notated_date, notated_number
+from automate_plugins.typed_values import COMMA, POINT, is_date, notated_date, notated_number
 
 _DELIMITERS = (
     (",", text("Comma")),
@@ -86,6 +86,20 @@ def read_csv(document: str, params: dict[str, Any]) -> dict[str, Any]:
             )
     filled = ([*map(read, row), *[""] * (len(names) - len(row))] for row in rows)
     return list_output(dict(zip(names, row, strict=True)) for row in filled)
+
+
+def cautions(action: str, params: dict[str, Any], output: dict[str, Any]) -> Iterator[str]:
+    """Sentences for the log about a notation in which a CSV document has no value."""
+    if action not in {"parse_csv", "read_csv_file"} or not output["items"]:
+        return
+    rows = [row.values() if isinstance(row, dict) else row for row in output["items"]]
+    if params["numbers"] != AS_TEXT and not any(isinstance(cell, int | float) for row in rows for cell in row):
+        yield text(
+            "No value is a number in the form %(form)s. Choose another form under Numbers.",
+            form=_FORMS[params["numbers"]],
+        )
+    if params["dates"] != AS_TEXT and not any(isinstance(cell, str) and is_date(cell) for row in rows for cell in row):
+        yield text("No value is a date in the chosen form. Choose another form under Dates.")
 
 
 def _cell_reader(numbers: str, dates: str) -> Callable[[str], Any]:

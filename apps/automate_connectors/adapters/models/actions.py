@@ -141,6 +141,7 @@ ACTIONS = (
             label=text("Group by"),
             kind=FieldKind.LIST,
             help=text("Fields. Leave empty for a single group."),
+            shown=True,
             options="values",
         ),
         measures_field(FUNCTIONS, options="values"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views import View
@@ -100,15 +101,11 @@ class CallbackView(View):
         return build_response(answer)
 
     def http_method_not_allowed(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-        """Respond 405: a GET, such as a mail scanner's, does not use up the callback. A browser gets sentences."""
-        response = build_response(METHOD_NOT_ALLOWED)
-        if "text/html" in request.headers.get("Accept", ""):
-            response.content = _(
-                "This URL is for programs, which send a POST request to it. Ask the person who gave it to you what to"
-                " do."
-            )
-            response["Content-Type"] = "text/plain; charset=utf-8"
-        return response
+        """Respond 405: a GET, such as a mail scanner's, does not use up the callback. A browser gets a page."""
+        if "text/html" not in request.headers.get("Accept", ""):
+            return build_response(METHOD_NOT_ALLOWED)
+        page = render_to_string("automate_core/callback.html", {"title": _("This URL is for programs")})
+        return HttpResponse(page, status=METHOD_NOT_ALLOWED.status, headers=METHOD_NOT_ALLOWED.headers)
 
     def _answer(self, request: HttpRequest, known: tuple[uuid.UUID, str] | None) -> Answer:
         if known is None:
