@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import itertools
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from http import HTTPStatus
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib import messages
+from django.core.handlers.asgi import ASGIRequest
+from django.db import connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.utils.translation import gettext as _
 
@@ -25,6 +29,7 @@ _VISIBLE_ATTRIBUTE = re.compile(
 #: Pages of people who must change their password first: signing out, and the texts of scripts.
 _OPEN_VIEWS = ("admin:logout", "admin:login", "admin:jsi18n")
 _MAX_TAG_BYTES = 10_000  # bytes: longer tags are not looked through
+_PIECES_AT_ONCE = 16  # of a stream, for each visit of its thread
 #: What is not text, by the beginning of its media type. All else is, whatever it is called.
 _BINARY_TYPES = (
     "image/avif", "image/gif", "image/jpeg", "image/png", "image/vnd.microsoft.icon", "image/webp", "image/x-icon",
@@ -86,7 +91,8 @@ class RedactAnswersMiddleware:
     Shorter values could be part of a page's markup. Secrets that other requests resolved are not masked: the requester
     could test whether a text is a secret.
 
-    The request is also the origin of what is audited while it is answered.
+    Streams of a view that is not async are read a few pieces at a time under ASGI, where Django would read all of them
+    before the first is sent. The request is also the origin of what is audited while it is answered.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -95,6 +101,9 @@ class RedactAnswersMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         with origin.request_origin(request), redactor_context() as known:
             response = self.get_response(request)
+        if isinstance(request, ASGIRequest) and isinstance(response, StreamingHttpResponse) and not response.is_async:
+            whole: Any = response.streaming_content
+            response.streaming_content = _read_in_thread(whole)
         if is_unmasked(response.headers.get("Content-Type", "")):
             return response
         if isinstance(response, StreamingHttpResponse):
@@ -146,6 +155,15 @@ def _redact_stream(content: Iterator[bytes], known: Redactor) -> Iterator[bytes]
     for piece in content:
         yield _bytes(stream.push(decoder.decode(piece)))
     yield _bytes(stream.push(decoder.decode(b"", final=True)) + stream.flush())
+
+
+async def _read_in_thread(content: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The content, without blocking the server; the database connection is returned."""
+    try:
+        while pieces := await sync_to_async(lambda: list(itertools.islice(content, _PIECES_AT_ONCE)))():
+            yield b"".join(pieces)
+    finally:
+        await sync_to_async(connections.close_all)()
 
 
 async def _redact_async_stream(content: AsyncGenerator[bytes], known: Redactor) -> AsyncIterator[bytes]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from django.test import AsyncClient
 
 from automate_core.files.store import FileOwner, store_file
 from automate_core.models import StoredFile
@@ -88,3 +91,22 @@ def test_a_text_has_its_charset_and_no_ranges(api, owner, runs, codec, shown):
         "parts of a secret are not masked"
     )
     assert (answer.headers["Content-Type"], answer.headers["Accept-Ranges"]) == (shown, "none")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("content_type", ["application/octet-stream", "text/csv"])
+def test_a_download_is_sent_in_parts_under_asgi(api, owner, runs, content_type):
+    """Django reads a stream that is not async as a whole, with a warning."""
+    content = b"0123456789" * 50_000
+    owned = FileOwner(trace_id="c" * 32, run_id=runs[0].pk)
+    store_file(content, name="numbers", content_type=content_type, owner=owned)
+    path = f"/api/v1/runs/{runs[0].pk}/files/{StoredFile.objects.get().pk}"
+    token = api(owner, "workflow:view", "workflow:view_payload").plain
+
+    async def download():
+        answer = await AsyncClient().get(path, headers={"authorization": f"Bearer {token}"})
+        assert answer.is_async
+        return [part async for part in answer.streaming_content]
+
+    parts = asyncio.run(download())
+    assert b"".join(parts) == content and len(parts) > 1

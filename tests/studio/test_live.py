@@ -263,3 +263,17 @@ def test_viewers_get_their_language_and_time_zone(workflow, owner, monkeypatch):
     assert "<p>de Asia/Tokyo</p>" in german and "<p>en Europe/Berlin</p>" in english and again == german
     assert "<p>en America/New_York</p>" in american
     assert len(set(renderings)) == 3 and set(loaded) == {"de", "en"}
+
+
+@pytest.mark.parametrize("page", ["studio:runs_export", "studio:audit_export"])
+def test_an_export_is_sent_while_it_is_read_under_asgi(workflow, admin, page):
+    workflow(CALL.format(url="http://127.0.0.1:1"))
+
+    async def export():
+        client = AsyncClient()
+        await client.aforce_login(admin)
+        answer = await client.post(reverse(page), {"format": "csv"})
+        assert answer.is_async
+        return b"".join([part async for part in answer.streaming_content])
+
+    assert asyncio.run(export()).count(b",") > 5, "its columns"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.core.handlers.asgi import ASGIRequest
 from django.db import transaction
 from django.http import (
     HttpRequest,
@@ -29,7 +28,6 @@ from automate_ui.audit.filters import parse_audit_filters
 from automate_ui.audit.history import find_entries
 from automate_ui.htmx import HtmxRequest
 from automate_ui.navigation.http import HttpResponseSeeOther, current_person
-from automate_ui.responses import stream_pieces
 
 
 @require_safe
@@ -59,7 +57,7 @@ def audit_export(request: HttpRequest) -> HttpResponseBase:
     pieces = signed_lines(kind, question.entries())
     name = f"audit-{timezone.localtime():%Y-%m-%d-%H%M}.{kind}"
     return StreamingHttpResponse(
-        stream_pieces(pieces) if isinstance(request, ASGIRequest) else pieces,
+        pieces,
         content_type=f"{export.KINDS[kind][0]}; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
     )

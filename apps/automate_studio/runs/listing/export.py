@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.handlers.asgi import ASGIRequest
 from django.db import transaction
 from django.db.models.fields.json import KT
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -22,7 +21,6 @@ from automate_governance import audit
 from automate_governance.permissions import SITE, User, holds_anywhere, permitted
 from automate_governance.redaction.spreadsheets import inert
 from automate_operations.queries.run_search import RunSearch
-from automate_ui.responses import stream_pieces
 from automate_ui.runs.run_filters import parse_filters
 
 BATCH = 500  #: runs that are read at once
@@ -51,7 +49,7 @@ def runs_export(request: HttpRequest) -> HttpResponseBase:
     pieces = write(_run_pages(request.user, RunSearch(request.user, filters, timezone.now()), with_payload), columns)
     name = f"runs-{timezone.localtime():%Y-%m-%d-%H%M}.{kind}"
     return StreamingHttpResponse(
-        stream_pieces(pieces) if isinstance(request, ASGIRequest) else pieces,
+        pieces,
         content_type=f"{content_type}; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
     )
