@@ -8,7 +8,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from automate_core.models import Workflow
+from automate_connectors.models import Connection
+from automate_core.models import WebhookEndpoint, Workflow
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +40,23 @@ def test_pages_hold_every_row_once(api, owner, many):
     assert list(chain(*pages)) == [each.slug for each in many]
     assert [len(page) for page in _walk(client, "workflows", limit=12)] == [12]
     assert list(chain(*_walk(client, "workflows", limit=1, status="draft"))) == ["w0", "w3", "w6", "w9"]
+
+
+@pytest.mark.parametrize("objects", ["workflows", "connections", "webhooks"])
+def test_objects_are_listed_in_the_order_that_is_asked_for(api, owner, admin, objects):
+    for slug in ("m", "z", "a"):
+        match objects:
+            case "workflows":
+                Workflow.objects.create(name=slug, slug=slug, owner=owner, run_as=owner)
+            case "connections":
+                Connection.objects.create(name=slug, slug=slug, connector="http", owner=owner)
+            case "webhooks":
+                WebhookEndpoint.objects.create(slug=slug, owner=owner)
+    client = api(admin)
+    for order, found in {"created": "mza", "-created": "azm", "slug": "amz", "-slug": "zma"}.items():
+        assert "".join(chain(*_walk(client, objects, limit=1, order=order))) == found, order
+    refused = client.get(objects, {"order": "size"})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "order")
 
 
 def test_new_and_deleted_rows_move_nothing(api, owner, many):

@@ -10,7 +10,7 @@ import binascii
 import datetime as dt
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
@@ -60,6 +60,17 @@ class PageQuery(Schema):
     cursor: str | None = Field(
         None, max_length=500, description="`next` of the page before.", json_schema_extra=form("[A-Za-z0-9_-]+={0,2}")
     )
+
+
+class OrderedQuery(PageQuery):
+    """Which page of a list of objects with slugs."""
+
+    order: Literal["created", "-created", "slug", "-slug"] = Field("created", description="A hyphen reverses it.")
+
+    @property
+    def key(self) -> str:
+        """The order for `read_page`."""
+        return self.order.replace("created", "pk")
 
 
 class Page[Item](Schema):

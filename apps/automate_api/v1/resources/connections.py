@@ -16,7 +16,7 @@ from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import outside_effect
 from automate_api.v1.not_found import find_object
-from automate_api.v1.pages import Page, PageQuery, check_may_view, filter_given, permitted_rows, read_page
+from automate_api.v1.pages import OrderedQuery, Page, check_may_view, filter_given, permitted_rows, read_page
 from automate_api.v1.problems import ProblemError
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.connection_test import ConnectionTestResult, run_connection_test
@@ -55,7 +55,7 @@ class ConnectionSummary(Schema):
         return translated(connection.health_message)
 
 
-class ConnectionFilters(PageQuery):
+class ConnectionFilters(OrderedQuery):
     connector: str | None = Field(None, max_length=100)
     health: Connection.Health | None = None
 
@@ -112,10 +112,10 @@ class ConnectionChange(_ConnectionFields):
 
 @router.get("/connections", response=Page[ConnectionSummary])
 def list_connections(request: TokenRequest, filters: Query[ConnectionFilters]) -> dict[str, Any]:
-    """List the connections that the token may view, in the order of their creation."""
+    """List the connections that the token may view."""
     rows = permitted_rows(request.user, "view", _rows())
     rows = filter_given(rows, connector=filters.connector, health=filters.health)
-    found, following = read_page(rows, filters, order="pk")
+    found, following = read_page(rows, filters, order=filters.key)
     return {"items": found, "next": following}
 
 

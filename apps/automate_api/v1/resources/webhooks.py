@@ -15,7 +15,7 @@ from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import unrepeatable
 from automate_api.v1.not_found import find_object
-from automate_api.v1.pages import Page, PageQuery, check_may_view, filter_given, permitted_rows, read_page
+from automate_api.v1.pages import OrderedQuery, Page, check_may_view, filter_given, permitted_rows, read_page
 from automate_core.models import WebhookEndpoint
 from automate_core.models.events import LONGEST_REPLY_SECONDS
 from automate_core.webhooks import endpoint_edits, endpoints
@@ -62,7 +62,7 @@ class SavedWebhook(Webhook):
     secret: str | None = Field(description="The secret, if one was generated.")
 
 
-class WebhookFilters(PageQuery):
+class WebhookFilters(OrderedQuery):
     scheme: str | None = Field(None, max_length=50)
     enabled: bool | None = None
 
@@ -118,10 +118,10 @@ class SecretRotation(RequestSchema):
 
 @router.get("/webhooks", response=Page[WebhookSummary])
 def list_webhooks(request: TokenRequest, filters: Query[WebhookFilters]) -> dict[str, Any]:
-    """List the webhook endpoints that the token may view, in the order of their creation."""
+    """List the webhook endpoints that the token may view."""
     rows = permitted_rows(request.user, "view", _rows())
     rows = filter_given(rows, scheme=filters.scheme, enabled=filters.enabled)
-    found, following = read_page(rows, filters, order="pk")
+    found, following = read_page(rows, filters, order=filters.key)
     return {"items": [_summary(each) for each in found], "next": following}
 
 

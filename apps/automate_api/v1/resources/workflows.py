@@ -16,8 +16,8 @@ from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.not_found import find_object
 from automate_api.v1.pages import (
     Moment,
+    OrderedQuery,
     Page,
-    PageQuery,
     aware,
     check_may_view,
     filter_given,
@@ -59,7 +59,7 @@ class WorkflowSummary(Schema):
         return workflow.published.number if workflow.published else None
 
 
-class WorkflowFilters(PageQuery):
+class WorkflowFilters(OrderedQuery):
     status: Workflow.Status | None = None
     stopped: bool | None = Field(
         None, description="Whether it is published and starts nothing, because of its run-as user."
@@ -102,9 +102,9 @@ def workflow_rows() -> QuerySet[Workflow]:
 
 @router.get("/workflows", response=Page[WorkflowSummary])
 def list_workflows(request: TokenRequest, filters: Query[WorkflowFilters]) -> dict[str, Any]:
-    """List the workflows that the token may view, in the order of their creation."""
+    """List the workflows that the token may view."""
     rows = filters.narrow(permitted_rows(request.user, "view", workflow_rows()))
-    found, following = read_page(rows, filters, order="pk")
+    found, following = read_page(rows, filters, order=filters.key)
     return {"items": found, "next": following}
 
 
