@@ -31,7 +31,7 @@ from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
 from automate_core.triggers.host_events import as_json
 from automate_plugins import text
 
-MAIL_FROM, MESSAGE_ID = "mail-from", "message-id"  #: headers of an event
+MAIL_FROM, MAIL_DMARC, MESSAGE_ID = "mail-from", "mail-dmarc", "message-id"  #: headers of an event
 RATE_HOURS = 1  #: for which AUTOMATE_MAIL_RATE counts
 #: Why a message starts nothing.
 REFUSALS = {
@@ -145,7 +145,7 @@ def receive_message(recipient: str, content: bytes, *, envelope_sender: str | No
         delivery_key=key,
         id=event_id,
         trace_id=trace_id,
-        headers={MAIL_FROM: message.sender.address.lower(), MESSAGE_ID: message.message_id},
+        headers={**_counted_sender(message), MESSAGE_ID: message.message_id},
     )
     with transaction.atomic():
         row = _lock(address)
@@ -205,21 +205,25 @@ def _refusal(message: Message, trigger: MailTrigger, source: str) -> str:
         return "sender"
     if trigger.require_dmarc and message.authentication.dmarc != "pass":
         return "dmarc"
-    return "rate" if _is_too_many(message.sender.address.lower(), source) else ""
+    return "rate" if _is_too_many(_counted_sender(message), source) else ""
 
 
 def is_allowed(address: str, senders: list[str]) -> bool:
     """Whether a list of addresses, and of domains such as `@example.com`, has the address."""
-    written = address.lower()
-    known = {each.lower() for each in senders}
-    return written in known or f"@{written.rpartition('@')[2]}" in known
+    names = {address.lower(), f"@{address.lower().rpartition('@')[2]}"}
+    return not names.isdisjoint(each.lower() for each in senders)
 
 
-def _is_too_many(sender: str, source: str) -> bool:
-    """Whether the sender had as many events within the hour as AUTOMATE_MAIL_RATE allows."""
+def _counted_sender(message: Message) -> dict[str, str]:
+    return {MAIL_FROM: message.sender.address.lower(), MAIL_DMARC: message.authentication.dmarc}
+
+
+def _is_too_many(sender: dict[str, str], source: str) -> bool:
+    """Whether the sender had as many events within the hour as AUTOMATE_MAIL_RATE allows.
+
+    Spoofed messages use up nothing of a sender whom DMARC confirms.
+    """
     most = int(setting("AUTOMATE_MAIL_RATE"))
-    if not most:
-        return False
     edge = first_uuid7(timezone.now() - dt.timedelta(hours=RATE_HOURS))
-    recent = Event.objects.filter(source=source, endpoint_id=0, id__gte=edge, headers__contains={MAIL_FROM: sender})
-    return recent[:most].count() >= most
+    recent = Event.objects.filter(source=source, endpoint_id=0, id__gte=edge, headers__contains=sender)
+    return bool(most) and recent[:most].count() >= most

@@ -210,6 +210,19 @@ def test_one_sender_has_a_limit(workflow, pipe, settings):
     assert InboundAddress.objects.get().refused == {"rate": 1, "duplicate": 1}
 
 
+def test_spoofed_messages_use_up_nothing_of_a_confirmed_sender(workflow, pipe, settings):
+    settings.AUTOMATE_MAIL_RATE = 2
+    workflow(ORDERS)
+    address = InboundAddress.objects.get().address
+    results = {
+        name: f"Authentication-Results: mx.example.org; dmarc={name} header.from=example.com"
+        for name in ("pass", "fail")
+    }
+    spoofed = [pipe(address, message(number, results["fail"]))[0] for number in range(3)]
+    confirmed = [pipe(address, message(number, results["pass"]))[0] for number in range(10, 13)]
+    assert spoofed == confirmed == [0, 0, 75]
+
+
 def test_an_address_stays_until_it_is_renewed(workflow, settings):
     workflow(ORDERS)
     first = InboundAddress.objects.get().local_part
