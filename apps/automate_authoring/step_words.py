@@ -101,7 +101,7 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
         "code",
         "edit",
     ),
-    "data.filter": ("keep", "only", "where"),
+    "data.filter": ("keep", "only", "where", "rows"),
     "data.sort": ("order by",),
     "data.aggregate": ("sum", "total", "average", "count", "group"),
     "data.dedupe": ("duplicates", "unique", "distinct"),
@@ -145,10 +145,10 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
 #: Everyday words by the key of an entry, separated by commas. A translation has the words of its language instead; it
 #: may have more of them, or fewer. They count as the name, too, beside the English ones.
 EVERYDAY_WORDS: dict[str, str] = {
-    "branch": text("if, otherwise, in case, decision, condition, check, compare"),
+    "branch": text("if, otherwise, in case, decision, condition, check, compare, split the path"),
     "parallel": text("at the same time, side by side"),
     "for_each": text("loop, for each, one after the other, go through a list"),
-    "repeat": text("loop, again and again, as long as, repetition"),
+    "repeat": text("loop, again and again, as long as, repetition, once more"),
     "wait": text("wait, reminder, remind, deadline, later, tomorrow"),
     "stop": text("stop, cancel, abort, quit"),
     "approval": text(
@@ -160,9 +160,9 @@ EVERYDAY_WORDS: dict[str, str] = {
     "trigger:form": text("questionnaire, application, fill in"),
     "trigger:webhook": text("arrives, comes in, receive"),
     "trigger:mail": text("mailbox, mail comes in, mail arrives"),
-    "data.aggregate": text("sum, add up, total, calculate, evaluate, count"),
-    "data.set": text("calculate, compute, convert, set a value, formula"),
-    "data.filter": text("select, keep only, sort out"),
+    "data.aggregate": text("sum, add up, total, calculate, evaluate, count, subtotal, group"),
+    "data.set": text("calculate, compute, convert, set a value, formula, round a number"),
+    "data.filter": text("select, keep only, sort out, filter rows"),
     "data.parse_csv": text("table, list from a text"),
     "data.read_csv_file": text("table, read a table, spreadsheet, import"),
     "data.read_excel": text("table, read a table, spreadsheet, import"),
@@ -175,9 +175,9 @@ EVERYDAY_WORDS: dict[str, str] = {
     "email.send": text("mail, mail to the customer, send, notify, inform, write to someone, reminder, remind"),
 }
 _STOP_WORDS = """
-a an and are as at be by can do for from have how i in into is it its let me my need of on or our please so some that
-the their them then this to us want we what when which will with you your someone something new using via
-der die das den dem des ein eine einen einem einer und oder von zu zum zur im am auf ich mir mich wir uns soll bitte
+a an and are as at be by can do for from have how i in into is it its let me my need of on or our per please so some
+that the their them then this to us want we what when which will with you your someone something new using via
+der die das den dem des ein eine einen einem einer und oder von zu zum zur im am auf ich mir mich wir uns soll bitte pro
 """
 #: Where one sentence asks for several things, one after the other.
 BETWEEN_WISHES = ("and then", "then", "afterwards", "after that", "und dann", "dann", "danach", "anschlie\u00dfend")
