@@ -7,11 +7,12 @@ import threading
 
 import pytest
 from django.db import connections
-from django.utils import timezone
+from django.utils import timezone, translation
 from guardian.shortcuts import assign_perm
 
 from automate_authoring.drafts.errors import ConflictError, RefusedError
 from automate_core.models import DraftCommand, Step
+from automate_governance.texts import translated
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +33,24 @@ def test_a_stale_field_carries_who_when_and_what(editor, anna):
     assert editor.draft.steps["look"].notes == "Anna was here"
     editor.do("edit", rev=caught.value.rev, key="look", set={"notes": "mine"})
     assert editor.draft.steps["look"].notes == "mine"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words", "german"),
+    [
+        ({"name": "Told"}, "Changed the name to “Told”", "Namen in „Told“ geändert"),
+        ({"name": "Told", "notes": "n"}, "Changed name, notes of Look", "Name, Notizen von Look geändert"),
+    ],
+)
+def test_a_new_name_does_not_stand_where_its_owner_is_named(editor, anna, fields, words, german):
+    seen = editor.rev_of("edit", {"key": "look"})
+    anna.do("edit", key="look", set=fields)
+    with pytest.raises(ConflictError) as caught:
+        editor.do("edit", rev=seen, key="look", set={"name": "Mine"})
+    [other] = caught.value.others
+    assert other.words == words
+    with translation.override("de"):
+        assert translated(other.words) == german
 
 
 @pytest.mark.matrix

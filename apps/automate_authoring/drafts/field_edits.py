@@ -66,15 +66,17 @@ def disable_step(draft: Draft, request: requests.Disable) -> EditResult:
 
 def edit_step(draft: Draft, request: requests.Edit, allowed: AllowedNames) -> EditResult:
     """Fields by name."""
-    node = find_step(draft, request.key)
+    node = before = find_step(draft, request.key)
     for name, value in request.set.items():
         node = _with_field(node, name, value, allowed)
     for name in request.unset:
         node = _without_field(node, name)
     draft.steps[node.key] = node
     dropped_steps = draft.drop_orphans()
-    names = [_field_label(node, name) for name in [*request.set, *request.unset]]
-    values = {"fields": _listed(names), "step": node.label}
+    changed = [*request.set, *request.unset]
+    if changed == ["name"]:  # its new name in the place of its owner would read as a step of that name
+        return EditResult(text("Changed the name to “%(name)s”", name=node.label), node.key)
+    values = {"fields": _listed([_field_label(node, name) for name in changed]), "step": before.label}
     if not dropped_steps:
         return EditResult(text("Changed %(fields)s of %(step)s", **values), node.key)
     dropped = _shortened(", ".join(each.label for each in dropped_steps))
