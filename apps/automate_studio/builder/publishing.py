@@ -240,7 +240,8 @@ def restore_version(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     if (failed := _try_or_compare(request, workflow, number, act)) is not None:
         return failed
     restored, same = _("Restored v%(number)s as draft. You can undo this."), _("The draft already equals v%(number)s.")
-    messages.success(request, (restored if changed else same) % {"number": number})
+    report = messages.success if changed else messages.warning
+    report(request, (restored if changed else same) % {"number": number})
     return HttpResponseSeeOther(reverse("studio:builder", args=[workflow.pk]))
 
 
@@ -357,7 +358,7 @@ def _reasons(error: DefinitionError) -> list[str]:
 def _report_published(request: HttpRequest, version: WorkflowVersion, before: Workflow) -> None:
     """`before` is the workflow as it was read before."""
     if version == before.published:
-        messages.success(request, _("%(version)s has the same content and is already live.") % {"version": version})
+        messages.warning(request, _("%(version)s has the same content and is already live.") % {"version": version})
         return
     said = _("Version %(number)s is live.") % {"number": version.number}
     count = sum(reviews.count_unfinished_runs(before).values()) if before.published else 0

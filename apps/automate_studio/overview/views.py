@@ -236,7 +236,7 @@ def retry_group(request: HttpRequest, pk: int) -> HttpResponse:
     if result.unknown:
         said += " " + _left_out(result.unknown)
     if result.done or not result.refused:
-        messages.success(request, said)
+        (messages.success if result.done else messages.warning)(request, said)
     for reason in list(dict.fromkeys(result.refused.values()))[:3]:
         messages.error(request, as_sentence(reason))
     return HttpResponseSeeOther(overview_address() + _overview_query(request.GET))
@@ -288,7 +288,7 @@ def requeue_dead_jobs(request: HtmxRequest) -> HttpResponse:
         reason = as_sentence(next(iter(result.refused.values())))
         said += " " + not_done % {"count": format_count(left), "reason": reason}
     if not request.htmx:
-        messages.success(request, said)
+        (messages.success if result.done else messages.warning)(request, said)
         return HttpResponseSeeOther(overview_address() + _overview_query(request.GET))
     return _live_response(request, {"said": said, "is_bad": not result.done})
 

@@ -77,7 +77,7 @@ def _perform(request: HttpRequest, person: Person) -> None:
             messages.error(request, translated(error.args[0]))
             return
         words = ngettext("%(count)s session was ended.", "%(count)s sessions were ended.", count)
-        messages.success(request, words % {"count": format_count(count)})
+        (messages.success if count else messages.warning)(request, words % {"count": format_count(count)})
 
 
 def _get_person(pk: str) -> Person:

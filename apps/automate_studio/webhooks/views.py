@@ -102,7 +102,7 @@ def webhook_end_overlap(request: HttpRequest, pk: int) -> HttpResponse:
     except NotPermittedError as error:
         raise PermissionDenied from error
     said = _("The previous secret is now rejected.") if ended else _("The previous secret has already expired.")
-    messages.success(request, said)
+    (messages.success if ended else messages.warning)(request, said)
     return HttpResponseSeeOther(change_url(endpoint))
 
 
