@@ -200,3 +200,48 @@ def test_an_inserted_list_is_the_whole_of_a_field_of_rows(workflow, signed_in, s
     expect(field.get_by_role("button", name="Expression")).to_have_attribute("aria-pressed", "true")
     wait_for(lambda: saved("large", "items") == "{{ steps.read.output.items }}")
     assert faults(page) == []
+
+
+WITH_CALLBACK = """
+name: Ask
+slug: ask
+triggers: [{endpoint: github, event: issues}]
+steps:
+  - {key: look, name: Look, action: data.set, inputs: {title: '{{ event.payload.title }}'}}
+  - {key: tell, name: Tell, action: data.log, inputs: {message: 'Hi '}}
+  - {kind: wait, key: answer, name: Wait for the answer of the warehouse, callback: true, timeout: 1h}
+"""
+
+
+@pytest.mark.parametrize("width", [1440, 1200, 390])
+def test_rows_of_the_picker_are_whole_and_name_steps_as_they_are(
+    workflow, deliver, drain, signed_in, site, width, shot
+):
+    made, page = workflow(WITH_CALLBACK), signed_in
+    deliver({**ISSUE, "a_long_name_of_a_field_of_the_payload": "a long value of the same field"})
+    drain()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{site}/admin/automate/workflows/{made.pk}/builder/?step=tell")
+    page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    page.get_by_role("button", name="Insert data").first.click()
+    picker = page.locator("#picker")
+    expect(picker.get_by_role("treeitem", name="1. Look")).to_be_visible()
+    page.get_by_role("searchbox", name="Search names").fill("answers")
+    callback = picker.get_by_role("treeitem", name="URL that answers")
+    callback.hover()
+    shot(page, f"builder-data-callback-{width}")
+    assert callback.locator(".key").evaluate(
+        "key => [...key.children].every(each => each.scrollWidth <= each.clientWidth || !each.clientWidth)"
+    )
+    page.get_by_role("searchbox", name="Search names").fill("a_long_name")
+    expect(callback).to_have_count(0)
+    for row in (*picker.locator(".tree-row").all(),):
+        row.hover()
+        inside = "row => row.querySelector('.insert-hint').getBoundingClientRect().right <= row.getBoundingClientRect().right"
+        assert row.evaluate(inside) and row.evaluate("row => row.scrollWidth <= row.clientWidth")
+    page.get_by_role("searchbox", name="Search names").fill("")
+    head = picker.get_by_role("treeitem", name="1. Look")
+    expect(head).to_be_visible()
+    Step.objects.filter(key="look").update(name="Seen")
+    page.evaluate("document.querySelector('#card-look .name').textContent = 'Seen'")
+    expect(picker.get_by_role("treeitem", name="1. Seen")).to_be_visible()

@@ -269,6 +269,15 @@ const draw = (editor, html) => {
 const again = () => { shown.clear(); for (const editor of expressionEditors()) if (editor.field.isConnected) preview(editor, 0); };
 
 document.addEventListener("automate:tested", again);
+document.addEventListener("automate:tested", () => refresh());
+
+// An open picker shows the names of the steps as they are, and the outputs of the last test.
+const namesOfOthers = () => [...builder.querySelectorAll(".da-flow [role=treeitem]:not([aria-selected=true]) .name")].map((name) => name.textContent).join();
+const refresh = () => { if (!picker.hidden) search(document.getElementById("picker-search").value); };
+let names = namesOfOthers();
+new MutationObserver(() => {
+  if (names !== (names = namesOfOthers()) && target?.path === selected) refresh();
+}).observe(builder.querySelector(".da-flow").parentElement, { childList: true, characterData: true, subtree: true });
 
 // --- each field ---------------------------------------------------------------------------------------------------------
 
