@@ -306,3 +306,12 @@ def test_numbers_are_typed_and_shown_in_the_readers_notation(probe, sign_in, own
     assert "Enter both the number of calls" not in page.text, "one sentence for one mistake"
     page = Page(client.post(add, connection_form(limit_requests="5")))
     assert "Enter both the number of calls" in page.text
+
+
+def test_the_provider_of_models_is_chosen_and_a_section_is_no_heading_twice(sign_in, owner):
+    client = sign_in(owner)
+    models = Page(client.get(reverse(CONNECTION_ADD), {"connector": "llm"}))
+    assert [tag for tag, attributes in models.tags if attributes.get("name") == "config_provider"] == ["select"]
+    http = client.get(reverse(CONNECTION_ADD), {"connector": "http"}).content.decode()
+    sections = re.findall(r"<summary[^>]*>\s*(.*?)\s*</summary>", http)
+    assert "Sign-in with OAuth 2" in sections and not {"Sign-in", "Authentication"} & set(sections)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 
 import pytest
@@ -274,6 +275,29 @@ def test_a_run_is_run_again_from_the_dialog_once(workflow, deliver, drain, sign_
     assert "rerun-payload" not in withheld.ids and str(BIG) not in withheld.text
     blind = sign_in(colleague).post(retry, {"start": "start", "request": uuid.uuid4()}, headers=HTMX)
     assert blind.status_code == 204 and run.retries.count() == 2
+
+
+LOOPED = """
+name: Each
+slug: each
+triggers: [{endpoint: github}]
+steps:
+  - kind: for_each
+    key: each
+    items: '{{ event.payload.tags }}'
+    steps: [{key: keep, name: Keep the tag, action: data.set, inputs: {tag: '{{ item }}'}}]
+"""
+
+
+def test_the_dialog_of_a_rerun_names_the_items_of_a_loop(workflow, deliver, drain, sign_in, owner):
+    workflow(LOOPED)
+    deliver({"tags": ["a", "b"]})
+    drain()
+    dialog = sign_in(owner).get(reverse("studio:run_rerun", args=[ExecutionRun.objects.get().pk]), headers=HTMX)
+    offered = re.findall(r"<option[^>]*>(.*?)</option>", dialog.content.decode(), re.DOTALL)
+    names = [" ".join(words.split()) for words in offered]
+    assert "Keep the tag, item 2" in names and "[" not in "".join(names)
+    assert "Changed input" in Page(dialog).text
 
 
 def test_lineage_names_no_run_that_one_may_not_know(workflow, sign_in, owner, colleague, drain, deliver):
