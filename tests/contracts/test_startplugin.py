@@ -18,7 +18,7 @@ from tests.support.plugins import python_outside
     representatives(
         [
             ("connector", 14),
-            ("secrets", 5),
+            ("secrets", 16),
             ("llm", 9),
             ("signature_scheme", 9),
             ("notification_channel", 11),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 import warnings
 
 import pytest
 
 from automate_core.moved import MOVED
+from tests.conftest import ROOT
 
 #: What the documentation of 0.2.0 named, and where it is.
 DOCUMENTED = {
@@ -48,3 +50,16 @@ def test_what_was_never_there_is_not_found():
 def test_names_that_only_begin_alike_are_left_alone():
     with pytest.raises(ModuleNotFoundError, match=r"automate_core\.executors_of_mine"):
         importlib.import_module("automate_core.executors_of_mine")
+
+
+def test_what_plug_ins_begin_with_has_the_names_of_today():
+    """Starters, examples and guides; how to upgrade tells the old names."""
+    folders = {"apps/automate_connectors/scaffold": "*.tpl", "examples": "*.py", "docs": "*.md"}
+    pages = [path for folder, name in folders.items() for path in (ROOT / folder).rglob(name)]
+    found = {
+        f"{path.relative_to(ROOT)}: {old}"
+        for path in pages
+        for old in MOVED
+        if path.name != "upgrading.md" and re.search(rf"\b{old}\b", path.read_text())
+    }
+    assert found == set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from automate_governance.secrets.interfaces import SecretNotFoundError
@@ -19,6 +21,13 @@ class Test$class_name(SecretsBackendContractTest):
 
     def put(self, key, value):
         (self.place / key).write_text(f"{value}\n")
+
+    @contextlib.contextmanager
+    def unavailable(self):
+        for file in self.place.iterdir():
+            file.unlink()
+            file.mkdir()  # cannot be read, though it is there
+        yield
 
     def test_key_cannot_leave_the_folder(self):
         with pytest.raises(SecretNotFoundError):

@@ -33,8 +33,8 @@ def receive(folder: Path) -> tuple[Path, TextIO] | None:
 
 def main(pool: str, folder: str) -> None:
     """Perform one step after the other."""
-    from automate_core.executors.consumers import ConsumerReports
-    from automate_core.executors.performer import perform_step
+    from automate_pools.consumers import ConsumerReports
+    from automate_pools.performer import perform_step
 
     name = f"{socket.gethostname()}-{os.getpid()}"
     ConsumerReports(name, [pool], slots=1).start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from automate_core.operations.notifications.channels.contract import (
+from automate_operations.notifications.channels.contract import (
     ChannelContext,
     Message,
     NotDeliveredError,
