@@ -246,6 +246,7 @@ def test_exports_hold_what_the_list_shows_and_no_formulas(failed, sign_in, owner
 
     rows = list(csv.DictReader(io.StringIO(export(owner, "?show=attention", format="csv", payload="on"))))
     assert len(rows) == 30 and [row["run"] for row in rows] == sorted((row["run"] for row in rows), reverse=True)
+    assert {len(row["created_at"]) for row in rows} == {len("2026-11-25T10:15:00.000Z")}
     assert json.loads(rows[0]["payload"])["order"]["no"] == "=A-29" and rows[0]["workflow"] == "orders"
     assert json.loads(rows[0]["search_terms"]) == {"order_no": "=A-29"} and rows[0]["step"] == "check"
     ExecutionRun.objects.filter(pk=rows[0]["run"]).update(error={"message": "=HYPERLINK(1)", "step": "@step"})

@@ -21,6 +21,7 @@ from automate_governance.admin_site import reverse
 from automate_governance.texts import translated
 from automate_plugins import ntext, text
 from automate_plugins.texts import joined, marked, relabelled, restored, stored
+from automate_plugins.typed_values import write_moment
 
 MOST_FACTS = 20  #: listed in one message; the others are counted
 
@@ -31,9 +32,9 @@ def build_fact(
     sentence: str, at: dt.datetime, view: str = "", *args: Any, times: Mapping[str, dt.datetime] | None = None
 ) -> Fact:
     """A sentence of a message, its time, and the page that shows it. `times` are times among the sentence's values."""
-    fact = {"text": _one_line(sentence), "at": at.astimezone(dt.UTC).isoformat(), "url": page_url(view, *args)}
+    fact = {"text": _one_line(sentence), "at": write_moment(at), "url": page_url(view, *args)}
     if marked := stored(sentence):
-        moments = {name: moment.astimezone(dt.UTC).isoformat() for name, moment in (times or {}).items()}
+        moments = {name: write_moment(moment) for name, moment in (times or {}).items()}
         return {**fact, "marked": marked, "times": moments}
     return fact
 

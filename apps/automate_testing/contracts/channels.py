@@ -29,7 +29,7 @@ MESSAGE = Message(
     kind="first_failure",
     subject="Nightly sync failed.",
     text="Nightly sync failed.\nhttps://site.example/runs/1",
-    facts=[{"text": "Nightly sync failed.", "at": "2026-01-31T12:00:00+00:00", "url": "https://site.example/runs/1"}],
+    facts=[{"text": "Nightly sync failed.", "at": "2026-01-31T12:00:00.000Z", "url": "https://site.example/runs/1"}],
     workflow="nightly-sync",
 )
 

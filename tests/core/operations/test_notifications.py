@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import threading
 import time
 from dataclasses import replace
@@ -521,6 +522,12 @@ def test_alike_failures_are_one_line_in_every_channel():
     assert len(data["happened"]) == 3, "as before"
     assert [(each["count"], each["at"]) for each in data["groups"]] == [(2, ALIKE[2]["at"]), (1, ALIKE[1]["at"])]
     assert data["groups"][0]["text"] == data["happened"][0]["text"]
+
+
+def test_all_times_of_a_webhook_message_have_one_form():
+    written = json.dumps(webhook_payload(Notification(kind="first_failure", channel="webhook", facts=ALIKE, count=3)))
+    times = re.findall(r'"(\d{4}-\d\d-\d\dT[^"]*)"', written)
+    assert len(times) > 5 and [each for each in times if not re.fullmatch(r"[\d-]+T[\d:]+\.\d{3}Z", each)] == []
 
 
 def test_several_failures_name_the_commonest_cause(flow, owner, quiet_owner, happen, notify):

@@ -21,6 +21,7 @@ from automate_governance import audit
 from automate_governance.permissions import SITE, User, holds_anywhere, permitted
 from automate_governance.redaction.spreadsheets import inert
 from automate_operations.queries.run_search import RunSearch
+from automate_plugins.typed_values import write_moment
 from automate_ui.runs.run_filters import parse_filters
 
 BATCH = 500  #: runs that are read at once
@@ -84,9 +85,9 @@ def _run_document(run: Any, terms: dict[str, str], payloads: dict[Any, Any], *, 
         "status": run.status,
         "origin": run.origin,
         "cause": run.cause,
-        "created_at": run.created_at.isoformat(),
-        "started_at": run.started_at.isoformat() if run.started_at else None,
-        "finished_at": run.finished_at.isoformat() if run.finished_at else None,
+        "created_at": write_moment(run.created_at),
+        "started_at": write_moment(run.started_at) if run.started_at else None,
+        "finished_at": write_moment(run.finished_at) if run.finished_at else None,
         "seconds": took,
         "step": run.failed_step,
         "error": run.message if may_see else None,
