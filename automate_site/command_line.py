@@ -11,9 +11,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, execute_from_command_line
 from django.db import Error
 
-from automate_core.database_faults import AWAY, database_fault
 from automate_core.worker.early_stop import exit_well_on_sigterm
 from automate_governance.texts import translated
+from automate_operations.database_faults import AWAY, database_fault
 from automate_site import environment, site_lock
 from automate_site.embedded_postgres import PostgresError
 

@@ -14,12 +14,12 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 from django.views.defaults import server_error as unexpected_error
 
-from automate_core.database_faults import database_fault
 from automate_core.models import Workflow
 from automate_core.worker.health import live_workers
 from automate_core.worker.managed import managed
 from automate_governance.permissions import holds_anywhere
 from automate_governance.texts import translated
+from automate_operations.database_faults import database_fault
 from automate_studio.library import views
 from automate_studio.navigation import sidebar
 

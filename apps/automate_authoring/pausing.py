@@ -29,6 +29,7 @@ from automate_governance import audit
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, User, can, permitted
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 
 BATCH = 100
 #: Characters of the reason of a pause.
@@ -56,7 +57,7 @@ ORDER BY wait.run_id LIMIT {BATCH}
 """
 
 
-class WorkflowStateError(Exception):
+class WorkflowStateError(AutomateError, status=409, code="wrong_workflow_state"):
     """A workflow in that state cannot be paused, resumed, archived or restored; the message says why."""
 
 

@@ -243,7 +243,7 @@ def restore(workflow: Workflow, number: int, *, by: Person, rev: int | None = No
     return True
 
 
-class HasRunsError(InUseError):
+class HasRunsError(InUseError, code="has_runs"):
     """A workflow cannot be deleted, but archived."""
 
 

@@ -120,6 +120,13 @@ class Connection(Governed):
         """Its connector. Raises PluginNotFoundError."""
         return connectors.get(self.connector)
 
+    def installed_adapter(self) -> ConnectorAdapter:
+        """Its connector, which a person named. Raises ValidationError."""
+        try:
+            return self.adapter
+        except PluginNotFoundError as error:
+            raise ValidationError({"connector": translated(str(error))}) from error
+
     @property
     def sign_in(self) -> OAuthSetup | None:
         """Its OAuth setup; None when its credentials are stored secrets."""
@@ -131,10 +138,7 @@ class Connection(Governed):
 
     def clean(self) -> None:
         """Validate the configuration against its connector. Raises ValidationError, by field."""
-        try:
-            adapter = self.adapter
-        except PluginNotFoundError as error:
-            raise ValidationError({"connector": translated(str(error))}) from error
+        adapter = self.installed_adapter()
         if not isinstance(self.config, dict):
             raise ValidationError({"config": _("The configuration must be a JSON object.")})
         self._check_sign_in()

@@ -29,6 +29,7 @@ from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 from automate_governance.governed import Governed
 from automate_governance.models import SitePermission
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User as AuthUser  # the site's user model, whichever it is
@@ -41,7 +42,7 @@ type User = Person | AnonymousUser
 _WORKFLOW = "automate_core.workflow"  # the model whose objects a token may be limited to
 
 
-class NotPermittedError(Exception):
+class NotPermittedError(AutomateError, status=403):
     """The person may not do that; the message says what is missing."""
 
 

@@ -14,6 +14,7 @@ from automate_governance.governed import Governed
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, User, can, permitted
 from automate_plugins import ntext, text
+from automate_plugins.errors import AutomateError
 
 type Finder = Callable[[Sequence[Any]], Iterator[tuple[Any, models.Model]]]
 type VisibilityRule = Callable[[User, Collection[Any]], Iterable[models.Model]]
@@ -21,7 +22,7 @@ type VisibilityRule = Callable[[User, Collection[Any]], Iterable[models.Model]]
 MOST_NAMED = 5  #: referrers in the message of an InUseError
 
 
-class InUseError(Exception):
+class InUseError(AutomateError, status=409, code="in_use"):
     """An object cannot be deleted: the message names what refers to it, as far as the person may view that."""
 
 

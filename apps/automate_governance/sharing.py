@@ -21,6 +21,7 @@ from automate_governance.people.labels import find_group, group_label
 from automate_governance.people.names import sign_in_name
 from automate_governance.people.role_giving import Cure, has_staff_status, roles_including
 from automate_governance.permissions import NotPermittedError, Person, can, permitted
+from automate_plugins.errors import AutomateError
 
 MAX_PEOPLE = 200
 MAX_SUGGESTED = 20  # of groups, and of people
@@ -28,7 +29,7 @@ MAX_SUGGESTED = 20  # of groups, and of people
 type Grantee = Person | Group
 
 
-class SharingError(Exception):
+class SharingError(AutomateError):
     """A grant that cannot be made or revoked; the message says why."""
 
 

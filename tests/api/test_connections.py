@@ -103,6 +103,8 @@ def test_a_connection_is_created_with_a_new_secret_changed_and_deleted(api, owne
     ("body", "field"),
     [
         ({"connector": "none"}, "connector"),
+        ({"connector": "none", "secrets": {"token": "x"}}, "connector"),
+        ({"connector": "", "secrets": {"token": "x"}}, "connector"),
         ({"config": {"token": "plain-text-of-a-secret"}}, "config"),
         ({"config": {"token": "database:none"}}, "config"),
         ({"secrets": {"nothing": "x"}}, "secrets"),

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from automate_api.v1.error_codes import BY_STATUS, NARROWER
+from automate_plugins.errors import AutomateError
 from tests.conftest import ROOT
 
 # --- what expressions see as `event` ----------------------------------------------------------------------------------
@@ -184,3 +186,20 @@ def _nodes[Node: ast.AST](kind: type[Node], under: str = "", *, naming: str = ""
     for name, source in _sources(under):
         if naming in source:
             yield from ((name, node) for node in ast.walk(ast.parse(source)) if isinstance(node, kind))
+
+
+# --- errors -------------------------------------------------------------------------------------------------------------
+
+
+def test_an_error_says_itself_what_programs_are_told():
+    """Its status and code stand at its class: a table in the API would know every module that raises one."""
+    errors = list(_subclasses(AutomateError))
+    assert len(errors) > 20
+    assert {error.__name__ for error in errors if error.status not in BY_STATUS} == set()
+    assert {error.code for error in errors} - {""} <= NARROWER | set(BY_STATUS.values())
+
+
+def _subclasses(cls):
+    for each in cls.__subclasses__():
+        yield each
+        yield from _subclasses(each)

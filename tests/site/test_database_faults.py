@@ -10,8 +10,8 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.urls import reverse
 
-from automate_core.database_faults import database_fault
 from automate_core.models import Workflow
+from automate_operations.database_faults import database_fault
 from automate_site import command_line
 from tests.support.api_operations import MANUAL
 from tests.support.pages import tidy

@@ -13,7 +13,7 @@ from guardian.shortcuts import assign_perm
 
 from automate_authoring import pausing
 from automate_core.models import ExecutionRun, PollState
-from automate_core.runs.event_sending import send_event
+from automate_operations.event_sending import send_event
 from tests.support.pages import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -25,6 +25,7 @@ from automate_governance.permissions import (
     narrowed_workflows,
 )
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 
 DEFAULT_DAYS = 90
 MOST_DAYS = 3650
@@ -32,7 +33,7 @@ DEFAULT_OVERLAP = dt.timedelta(days=1)
 MOST_OVERLAP = dt.timedelta(days=30)
 
 
-class TokenError(ValueError):
+class TokenError(AutomateError, ValueError):
     """The token cannot be issued like this; the message says why."""
 
 

@@ -14,6 +14,7 @@ from django.apps import apps
 from automate_governance.governed import Governed
 from automate_governance.models import SitePermission
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 
 #: Scopes without a permission on objects: whoever has none of them in a token cannot do it with that token.
 EXTRA_SCOPES = (
@@ -29,7 +30,7 @@ EXTRA_SCOPES = (
 )
 
 
-class UnknownScopeError(ValueError):
+class UnknownScopeError(AutomateError, ValueError, code="unknown_scope"):
     """A scope that does not exist; the message names it and lists those of its kind."""
 
 

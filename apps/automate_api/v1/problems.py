@@ -1,6 +1,6 @@
 """Errors as problem documents (RFC 9457): `{"type", "title", "status", "code", "detail", "errors", "request_id"}`.
 
-`problem_of` knows the errors of the core. A resource whose core function raises another one adds it to `_CORE_ERRORS`.
+An `AutomateError` brings its status, its code and the field at fault; `problem_of` adds what only some of them have.
 """
 
 from __future__ import annotations
@@ -26,35 +26,20 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from ninja import errors as ninja_errors
 
-from automate_api.tokens.issuing import TokenError
-from automate_api.tokens.scopes import UnknownScopeError
 from automate_api.v1.error_codes import code_of_status
 from automate_api.v1.field_errors import field_errors
 from automate_api.v1.rate_limits import RateLimitedError
 from automate_api.v1.request_ids import current_request_id
-from automate_authoring.drafts.errors import ConflictError
-from automate_authoring.library.instantiate import MissingActionsError, SettingError
-from automate_authoring.pausing import WorkflowStateError
-from automate_authoring.workflows import HasRunsError
+from automate_authoring.library.instantiate import SettingError
 from automate_core.artifacts import ArtifactError
-from automate_core.database_faults import database_fault
 from automate_core.definition.document import DefinitionError, Problem
 from automate_core.definition.form_validation import AnswersError
-from automate_core.runs.control import AlreadyRerunError, ControlError, UnknownOutcomeError
-from automate_core.runs.event_sending import EventTypeError
-from automate_core.runs.waits.approvals import HandOverError, NotOpenError, OutcomeError
-from automate_core.triggers.manual import NotStartableError
-from automate_core.webhooks.endpoints import NameTakenError
-from automate_core.webhooks.schemes.registry import SchemeError
+from automate_core.runs.control import AlreadyRerunError, UnknownOutcomeError
+from automate_core.runs.waits.approvals import OutcomeError
 from automate_governance.permissions import NotPermittedError, missing_scope, refused_scope, scope_message
-from automate_governance.reference_registry import InUseError
-from automate_governance.secrets.keyring import KeyUnavailableError
-from automate_governance.sharing import SharingError
 from automate_governance.texts import translated
-from automate_operations.erasure.erasing import ErasureError
-from automate_operations.erasure.texts import InvalidTextsError
-from automate_operations.queries.event_search import SearchError
-from automate_operations.queries.statement_timeout import QueryTimeoutError
+from automate_operations.database_faults import database_fault
+from automate_plugins.errors import AutomateError
 
 log = logging.getLogger(__name__)
 
@@ -73,28 +58,6 @@ class ProblemError(Exception):
     def __init__(self, status: int, detail: str, errors: FieldErrors = (), *, code: str = "") -> None:
         super().__init__(detail)
         self.status, self.detail, self.errors, self.code = status, detail, tuple(errors), code
-
-
-#: Errors of the core whose message is the detail: the status, and a narrower code.
-_CORE_ERRORS: dict[type[Exception], tuple[int, str]] = {
-    HasRunsError: (409, "has_runs"),
-    InUseError: (409, "in_use"),
-    NotStartableError: (409, "not_startable"),
-    WorkflowStateError: (409, "wrong_workflow_state"),
-    MissingActionsError: (409, "missing_actions"),
-    KeyUnavailableError: (503, "key_unavailable"),
-    ConflictError: (409, "draft_changed"),
-    TokenError: (422, ""),
-    UnknownScopeError: (422, "unknown_scope"),
-    ControlError: (409, "wrong_run_state"),
-    NotOpenError: (409, "already_decided"),
-    HandOverError: (422, "not_delegable"),
-    SharingError: (422, ""),
-    EventTypeError: (422, "unknown_event_type"),
-    SearchError: (422, ""),
-    InvalidTextsError: (422, ""),
-    QueryTimeoutError: (422, "query_timeout"),
-}
 
 
 #: Errors of reading a request, the narrower ones first, and what is said of them.
@@ -239,37 +202,33 @@ def _core_problem(error: Exception) -> HttpResponse | None:
     match error:
         case ArtifactError():
             return problem(503 if error.retryable else 410, translated(error.message))
-        case SchemeError():
-            message = translated(str(error))
-            status = 409 if isinstance(error, NameTakenError) else 422
-            code = "taken" if status == 409 else ""
-            return _refused_fields(message, [(error.field, message, code or "invalid")], status, code)
-        case ErasureError():
-            message = translated(error.args[0])
-            return problem(422, message, [(error.field, message)]) if error.field else problem(409, message)
         case SettingError():
             errors = [(f"settings.{name}", message) for name, message in error.errors.items()]
             return _refused_fields(_("The request is not valid."), errors)
         case AnswersError():
-            return problem(422, _("The inputs are not valid."), answer_errors(error, "inputs"), code="invalid_inputs")
+            answers = answer_errors(error, "inputs")
+            return problem(error.status, _("The inputs are not valid."), answers, code=error.code)
         case DefinitionError():
             errors = [(each.path, problem_text(each)) for each in error.problems]
-            return _refused_fields(_("The definition is not valid."), errors, code="invalid_definition")
+            return _refused_fields(_("The definition is not valid."), errors, code=error.code)
         case UnknownOutcomeError():
             hint, run = _("Send true to re-run it all the same."), {"run": str(error.run)}
             steps = [("unknown", hint, "required", run | {"step": path}) for path in error.paths]
-            return problem(409, translated(str(error)), steps, code="unknown_outcome")
+            return problem(error.status, translated(str(error)), steps, code=error.code)
         case AlreadyRerunError():
             reruns = [("again", _("Send true to re-run it all the same."), "required", {"run": str(error.rerun)})]
-            return problem(409, translated(str(error)), reruns, code="already_rerun")
+            return problem(error.status, translated(str(error)), reruns, code=error.code)
         case ValidationError():
             return _refused_fields(_("The request is not valid."), _model_errors(error))
         case OutcomeError():
             message = translated(str(error))
-            return problem(422, message, [("outcome", message, "not_a_choice")], code="unknown_outcome")
-    for kind, (status, code) in _CORE_ERRORS.items():
-        if isinstance(error, kind):
-            return problem(status, translated(str(error)), code=code)
+            return problem(error.status, message, [("outcome", message, "not_a_choice")], code=error.code)
+        case AutomateError(field=""):
+            return problem(error.status, translated(str(error)), code=error.code)
+        case AutomateError():
+            message = translated(str(error))
+            named = [(error.field, message, error.code or "invalid")]
+            return _refused_fields(message, named, error.status, error.code)
     return None
 
 

@@ -12,18 +12,15 @@ import datetime as dt
 from dataclasses import dataclass
 
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 
 
-class EditError(Exception):
+class EditError(AutomateError, status=409):
     """The draft is as it was; the message says why, for people."""
 
 
-class RefusedError(EditError):
+class RefusedError(EditError, status=422):
     """A request that cannot be carried out. `field` is the one to correct, empty when it is about the whole."""
-
-    def __init__(self, reason: str, field: str = "") -> None:
-        super().__init__(reason)
-        self.field = field
 
 
 class SeveralEditsError(RefusedError):
@@ -44,7 +41,7 @@ class OtherChange:
     words: str
 
 
-class ConflictError(EditError):
+class ConflictError(EditError, code="draft_changed"):
     """The request was made on an older state. Resend it with `rev`, the current one, to override the conflict.
 
     `others` are the edits since then, newest first; empty when the history does not reach back that far.

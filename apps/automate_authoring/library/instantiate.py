@@ -22,11 +22,12 @@ from automate_governance.people.locale import person_zone
 from automate_governance.permissions import Person, scope_refusal
 from automate_governance.texts import translated
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 
 _SCOPES = {"connection": "connection:use", "endpoint": "webhookendpoint:view_payload"}
 
 
-class SettingError(ValueError):
+class SettingError(AutomateError, ValueError):
     """Settings that cannot be taken: `errors` has a sentence for each."""
 
     def __init__(self, errors: dict[str, str]) -> None:
@@ -34,7 +35,7 @@ class SettingError(ValueError):
         self.errors = errors
 
 
-class MissingActionsError(ValueError):
+class MissingActionsError(AutomateError, ValueError, status=409, code="missing_actions"):
     """No installed connector has some actions of the template; the message names them."""
 
 

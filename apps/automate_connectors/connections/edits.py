@@ -105,7 +105,7 @@ def _place_of(connection: Connection, name: str) -> tuple[dict[str, Any], str]:
     """The document that has a secret, and the name there. Raises ValidationError."""
     if name.startswith(_OAUTH) and (member := name.removeprefix(_OAUTH)) in OAUTH_SECRETS:
         return connection.oauth, member
-    settings = [each.name for each in connection.adapter.config_fields if each.kind is FieldKind.SECRET]
+    settings = [each.name for each in connection.installed_adapter().config_fields if each.kind is FieldKind.SECRET]
     if name not in settings:
         possible = ", ".join([*settings, *(f"{_OAUTH}{each}" for each in OAUTH_SECRETS)])
         reason = text("There is no secret %(name)s here. Available: %(names)s.", name=repr(name), names=possible)

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from automate_core.definition.reply_rules import ContentType
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 from automate_plugins.texts import joined, verbatim
 
 SCHEMA = 1
@@ -32,7 +33,7 @@ Name = Annotated[str, Meta(max_length=200)]
 ConnectionSlug = Annotated[str, Meta(max_length=100)]
 
 
-class DefinitionError(ValueError):
+class DefinitionError(AutomateError, ValueError, code="invalid_definition"):
     """An invalid definition: every problem found, each with its path."""
 
     def __init__(self, problems: list[Problem]) -> None:

@@ -13,11 +13,12 @@ import msgspec
 from automate_core.definition.document import FormField
 from automate_governance.numbers import decimal_sign, number_problem, typed_number
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 from automate_plugins.texts import joined
 from automate_plugins.typed_values import plain_whole, read_number
 
 
-class AnswersError(ValueError):
+class AnswersError(AutomateError, ValueError, code="invalid_inputs"):
     """Invalid answers: `errors` holds a sentence for each field, with the field's name at its placeholder `name`.
 
     `codes` holds what kind of error it is, where that is known: `required`, `unknown`, `wrong_type`, `not_a_choice`.

@@ -38,6 +38,7 @@ from automate_governance import audit
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 from automate_plugins.texts import joined, marked
 
 BATCH = 100
@@ -45,7 +46,7 @@ BATCH = 100
 type Version = Literal["original", "newest"]
 
 
-class ControlError(Exception):
+class ControlError(AutomateError, status=409, code="wrong_run_state"):
     """The operation is not possible in the present state; the message says why, and what to do instead."""
 
 
@@ -57,7 +58,7 @@ class NotEndedError(ControlError):
     """The run has not ended; only an ended run can be re-run."""
 
 
-class AlreadyRerunError(ControlError):
+class AlreadyRerunError(ControlError, code="already_rerun"):
     """A re-run of the run succeeded or has not ended: another one would repeat its effects. `rerun` is its ID.
 
     Of a deleted re-run, `rerun` is the run that it repeated.
@@ -68,7 +69,7 @@ class AlreadyRerunError(ControlError):
         self.rerun = rerun
 
 
-class UnknownOutcomeError(ControlError):
+class UnknownOutcomeError(ControlError, code="unknown_outcome"):
     """Steps that the re-run would repeat may have taken effect. `paths` are those of the run whose ID is `run`."""
 
     def __init__(self, run: ExecutionRun, paths: list[str]) -> None:
@@ -83,7 +84,7 @@ class UnknownOutcomeError(ControlError):
         self.paths = paths
 
 
-class NoSuchStepError(ControlError):
+class NoSuchStepError(ControlError, status=422, code=""):
     """A re-run cannot start from this step. `paths` are the steps that it can start from."""
 
     def __init__(self, message: str, paths: list[str]) -> None:
@@ -91,7 +92,7 @@ class NoSuchStepError(ControlError):
             hint = text("A re-run can start from: %(steps)s.", steps=", ".join(paths))
         else:
             hint = text("A re-run can only start from the beginning.")
-        super().__init__(joined([message, hint]))
+        super().__init__(joined([message, hint]), "from_step")
         self.paths = paths
 
 

@@ -21,6 +21,7 @@ from automate_governance import audit
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, can
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 
 FORM = "form:"  #: what the sources of answers to hosted forms begin with
 AGENTS = "mcp"  #: what the sources of the events begin with by which AI agents start workflows
@@ -38,7 +39,7 @@ STARTED_WITH = "automate-start-digest"
 _KEPT = "SELECT id FROM automate_core_workflow WHERE id = %(id)s FOR KEY SHARE"
 
 
-class NotStartableError(Exception):
+class NotStartableError(AutomateError, status=409, code="not_startable"):
     """The workflow cannot be started now; the message says why."""
 
 

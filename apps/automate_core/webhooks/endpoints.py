@@ -23,7 +23,7 @@ from automate_plugins import text
 OVERLAP = dt.timedelta(hours=24)
 
 
-class NameTakenError(SchemeError):
+class NameTakenError(SchemeError, status=409, code="taken"):
     """Another endpoint has the name."""
 
     def __init__(self, slug: str) -> None:

@@ -23,12 +23,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.views.decorators.debug import sensitive_variables
 
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
 
 
-class KeyUnavailableError(ImproperlyConfigured):
+class KeyUnavailableError(AutomateError, ImproperlyConfigured, status=503, code="key_unavailable"):
     """A stored secret needs a key that is not configured. The message names the key's id."""
 
 

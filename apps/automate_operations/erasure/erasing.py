@@ -25,6 +25,7 @@ from automate_operations.erasure.sources import all_kinds
 from automate_operations.erasure.texts import SearchedTexts
 from automate_operations.retention.pruning import Pace
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 
 KEPT = dt.timedelta(days=1)  #: for which the texts of a search are kept that nobody acts on
 MOST_OPEN = 10  #: searches of one person that have not ended
@@ -36,12 +37,12 @@ DUE = f"""EXISTS (SELECT FROM automate_core_erasure WHERE status IN ('searching'
     OR status = 'found' AND created_at < automate_now() - interval '{KEPT.days} days')"""
 
 
-class ErasureError(Exception):
-    """The search or erasure cannot be done; the message says why. `field` names the input at fault."""
+class ErasureError(AutomateError, status=409):
+    """The search or erasure cannot be done; the message says why."""
 
-    def __init__(self, message: str, field: str = "") -> None:
-        super().__init__(message)
-        self.field = field
+
+class ReasonError(ErasureError, status=422):
+    """The reason cannot be recorded."""
 
 
 def check_may_erase(person: Person) -> None:
@@ -95,11 +96,11 @@ def begin_erasure(erasure: Erasure, *, reason: str, by: Person | None) -> Erasur
 def check_reason(reason: str, texts: SearchedTexts) -> None:
     """Raises ErasureError for a reason that cannot be recorded."""
     if not reason:
-        raise ErasureError(text("Enter a reason."), "reason")
+        raise ReasonError(text("Enter a reason."), "reason")
     if len(reason) > LONGEST_REASON:
-        raise ErasureError(text("A reason has at most %(limit)s characters.", limit=LONGEST_REASON), "reason")
+        raise ReasonError(text("A reason has at most %(limit)s characters.", limit=LONGEST_REASON), "reason")
     if texts.are_in(reason):
-        raise ErasureError(text("Leave the searched texts out of the reason: it stays in the audit trail."), "reason")
+        raise ReasonError(text("Leave the searched texts out of the reason: it stays in the audit trail."), "reason")
 
 
 @transaction.atomic

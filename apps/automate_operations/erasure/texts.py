@@ -14,6 +14,7 @@ from urllib.parse import quote, quote_plus
 from django.utils.crypto import salted_hmac
 
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 
 MOST_TEXTS = 20
 SHORTEST, LONGEST = 3, 200  #: characters of a text
@@ -21,7 +22,7 @@ _PIECE = 65_536
 _OVERLAP = 4_000  #: characters of a file that are matched again with the next piece; longer than any spelling
 
 
-class InvalidTextsError(ValueError):
+class InvalidTextsError(AutomateError, ValueError):
     """The texts cannot be searched for; the message says why."""
 
 

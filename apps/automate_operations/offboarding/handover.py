@@ -22,10 +22,11 @@ from automate_governance.roles import BUILDERS
 from automate_operations.offboarding import holdings, tasks
 from automate_operations.queries.run_as_history import HANDED_OVER
 from automate_plugins import ntext, text
+from automate_plugins.errors import AutomateError
 from automate_plugins.texts import joined, marked, verbatim
 
 
-class HandoverError(ValueError):
+class HandoverError(AutomateError, ValueError):
     """An impossible handover; the message says why. Nothing was changed."""
 
 

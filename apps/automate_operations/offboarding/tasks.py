@@ -13,10 +13,11 @@ from automate_core.models import Wait, WaitAssignee
 from automate_core.runs.waits import approvals
 from automate_governance import audit
 from automate_governance.people.names import sign_in_name
-from automate_governance.permissions import NotPermittedError, Person, User
+from automate_governance.permissions import Person, User
 from automate_operations.offboarding import holdings
 from automate_operations.queries.approval_tasks import undecidable_approvals
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 
 
 @dataclass
@@ -51,7 +52,7 @@ def hand_over_approvals(
                 _replace(wait, absent, people, teams, by=by)
             else:
                 approvals.reassign_approval(wait, by=by, users=people, groups=teams)
-        except (approvals.HandOverError, approvals.NotOpenError, NotPermittedError) as error:
+        except AutomateError as error:
             result.refused.append((approvals.approval_label(wait), str(error)))
         else:
             result.done += 1

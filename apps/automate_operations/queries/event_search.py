@@ -20,6 +20,7 @@ from automate_core.ids import first_uuid7
 from automate_core.models import Event
 from automate_operations.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 
 ON_A_PAGE = 25
 SLICES = (200, 1_800, 8_000)  #: how many of the newest events are looked at, one after the other, until a page is full
@@ -34,7 +35,7 @@ _SKEW = dt.timedelta(hours=1)  #: by which the clock that made a key may differ 
 type Between = tuple[uuid.UUID | None, uuid.UUID | None]
 
 
-class SearchError(ValueError):
+class SearchError(AutomateError, ValueError):
     """An unreadable filter; the message says what to write."""
 
 

@@ -9,11 +9,12 @@ from django.db import OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 
 SECONDS = 3.0  #: after which the database stops looking
 
 
-class QueryTimeoutError(Exception):
+class QueryTimeoutError(AutomateError, code="query_timeout"):
     """A query took longer than SECONDS; the message is for people."""
 
 

@@ -28,7 +28,8 @@ from automate_operations.erasure.describe import (
     progress_percent,
 )
 from automate_operations.erasure.erasing import ErasureError
-from automate_operations.erasure.texts import InvalidTextsError, parse_texts
+from automate_operations.erasure.texts import parse_texts
+from automate_plugins.errors import AutomateError
 from automate_studio.operations.found_links import FoundLink, find_links
 from automate_ui.admin_page import render_page
 from automate_ui.navigation.http import HttpResponseSeeOther, current_person
@@ -70,7 +71,7 @@ def personal_data(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         try:
             erasure = erasing.create_search(parse_texts(given.splitlines()), by=current_person(request))
-        except (InvalidTextsError, ErasureError) as error:
+        except AutomateError as error:
             problem = translated(error.args[0])
         else:
             return HttpResponseSeeOther(reverse("studio:erasure", args=[erasure.pk]))

@@ -33,7 +33,6 @@ from automate_core.definition.document import (
 )
 from automate_core.definition.slots import Slot, slots
 from automate_core.definition.step_paths import START, items_of, without_items
-from automate_core.definition.stops import always_stops, step_always_stops
 from automate_governance.texts import translated
 from automate_operations.queries.loop_items import Items
 from automate_plugins import text
@@ -42,6 +41,7 @@ from automate_studio.view_models.event_sources import describe_source
 from automate_studio.view_models.run_data import RunData, StepHistory
 from automate_studio.view_models.run_state import build_run_state, describe_wait, is_slot_taken, items_progress
 from automate_studio.view_models.step_card import TextPart, card_detail, card_notes, card_sentence, card_style
+from automate_studio.view_models.stops import always_stops, step_always_stops
 from automate_ui.describe import describe_condition, describe_trigger, step_label
 from automate_ui.formatting import format_count, state_glyph, state_word
 

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from automate_authoring import pausing
 from automate_core.management import lookups
 from automate_governance.commands import EnglishCommand
-from automate_governance.permissions import NotPermittedError
+from automate_plugins.errors import AutomateError
 
 
 class Command(EnglishCommand):
@@ -39,6 +39,6 @@ class Command(EnglishCommand):
                 workflow = pausing.archive(workflow, by)
             else:
                 workflow = pausing.restore(workflow, by)
-        except (NotPermittedError, pausing.WorkflowStateError) as error:
+        except AutomateError as error:
             raise CommandError(str(error), returncode=2) from error
         self.stdout.write(f"{workflow.slug} is {workflow.status}")

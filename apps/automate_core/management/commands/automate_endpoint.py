@@ -15,10 +15,10 @@ from automate_core.expressions import durations
 from automate_core.management import lookups
 from automate_core.models import WebhookEndpoint
 from automate_core.webhooks import endpoints
-from automate_core.webhooks.schemes.registry import SCHEMES, SchemeError
+from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.commands import EnglishCommand
 from automate_governance.people import origin
-from automate_governance.permissions import NotPermittedError
+from automate_plugins.errors import AutomateError
 
 
 class Command(EnglishCommand):
@@ -49,7 +49,7 @@ class Command(EnglishCommand):
                 endpoint, done = _rotated(options) if options["rotate"] else _saved(options)
         except ValidationError as error:
             raise CommandError("; ".join(error.messages), returncode=2) from error
-        except (SchemeError, NotPermittedError) as error:
+        except AutomateError as error:
             raise CommandError(str(error), returncode=2) from error
         self.stdout.write(f"{endpoints.endpoint_url(endpoint)} {done} ({endpoint.scheme})")
 

@@ -21,6 +21,7 @@ from automate_governance.people.labels import group_label
 from automate_governance.people.names import display_name, sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, User, can, narrowed_workflows, permitted
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 from automate_plugins.typed_values import write_moment
 
 type Review = Literal["succeeded", "failed", "again"]
@@ -48,15 +49,15 @@ LONGEST_REMARK = 1_000  #: characters
 LONGEST_QUESTION = 100  #: characters of a question in the label of an approval
 
 
-class NotOpenError(Exception):
+class NotOpenError(AutomateError, status=409, code="already_decided"):
     """The wait was resolved, its run has ended, or it is of another kind; the message says which."""
 
 
-class OutcomeError(ValueError):
+class OutcomeError(AutomateError, ValueError, code="unknown_outcome"):
     """The approval has no such outcome; the message lists its outcomes."""
 
 
-class HandOverError(ValueError):
+class HandOverError(AutomateError, ValueError, code="not_delegable"):
     """These people cannot become assignees; the message says why."""
 
 

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qs
 
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_plugins.members import check_members
 
@@ -35,12 +36,10 @@ FORM = "application/x-www-form-urlencoded"
 type Headers = Mapping[str, str]  # names in lower case
 
 
-class SchemeError(ValueError):
+class SchemeError(AutomateError, ValueError):
     """A scheme that does not exist, or whose configuration does not fit; `field` is the endpoint's field at fault."""
 
-    def __init__(self, message: str, field: str = "config") -> None:
-        super().__init__(message)
-        self.field = field
+    field = "config"
 
 
 class Delivery(NamedTuple):

@@ -15,8 +15,9 @@ from automate_governance.commands import EnglishCommand
 from automate_operations.erasure import erasing
 from automate_operations.erasure.describe import describe_erased, describe_found
 from automate_operations.erasure.erasing import ErasureError
-from automate_operations.erasure.texts import InvalidTextsError, parse_texts
+from automate_operations.erasure.texts import parse_texts
 from automate_operations.retention.pruning import Pace
+from automate_plugins.errors import AutomateError
 
 MOST_LISTED = 10  #: keys of a kind
 TELL_SECONDS = 2.0
@@ -41,7 +42,7 @@ class Command(EnglishCommand):
         self._pace = Pace(seconds=0.25, share=0.8)
         try:
             self._resume() if options["resume"] and not options["texts"] else self._search(options)
-        except (InvalidTextsError, ErasureError) as error:
+        except AutomateError as error:
             raise CommandError(str(error), returncode=2) from error
         except (ArtifactError, Error) as error:
             raise CommandError(f"Interrupted: {str(error).strip()} Continue with --resume.", returncode=1) from error

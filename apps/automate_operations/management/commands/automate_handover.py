@@ -11,8 +11,9 @@ from automate_core.models import Wait
 from automate_core.runs.waits import approvals
 from automate_governance.commands import EnglishCommand
 from automate_governance.people.names import sign_in_name
-from automate_governance.permissions import NotPermittedError, Person
+from automate_governance.permissions import Person
 from automate_operations.offboarding import handover, holdings
+from automate_plugins.errors import AutomateError
 
 MOST = 20  #: objects of a kind that a dry run names
 
@@ -37,7 +38,7 @@ class Command(EnglishCommand):
             self._list_holdings(leaver)
         try:
             result = act(leaver, to, by=by, deactivate=options["deactivate"])
-        except (handover.HandoverError, NotPermittedError) as error:
+        except AutomateError as error:
             raise CommandError(str(error), returncode=2) from error
         if options["dry_run"]:
             for line in [*result.cautions, *result.left]:

@@ -22,7 +22,6 @@ from automate_core.runs.start_cancellation import cancel_run_or_start
 from automate_core.runs.waits import approvals
 from automate_core.states import WaitStatus
 from automate_governance.permissions import NotPermittedError, can
-from automate_governance.texts import translated
 from automate_operations.retention import pinning
 from automate_operations.statistics import failures
 
@@ -81,20 +80,16 @@ def cancel_run(request: TokenRequest, run_id: uuid.UUID, body: CancelRun) -> dic
 def rerun_run(request: TokenRequest, run_id: uuid.UUID, body: RerunRun) -> dict[str, Any]:
     """Start a new run from an ended one, with the data of the steps before the first one."""
     run = get_run(request, run_id)
-    try:
-        made = failures.rerun_and_resolve(
-            run,
-            by=request.user,
-            start=body.from_step or control.default_start(run),
-            version=body.version,
-            payload=body.payload if "payload" in body.model_fields_set else msgspec.UNSET,
-            variables=body.variables,
-            again=body.again,
-            unknown=body.unknown,
-        )
-    except control.NoSuchStepError as error:
-        message = translated(str(error))
-        raise ProblemError(422, message, [("from_step", message)]) from error
+    made = failures.rerun_and_resolve(
+        run,
+        by=request.user,
+        start=body.from_step or control.default_start(run),
+        version=body.version,
+        payload=body.payload if "payload" in body.model_fields_set else msgspec.UNSET,
+        variables=body.variables,
+        again=body.again,
+        unknown=body.unknown,
+    )
     return _described(request, made.pk)
 
 

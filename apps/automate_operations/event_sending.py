@@ -23,12 +23,13 @@ from automate_governance import audit
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, has_scope, holds_anywhere
 from automate_plugins import text
+from automate_plugins.errors import AutomateError
 
 SCOPE = "event:send"  #: of tokens
 SENT_BY = "automate-sent-by"  #: header of an event that names the person who sent it
 
 
-class EventTypeError(ValueError):
+class EventTypeError(AutomateError, ValueError, code="unknown_event_type"):
     """No event of this type can be sent; the message says why."""
 
 
