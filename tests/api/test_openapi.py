@@ -63,6 +63,8 @@ def test_parameters_of_one_form_have_a_pattern():
     found = {each["name"] for each in parameters if "pattern" in json.dumps(each["schema"])}
     bare = {each["name"] for each in parameters if "pattern" not in json.dumps(each["schema"])}
     assert {"slug", "cursor", "trace"} <= found - bare
+    texts = [each for each in parameters if each["in"] == "path" and each["schema"]["type"] == "string"]
+    assert {each["name"] for each in texts if not {"pattern", "format"} & each["schema"].keys()} == set()
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):

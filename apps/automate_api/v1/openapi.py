@@ -12,6 +12,7 @@ from automate_api.v1.locations import LOCATIONS
 from automate_api.v1.replies import RUN_ID
 from automate_api.v1.resources.drafts import IF_MATCH
 from automate_core.refusals import REQUEST_ID
+from automate_governance.models import NAME_PATTERN
 
 DESCRIPTION = """\
 Start and watch workflows, and everything else that the screens do, under a person's or a service account's permissions.
@@ -76,8 +77,12 @@ _HEADERS = {
 }
 _EVERYWHERE = (REQUEST_ID, "RateLimit", "RateLimit-Policy")
 _WITH_ETAG = frozenset({"read_draft", "replace_draft", "export_workflow"})
-#: Of slugs in paths. Another one names nothing: the answer is 404, which is no error of a field.
-_SLUG = {"minLength": 1, "maxLength": 100, "pattern": "^[-a-zA-Z0-9_]+$"}
+#: Of texts in paths. Another one names nothing: the answer is 404, which is no error of a field.
+_IN_PATHS = {
+    "slug": {"minLength": 1, "maxLength": 100, "pattern": "^[-a-zA-Z0-9_]+$"},
+    "name": {"minLength": 1, "maxLength": 100, "pattern": NAME_PATTERN},
+    "reference": {"minLength": 1, "maxLength": 64, "pattern": "^[-a-zA-Z0-9_]+$"},
+}
 _TAGS = {
     "Workflows": "Workflows with their drafts and versions.",
     "Templates": "Workflows to start from.",
@@ -149,8 +154,8 @@ def _describe_headers(method: str, operation: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", ()):
         if parameter["name"] == IF_MATCH:  # without it the answer is 428, which is no error of a field
             parameter |= {"required": True, "schema": {"type": "string"}}
-        if parameter["name"] == "slug":
-            parameter["schema"] |= _SLUG
+        if parameter["in"] == "path":
+            parameter["schema"] |= _IN_PATHS.get(parameter["name"], {})
     for status, response in operation["responses"].items():
         if status == "default":
             continue
