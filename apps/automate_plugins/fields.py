@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from automate_plugins.files import is_file
-from automate_plugins.texts import text
+from automate_plugins.texts import marked, text
 from automate_plugins.typed_values import number_question
 
 
@@ -67,8 +67,8 @@ class FieldSpec:
     """One input of an action, or one setting of a connection.
 
     `choices` are (value, label) pairs, used by `FieldKind.CHOICE`. A `sensitive` value is masked wherever
-    it is shown. `default` stands in for a missing value; `missing` is the problem of a required one, where “is
-    required” is not enough. A `literal` one is taken as it is written: no expressions.
+    it is shown. `default` stands in for a missing value; `missing` says what to do about a required one
+    that is missing, where “is required” is not enough. A `literal` one is taken as it is written: no expressions.
     `options` names what the connector's `options` method offers for it: values, the items of a list, or the names of a
     mapping. `columns` are the fields of each item, where the value is a list of mappings; of a
     mapping to texts, the words of each text in their order, and last its name. `language` is that of
@@ -114,7 +114,9 @@ class FieldSpec:
     def problem(self, value: Any) -> str | None:
         """Return why `value` does not fit this field, or None when it does."""
         if value is None:
-            return (self.missing or text("%(name)s is required.", name=self.name)) if self.required else None
+            if self.missing and self.required:
+                return text("%(name)s is required. %(cure)s", name=self.name, cure=marked(self.missing))
+            return text("%(name)s is required.", name=self.name) if self.required else None
         if not self.kind.accepts(value):
             if self.kind in _NUMBERS and isinstance(value, str) and (question := number_question(value[:60])):
                 return text("%(name)s: %(question)s", name=self.name, question=question)

@@ -537,7 +537,7 @@ def test_the_fields_to_group_and_sort_by_stand_among_the_first():
 def test_a_missing_measure_says_what_to_add():
     for connector in (DataConnector(), ModelsConnector()):
         [measures] = [field for field in connector.action("aggregate").fields if field.name == "measures"]
-        assert measures.problem(None).startswith("Add a measure: ")
+        assert measures.problem(None).startswith("measures is required. Add a measure: ")
 
 
 def test_the_delimiter_of_a_csv_stands_among_the_first_fields():
