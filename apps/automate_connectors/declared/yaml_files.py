@@ -122,6 +122,11 @@ def read_file(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
         raise DocumentError(text("The file cannot be read: %(reason)s", reason=reason)) from error
 
 
+def read_own_file(path: Path) -> Any:
+    """Return the value of a file that this package brings: unlike others, it may use aliases."""
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe loader of our own
+
+
 def line_of(source: bytes, place: Place) -> int | None:
     """Return the line of the deepest node on `place`; None where the document cannot be read."""
     try:

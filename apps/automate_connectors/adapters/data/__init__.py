@@ -6,16 +6,19 @@ result. Those on files run in the threads of effects.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorAdapter, OptionsError, unknown_action
 from automate_connectors.adapters.data import dates, documents, formats, lists, pdf_text, texts, values, workbooks
+from automate_connectors.adapters.data.pure_action import MAX_ITEMS, MAX_TEXT
+from automate_connectors.adapters.tables import read_tables
 from automate_plugins import text
 
 _PURE_ACTIONS = {
-    each.action.name: each for group in (values, lists, formats, dates, texts) for each in group.PURE_ACTIONS
+    name: run for group in (values, lists, formats, dates, texts) for name, run in group.PURE_ACTIONS.items()
 }
-_FILE_ACTIONS = {each.action.name: each for group in (documents, workbooks, pdf_text) for each in group.FILE_ACTIONS}
+_FILE_ACTIONS = {name: run for group in (documents, workbooks, pdf_text) for name, run in group.FILE_ACTIONS.items()}
 
 
 class DataConnector(ConnectorAdapter):
@@ -26,7 +29,16 @@ class DataConnector(ConnectorAdapter):
     description = text("Set, filter, sort and convert values, read and write files, and write to the log")
     icon = "database"
     hue = 225
-    actions = tuple(each.action for each in (*_PURE_ACTIONS.values(), *_FILE_ACTIONS.values()))
+    actions = read_tables(
+        Path(__file__).with_name("tables.yaml"),
+        max_items=MAX_ITEMS,
+        max_characters=MAX_TEXT,
+        max_searched=texts.MAX_SEARCHED,
+        max_pattern=texts.MAX_PATTERN,
+        delimiter=formats.DELIMITER,
+        where=lists.WHERE,
+        measures=lists.MEASURES,
+    ).actions
 
     def options(self, name: str, params: dict[str, Any], context: dict[str, Any]) -> list[tuple[str, str]]:
         """Return the fields of the items, where the items are known."""
@@ -37,10 +49,10 @@ class DataConnector(ConnectorAdapter):
 
     def execute(self, action: str, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Run the action of that name."""
-        if (file_action := _FILE_ACTIONS.get(action)) is not None:
-            output = file_action.run(params, context["files"])
-        elif (pure_action := _PURE_ACTIONS.get(action)) is not None:
-            output = pure_action.run(params)
+        if (perform := _FILE_ACTIONS.get(action)) is not None:
+            output = perform(params, context["files"])
+        elif (compute := _PURE_ACTIONS.get(action)) is not None:
+            output = compute(params)
         else:
             raise unknown_action(self.code, action)
         if action == "log":

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_datetime
 
-from automate_connectors.adapters.data.pure_action import invalid_input, pure_action, text_of
+from automate_connectors.adapters.data.pure_action import invalid_input, text_of
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_TEXT = 200
 _YEAR = re.compile(r"%[-]?[YyGcx]")
 _EXACT = {"seconds": 1, "minutes": 60, "hours": 3600}
 _DAYS = {"days": 1, "weeks": 7}
 _MONTHS = {"months": 1, "years": 12}
-_UNITS = (
-    ("seconds", text("Seconds")),
-    ("minutes", text("Minutes")),
-    ("hours", text("Hours")),
-    ("days", text("Days")),
-    ("weeks", text("Weeks")),
-    ("months", text("Months")),
-    ("years", text("Years")),
-)
 _NAMED = ("short", "medium", "long", "full")
 
 
@@ -173,70 +162,9 @@ def _format(params: dict[str, Any]) -> dict[str, Any]:
         ) from error
 
 
-_ZONE = FieldSpec(
-    name="timezone",
-    label=text("Time zone"),
-    default="UTC",
-    help=text("For dates without an offset, and for the result"),
-)
-_UNIT = FieldSpec(name="unit", label=text("Unit"), kind=FieldKind.CHOICE, choices=_UNITS, default="days")
-
-
-def _date(name: str, label: str) -> FieldSpec:
-    return FieldSpec(
-        name=name, label=label, required=True, help=text("ISO 8601, for example 2026-03-01T09:30:00+01:00")
-    )
-
-
-def _date_action(run: Callable[[dict[str, Any]], Any], name: str, label: str, about: str, *fields: FieldSpec) -> Any:
-    return pure_action(run, name, label, about, *fields, _ZONE)
-
-
-PURE_ACTIONS = (
-    _date_action(
-        _add,
-        "add_to_date",
-        text("Add to date"),
-        text("Days and longer units keep the time of day. In a shorter month, the result is its last day."),
-        _date("date", text("Date")),
-        FieldSpec(
-            name="amount",
-            label=text("Duration"),
-            kind=FieldKind.INTEGER,
-            required=True,
-            help=text("Negative numbers go back"),
-        ),
-        _UNIT,
-    ),
-    _date_action(
-        _difference,
-        "date_difference",
-        text("Compare dates"),
-        text("Time between two dates. Only full months and years count."),
-        _date("from", text("From")),
-        _date("to", text("Until")),
-        _UNIT,
-    ),
-    _date_action(
-        _format,
-        "format_date",
-        text("Format date"),
-        text("Write a date in a language and format"),
-        _date("date", text("Date")),
-        FieldSpec(
-            name="format",
-            label=text("Format"),
-            default="medium",
-            help=text("short, medium, long, full, or a Unicode pattern such as yyyy-MM-dd HH:mm"),
-        ),
-        FieldSpec(name="locale", label=text("Language"), default="en", help=text("For example en, de or pt_BR")),
-    ),
-    _date_action(
-        _parse,
-        "parse_date",
-        text("Parse date"),
-        text("Read a date from text"),
-        FieldSpec(name="text", label=text("Text"), required=True),
-        FieldSpec(name="format", label=text("Format"), help=text("For example %d.%m.%Y %H:%M. Default: ISO 8601")),
-    ),
-)
+PURE_ACTIONS = {
+    "add_to_date": _add,
+    "date_difference": _difference,
+    "format_date": _format,
+    "parse_date": _parse,
+}

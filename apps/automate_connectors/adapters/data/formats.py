@@ -14,21 +14,17 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser, ParseError
 
 from automate_connectors.adapters.data.pure_action import (
-    ITEMS,
     MAX_DEPTH,
     MAX_ITEMS,
     MAX_NODES,
     MAX_TEXT,
-    ROWS,
-    TEXT,
     check_size,
     invalid_input,
     list_output,
-    pure_action,
     rows_of,
     text_of,
 )
-from automate_connectors.adapters.data.tables import COLUMNS, HEADER, check_header, check_width, columns_of
+from automate_connectors.adapters.data.tables import check_header, check_width, columns_of
 from automate_governance.redaction.spreadsheets import inert
 from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec, json_type
@@ -39,6 +35,9 @@ _DELIMITERS = (
     (";", text("Semicolon")),
     ("\t", text("Tab")),
     ("|", text("Vertical bar")),
+)
+DELIMITER = FieldSpec(
+    name="delimiter", label=text("Delimiter"), kind=FieldKind.CHOICE, choices=_DELIMITERS, default=",", shown=True
 )
 
 
@@ -324,88 +323,14 @@ def _short_enough(content: str) -> str:
     return content
 
 
-DELIMITER = FieldSpec(
-    name="delimiter", label=text("Delimiter"), kind=FieldKind.CHOICE, choices=_DELIMITERS, default=",", shown=True
-)
 AS_TEXT = "text"
 _FORMS = {POINT: "1,234.50", COMMA: "1.234,50"}
-NUMBERS = FieldSpec(
-    name="numbers",
-    label=text("Numbers"),
-    kind=FieldKind.CHOICE,
-    choices=((AS_TEXT, text("As text")), *_FORMS.items()),
-    default=AS_TEXT,
-    shown=True,
-    help=text("How the file writes numbers. As text, they cannot be added up. Codes such as 0049 stay text."),
-)
-DATES = FieldSpec(
-    name="dates",
-    label=text("Dates"),
-    kind=FieldKind.CHOICE,
-    choices=(
-        (AS_TEXT, text("As text")),
-        ("day", text("Day first: 31.12.2026")),
-        ("month", text("Month first: 12/31/2026")),
-    ),
-    default=AS_TEXT,
-    shown=True,
-    help=text("How the file writes dates. Read dates are compared and sorted by time: 2026-12-31."),
-)
-VALUE = FieldSpec(name="value", label=text("Value"), kind=FieldKind.JSON, required=True)
-GUARD_FORMULAS = FieldSpec(
-    name="guard_formulas",
-    label=text("Escape formulas"),
-    kind=FieldKind.BOOLEAN,
-    default=True,
-    help=text("Adds ' before text that a spreadsheet would run as a formula"),
-)
-INDENT = FieldSpec(name="indent", label=text("Indent"), kind=FieldKind.BOOLEAN, default=False)
 
-PURE_ACTIONS = (
-    pure_action(
-        _parse_csv,
-        "parse_csv",
-        text("Read CSV"),
-        text("Convert CSV to rows"),
-        TEXT,
-        DELIMITER,
-        HEADER,
-        NUMBERS,
-        DATES,
-        outputs=ROWS,
-    ),
-    pure_action(
-        write_csv,
-        "write_csv",
-        text("Write CSV"),
-        text("Convert rows to CSV"),
-        ITEMS,
-        COLUMNS,
-        DELIMITER,
-        HEADER,
-        GUARD_FORMULAS,
-    ),
-    pure_action(_parse_json, "parse_json", text("Read JSON"), text("Convert JSON text to a value"), TEXT),
-    pure_action(
-        write_json,
-        "write_json",
-        text("Write JSON"),
-        text("Convert a value to JSON text"),
-        VALUE,
-        INDENT,
-    ),
-    pure_action(
-        _parse_xml,
-        "parse_xml",
-        text("Read XML"),
-        text("Convert XML to mappings. Attributes become @name, text #text, repeated elements lists."),
-        TEXT,
-    ),
-    pure_action(
-        _write_xml,
-        "write_xml",
-        text("Write XML"),
-        text("Convert a mapping with one root field to XML. It has the form of the Read XML output."),
-        FieldSpec(name="value", label=text("Value"), kind=FieldKind.MAPPING, required=True),
-    ),
-)
+PURE_ACTIONS = {
+    "parse_csv": _parse_csv,
+    "write_csv": write_csv,
+    "parse_json": _parse_json,
+    "write_json": write_json,
+    "parse_xml": _parse_xml,
+    "write_xml": _write_xml,
+}

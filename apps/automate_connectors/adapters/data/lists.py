@@ -9,16 +9,12 @@ from typing import Any
 from automate_connectors import conditions
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.data.pure_action import (
-    ITEMS,
-    MAX_ITEMS,
-    ROWS,
     field_of,
     invalid_input,
     items_of,
     key_of,
     list_output,
     names_of,
-    pure_action,
     rows_of,
 )
 from automate_connectors.adapters.measures import measures_field
@@ -340,97 +336,23 @@ _MEASURES: dict[str, Callable[[list[Any]], Any]] = {
     "list": list,
 }
 
-_BY = FieldSpec(
-    name="by",
-    label=text("Compare by"),
-    kind=FieldKind.LIST,
-    options=conditions.ITEM_FIELDS,
-    help=text("Fields as dotted names. Leave empty to compare whole items."),
-)
 
-PURE_ACTIONS = (
-    pure_action(
-        _filter,
-        "filter",
-        text("Filter list"),
-        text("Keep items that match all conditions"),
-        ITEMS,
-        FieldSpec(
-            name="where",
-            label=text("Conditions"),
-            kind=FieldKind.JSON,
-            required=True,
-            help=text(
-                'For example [{"field": "total", "op": ">", "value": 100}]. Operators: %(known)s',
-                known=", ".join(conditions.OPERATORS),
-            ),
-            columns=conditions.condition_columns(conditions.ITEM_FIELDS),
-        ),
-        outputs=ROWS,
+WHERE = FieldSpec(
+    name="where",
+    label=text("Conditions"),
+    kind=FieldKind.JSON,
+    required=True,
+    help=text(
+        'For example [{"field": "total", "op": ">", "value": 100}]. Operators: %(known)s',
+        known=", ".join(conditions.OPERATORS),
     ),
-    pure_action(
-        _sort,
-        "sort",
-        text("Sort list"),
-        text("Sort by fields: numbers before text, missing values last"),
-        ITEMS,
-        FieldSpec(
-            name="by",
-            label=text("Sort by"),
-            kind=FieldKind.LIST,
-            options=conditions.ITEM_FIELDS,
-            help=text("Fields. -total sorts in descending order."),
-            shown=True,
-        ),
-        outputs=ROWS,
-    ),
-    pure_action(
-        _aggregate,
-        "aggregate",
-        text("Aggregate list"),
-        text("Group items and count, sum or pick values"),
-        ITEMS,
-        FieldSpec(
-            name="by",
-            label=text("Group by"),
-            kind=FieldKind.LIST,
-            options=conditions.ITEM_FIELDS,
-            help=text("Fields. Leave empty for a single group."),
-            shown=True,
-        ),
-        measures_field(_MEASURES, conditions.ITEM_FIELDS),
-        outputs=ROWS,
-    ),
-    pure_action(
-        _dedupe,
-        "dedupe",
-        text("Remove duplicates"),
-        text("Keep one of several equal items, compared as a whole or by some fields"),
-        ITEMS,
-        _BY,
-        FieldSpec(
-            name="keep",
-            label=text("Keep"),
-            kind=FieldKind.CHOICE,
-            choices=(("first", text("First")), ("last", text("Last"))),
-            default="first",
-        ),
-        outputs=(*ROWS, FieldSpec(name="removed", kind=FieldKind.INTEGER)),
-    ),
-    pure_action(
-        _merge_lists,
-        "merge_lists",
-        text("Merge lists"),
-        text("Join lists. With a field, rows with the same value are combined."),
-        FieldSpec(
-            name="lists",
-            label=text("Lists"),
-            kind=FieldKind.LIST,
-            required=True,
-            nested=True,
-            help=text("Up to %(count)s items in total", count=MAX_ITEMS),
-        ),
-        FieldSpec(name="on", label=text("Match by"), help=text("Field. Values of later rows win.")),
-        outputs=ROWS,
-    ),
+    columns=conditions.condition_columns(conditions.ITEM_FIELDS),
 )
+MEASURES = measures_field(_MEASURES, conditions.ITEM_FIELDS)
+PURE_ACTIONS = {
+    "filter": _filter,
+    "sort": _sort,
+    "aggregate": _aggregate,
+    "dedupe": _dedupe,
+    "merge_lists": _merge_lists,
+}

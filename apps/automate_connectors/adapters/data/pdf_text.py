@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from automate_connectors.adapters.data.file_action import FILE, file_action
 from automate_connectors.adapters.data.pure_action import MAX_TEXT, invalid_input
 from automate_connectors.adapters.extras import from_extra
 from automate_connectors.context import Files
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_PAGES = 500
 
@@ -35,17 +33,6 @@ def _read_pdf(params: dict[str, Any], files: Files) -> dict[str, Any]:
     return {"text": "\n".join(pages), "pages": pages, "count": len(pages)}
 
 
-FILE_ACTIONS = (
-    file_action(
-        _read_pdf,
-        "read_pdf",
-        text("Read PDF text"),
-        text("Return the text of a PDF file, whole and by page. Scanned pages have none."),
-        FILE,
-        outputs=(
-            FieldSpec(name="text"),
-            FieldSpec(name="pages", kind=FieldKind.LIST),
-            FieldSpec(name="count", kind=FieldKind.INTEGER),
-        ),
-    ),
-)
+FILE_ACTIONS = {
+    "read_pdf": _read_pdf,
+}

@@ -1,16 +1,15 @@
-"""Shared parts of the data actions: descriptions beside their functions, limits, and fields of items."""
+"""Shared parts of the data actions: limits, errors, and fields of items."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from automate_connectors.adapters.base import Action, ConnectorError, Effect
+from automate_connectors.adapters.base import ConnectorError
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec, json_type
+from automate_plugins.fields import json_type
 
 MAX_ITEMS = 10_000
 MAX_TEXT = 1_000_000  #: characters of a text that comes in or goes out
@@ -18,45 +17,6 @@ MAX_DEPTH = 64
 MAX_NODES = 100_000  #: values in a document
 
 _encoder = msgspec.json.Encoder(order="deterministic", decimal_format="number")
-
-
-@dataclass(frozen=True)
-class PureAction:
-    """An action and the function that computes its output. `run` raises ConnectorError."""
-
-    action: Action
-    run: Callable[[dict[str, Any]], Any]
-
-
-def pure_action(
-    run: Callable[[dict[str, Any]], Any],
-    name: str,
-    label: str,
-    description: str,
-    *fields: FieldSpec | None,
-    outputs: tuple[FieldSpec, ...] = (),
-) -> PureAction:
-    """Return a pure action. With None among its fields it takes any inputs."""
-    specs = None if None in fields else tuple(spec for spec in fields if spec is not None)
-    made = Action(name=name, label=label, description=description, effect=Effect.PURE, fields=specs, outputs=outputs)
-    return PureAction(made, run)
-
-
-ITEMS = FieldSpec(
-    name="items",
-    label=text("Items"),
-    kind=FieldKind.LIST,
-    required=True,
-    help=text("Up to %(count)s items", count=MAX_ITEMS),
-)
-ROWS = (FieldSpec(name="items", kind=FieldKind.LIST), FieldSpec(name="count", kind=FieldKind.INTEGER))
-TEXT = FieldSpec(
-    name="text",
-    label=text("Text"),
-    kind=FieldKind.LONG_TEXT,
-    required=True,
-    help=text("Up to %(count)s characters", count=MAX_TEXT),
-)
 
 
 def invalid_input(message: str) -> ConnectorError:

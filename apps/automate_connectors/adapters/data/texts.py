@@ -11,16 +11,13 @@ from django.utils.text import slugify
 from automate_connectors.adapters.data.pure_action import (
     MAX_ITEMS,
     MAX_TEXT,
-    ROWS,
-    TEXT,
     invalid_input,
     items_of,
     list_output,
-    pure_action,
     text_of,
 )
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec, json_type
+from automate_plugins.fields import json_type
 
 MAX_PATTERN = 500
 MAX_REPLACED = 50_000  #: matches of a pattern that are replaced
@@ -126,79 +123,11 @@ def _check_length(length: int) -> None:
         raise invalid_input(text("The result has more than %(count)s characters.", count=MAX_TEXT))
 
 
-_SEARCHED = FieldSpec(
-    name="text",
-    label=text("Text"),
-    kind=FieldKind.LONG_TEXT,
-    required=True,
-    help=text("Up to %(count)s characters", count=MAX_SEARCHED),
-)
-_PATTERN = FieldSpec(
-    name="pattern",
-    label=text("Pattern"),
-    required=True,
-    help=text("RE2 pattern of up to %(count)s characters, for example #(\\d+)", count=MAX_PATTERN),
-)
-_IGNORE_CASE = FieldSpec(name="ignore_case", label=text("Ignore case"), kind=FieldKind.BOOLEAN, default=False)
-
-PURE_ACTIONS = (
-    pure_action(
-        _split,
-        "split_text",
-        text("Split text"),
-        text("Split text at a separator"),
-        TEXT,
-        FieldSpec(name="separator", label=text("Separator"), help=text("Default: spaces and line breaks")),
-        FieldSpec(name="strip", label=text("Trim spaces"), kind=FieldKind.BOOLEAN, default=True),
-        outputs=ROWS,
-    ),
-    pure_action(
-        _join,
-        "join_text",
-        text("Join text"),
-        text("Join the items of a list into one text"),
-        FieldSpec(name="items", label=text("Items"), kind=FieldKind.LIST, required=True),
-        FieldSpec(name="separator", label=text("Separator"), default=", "),
-    ),
-    pure_action(
-        _replace,
-        "replace_text",
-        text("Replace text"),
-        text("Replace every occurrence of a text"),
-        TEXT,
-        FieldSpec(name="find", label=text("Find"), required=True),
-        FieldSpec(name="by", label=text("Replace with"), default=""),
-    ),
-    pure_action(
-        _match,
-        "match_text",
-        text("Match pattern"),
-        text("Find matches of a regular expression"),
-        _SEARCHED,
-        _PATTERN,
-        _IGNORE_CASE,
-    ),
-    pure_action(
-        _replace_pattern,
-        "replace_pattern",
-        text("Replace pattern"),
-        text("Replace matches of a regular expression"),
-        _SEARCHED,
-        _PATTERN,
-        FieldSpec(
-            name="by",
-            label=text("Replace with"),
-            default="",
-            help=text("\\1 to \\9 insert groups, \\0 the whole match"),
-        ),
-        _IGNORE_CASE,
-    ),
-    pure_action(
-        _slug,
-        "slugify",
-        text("Create slug"),
-        text("Convert text to lowercase letters, digits and hyphens"),
-        _SEARCHED,
-        FieldSpec(name="unicode", label=text("Keep non-ASCII letters"), kind=FieldKind.BOOLEAN, default=False),
-    ),
-)
+PURE_ACTIONS = {
+    "split_text": _split,
+    "join_text": _join,
+    "replace_text": _replace,
+    "match_text": _match,
+    "replace_pattern": _replace_pattern,
+    "slugify": _slug,
+}

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.adapters.data.pure_action import MAX_DEPTH, invalid_input, pure_action
+from automate_connectors.adapters.data.pure_action import MAX_DEPTH, invalid_input
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec, json_type
-
-_LEVELS = (("debug", text("Debug")), ("info", text("Info")), ("warning", text("Warning")), ("error", text("Error")))
+from automate_plugins.fields import json_type
 
 
 def _set(params: dict[str, Any]) -> Any:
@@ -57,30 +55,9 @@ def _merged(first: dict[str, Any], second: dict[str, Any], *, deep: int) -> dict
     return merged
 
 
-PURE_ACTIONS = (
-    pure_action(_set, "set", text("Set values"), text("Use the inputs as the step's output"), None),
-    pure_action(
-        _pick,
-        "pick",
-        text("Pick fields"),
-        text("Keep only some fields of a mapping"),
-        FieldSpec(name="source", label=text("Source"), kind=FieldKind.MAPPING, required=True),
-        FieldSpec(name="fields", label=text("Fields"), kind=FieldKind.LIST, required=True),
-    ),
-    pure_action(
-        _merge,
-        "merge",
-        text("Merge mappings"),
-        text("Combine mappings into one. Later values win."),
-        FieldSpec(name="sources", label=text("Mappings"), kind=FieldKind.LIST, required=True),
-        FieldSpec(name="deep", label=text("Merge nested mappings"), kind=FieldKind.BOOLEAN, default=False),
-    ),
-    pure_action(
-        _log,
-        "log",
-        text("Write to log"),
-        text("Write a line to the run's log"),
-        FieldSpec(name="message", label=text("Message"), kind=FieldKind.LONG_TEXT, required=True),
-        FieldSpec(name="level", label=text("Level"), kind=FieldKind.CHOICE, choices=_LEVELS, default="info"),
-    ),
-)
+PURE_ACTIONS = {
+    "set": _set,
+    "pick": _pick,
+    "merge": _merge,
+    "log": _log,
+}

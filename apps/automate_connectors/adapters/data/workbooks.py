@@ -11,25 +11,18 @@ from typing import Any, BinaryIO
 import msgspec
 
 from automate_connectors.adapters.data.file_action import (
-    FILE,
-    FILENAME,
-    WRITTEN,
-    file_action,
     named,
 )
 from automate_connectors.adapters.data.pure_action import (
-    ITEMS,
     MAX_ITEMS,
-    ROWS,
     invalid_input,
     list_output,
     rows_of,
 )
-from automate_connectors.adapters.data.tables import COLUMNS, HEADER, check_header, check_width, columns_of
+from automate_connectors.adapters.data.tables import check_header, check_width, columns_of
 from automate_connectors.adapters.extras import from_extra
 from automate_connectors.context import Files
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
 
 TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MAX_UNPACKED_BYTES = 100_000_000
@@ -148,29 +141,7 @@ def _cell(cells: Any, sheet: Any, value: Any) -> Any:
     return made
 
 
-_SHEET = FieldSpec(name="sheet", label=text("Sheet"), help=text("Default: the first sheet"))
-
-FILE_ACTIONS = (
-    file_action(
-        _read_excel,
-        "read_excel",
-        text("Read Excel file"),
-        text("Convert a sheet of an Excel file (.xlsx) to rows"),
-        FILE,
-        _SHEET,
-        HEADER,
-        outputs=(*ROWS, FieldSpec(name="sheets", kind=FieldKind.LIST)),
-    ),
-    file_action(
-        _write_excel,
-        "write_excel",
-        text("Write Excel file"),
-        text("Store rows as an Excel file (.xlsx)"),
-        FILENAME,
-        ITEMS,
-        COLUMNS,
-        FieldSpec(name="sheet", label=text("Sheet"), default="Sheet1"),
-        HEADER,
-        outputs=WRITTEN,
-    ),
-)
+FILE_ACTIONS = {
+    "read_excel": _read_excel,
+    "write_excel": _write_excel,
+}
