@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.policy
 import re
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +13,8 @@ from django.core.mail import EmailMultiAlternatives
 from django.core.validators import validate_email
 from django.utils.html import strip_tags
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
+from automate_connectors.adapters.tables import read_tables
 from automate_connectors.context import Files
 from automate_connectors.files.contents import read_file
 from automate_connectors.mail.message_ids import make_message_id
@@ -21,19 +23,20 @@ from automate_egress import EgressError, MailError
 from automate_egress.mail import MailServer, check_mail, send_mail
 from automate_governance.redaction.redactor import redact_text
 from automate_plugins import ntext, text
-from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_RECIPIENTS = 50
 MAX_ATTACHMENTS = 10
 MAX_ATTACHED_BYTES = 10_000_000
 MAX_TEXT = 1_000_000
-_SECURITY = (("starttls", "STARTTLS"), ("tls", text("Implicit TLS")), ("none", text("None (internal hosts only)")))
 # What mail programs run or mail servers refuse for it.
 _EXECUTABLE = re.compile(
     r"\.(ade|adp|apk|app|bat|chm|cmd|com|cpl|dll|dmg|exe|hta|img|ins|iso|isp|jar|js|jse|lib|lnk|mde|msc|msi|msp|mst|"
     r"nsh|pif|ps1|scr|sct|shb|sys|vb|vbe|vbs|vhd|vxd|wsc|wsf|wsh)$",
     re.IGNORECASE,
 )
+
+
+_TABLES = read_tables(Path(__file__).with_suffix(".yaml"), max_recipients=MAX_RECIPIENTS)
 
 
 class EmailConnector(ConnectorAdapter):
@@ -45,74 +48,8 @@ class EmailConnector(ConnectorAdapter):
     icon = "mail"
     hue = 20
     takes_sign_in = False
-    config_fields = (
-        FieldSpec(name="host", label=text("Mail server"), required=True, help=text("For example smtp.example.com")),
-        FieldSpec(
-            name="port", label=text("Port"), kind=FieldKind.INTEGER, default=587, help=text("587, 465, 2525 or 25")
-        ),
-        FieldSpec(
-            name="security", label=text("Encryption"), kind=FieldKind.CHOICE, choices=_SECURITY, default="starttls"
-        ),
-        FieldSpec(name="username", label=text("Username")),
-        FieldSpec(name="password", label=text("Password"), kind=FieldKind.SECRET),
-        FieldSpec(
-            name="from_address",
-            label=text("Sender address"),
-            required=True,
-            help=text("Sender address of the messages"),
-        ),
-        FieldSpec(name="from_name", label=text("Sender name")),
-        FieldSpec(
-            name="senders",
-            label=text("Other senders"),
-            kind=FieldKind.LIST,
-            help=text("Addresses that steps may select"),
-        ),
-        FieldSpec(
-            name="authorities",
-            label=text("Certificate authority"),
-            kind=FieldKind.LONG_TEXT,
-            help=text("PEM. Required if no public authority signed the server's certificate."),
-        ),
-    )
-    actions = (
-        Action(
-            name="send",
-            label=text("Send email"),
-            description=text("Send a message to up to %(count)s recipients", count=MAX_RECIPIENTS),
-            effect=Effect.EFFECTFUL,
-            needs_one_of=("text", "html"),
-            fields=(
-                FieldSpec(
-                    name="to",
-                    label=text("To"),
-                    kind=FieldKind.JSON,
-                    required=True,
-                    help=text("Address or list of addresses"),
-                    language="text",
-                ),
-                FieldSpec(name="cc", label=text("Cc"), kind=FieldKind.JSON, language="text"),
-                FieldSpec(name="bcc", label=text("Bcc"), kind=FieldKind.JSON, language="text"),
-                FieldSpec(name="reply_to", label=text("Reply-to"), kind=FieldKind.JSON, language="text"),
-                FieldSpec(name="sender", label=text("Sender"), help=text("One of the connection's senders")),
-                FieldSpec(name="subject", label=text("Subject"), required=True),
-                FieldSpec(
-                    name="text",
-                    label=text("Text"),
-                    kind=FieldKind.LONG_TEXT,
-                    help=text("Leave empty to generate it from the HTML"),
-                    shown=True,
-                ),
-                FieldSpec(name="html", label=text("HTML"), kind=FieldKind.CODE, language="html"),
-                FieldSpec(
-                    name="attachments",
-                    label=text("Attachments"),
-                    kind=FieldKind.LIST,
-                    help=text("Each item: a file of an earlier step, or filename and text"),
-                ),
-            ),
-        ),
-    )
+    config_fields = _TABLES.settings
+    actions = _TABLES.actions
 
     def validate_config(self, config: dict[str, Any]) -> None:
         """Check the addresses and what signing in needs. Raises ConnectorError, ValueError."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, Effect
+from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError
+from automate_connectors.adapters.tables import read_tables
 from automate_connectors.context import Files
 from automate_connectors.files.contents import Download, read_file
 from automate_connectors.paging import MAX_ITEMS, MAX_PAGES, Paging, read_pages, read_paging
@@ -26,34 +28,10 @@ from automate_egress import HttpResponse
 from automate_egress.forms import Part, multipart
 from automate_egress.policy import ascii_host
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
 from automate_plugins.files import is_file
 from automate_plugins.texts import joined
 
-_METHODS = tuple((method, method) for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_AUTH = (
-    ("none", text("None")),
-    ("bearer", text("Bearer token")),
-    ("basic", text("Username and password")),
-    ("header", text("Header")),
-    ("query", text("Query parameter")),
-    ("oauth2", "OAuth2"),
-)
-_ANSWERS = (
-    ("auto", text("Automatic (by content type)")),
-    ("json", "JSON"),
-    ("text", text("Text")),
-    ("file", text("File")),
-    ("binary", text("File as base64")),
-    ("none", text("Ignore")),
-)
-_PAGINATION = (
-    ("none", text("None")),
-    ("link", text("Link header")),
-    ("cursor", text("Cursor")),
-    ("page", text("Page number")),
-)
 #: The fields of each kind of body.
 _BODIES = {
     "none": (),
@@ -63,114 +41,12 @@ _BODIES = {
     "file": ("file",),
     "binary": ("binary",),
 }
-_BODY_TYPES = (
-    ("none", text("None")),
-    ("json", "JSON"),
-    ("form", text("Form")),
-    ("text", text("Text")),
-    ("file", text("File")),
-    ("binary", text("Binary, as base64")),
-)
-_WITH_BODY = ("POST", "PUT", "PATCH", "DELETE")
 _STATUS = re.compile(r"[1-5](\d\d|xx)")
 _TEXTUAL = re.compile(r"text/|application/(.*\+)?(json|xml|javascript|yaml|x-www-form-urlencoded|graphql)")
 _FORM = "application/x-www-form-urlencoded"
 
-_REQUEST = (
-    FieldSpec(name="method", label=text("Method"), kind=FieldKind.CHOICE, choices=_METHODS, default="GET", shown=True),
-    FieldSpec(
-        name="url", label=text("URL"), required=True, help=text("Full URL, or a path below the connection's base URL")
-    ),
-    FieldSpec(
-        name="body_type",
-        label=text("Body"),
-        kind=FieldKind.CHOICE,
-        choices=_BODY_TYPES,
-        when=("method", _WITH_BODY),
-    ),
-    FieldSpec(name="json", label=text("JSON body"), kind=FieldKind.JSON, when=("body_type", ("json",))),
-    FieldSpec(
-        name="form",
-        label=text("Form fields"),
-        kind=FieldKind.MAPPING,
-        help=text("Sent as a form; with files, as multipart"),
-        when=("body_type", ("form",)),
-    ),
-    FieldSpec(
-        name="files",
-        label=text("Files"),
-        kind=FieldKind.LIST,
-        help=text("Each item: a file of an earlier step, or name and file"),
-        when=("body_type", ("form",)),
-    ),
-    FieldSpec(name="body", label=text("Text body"), kind=FieldKind.LONG_TEXT, when=("body_type", ("text",))),
-    FieldSpec(
-        name="file",
-        label=text("File body"),
-        kind=FieldKind.FILE,
-        help=text("Sends the file as the whole body"),
-        when=("body_type", ("file",)),
-    ),
-    FieldSpec(
-        name="binary",
-        label=text("Binary body"),
-        kind=FieldKind.LONG_TEXT,
-        help=text("Base64-encoded"),
-        when=("body_type", ("binary",)),
-    ),
-    FieldSpec(name="query", label=text("Query parameters"), kind=FieldKind.MAPPING),
-    FieldSpec(name="headers", label=text("Headers"), kind=FieldKind.MAPPING),
-    FieldSpec(name="answer", label=text("Response format"), kind=FieldKind.CHOICE, choices=_ANSWERS, default="auto"),
-    FieldSpec(
-        name="success_statuses",
-        label=text("Success statuses"),
-        kind=FieldKind.LIST,
-        help=text("For example 2xx, 404. Default: below 400"),
-    ),
-    FieldSpec(
-        name="retry_statuses",
-        label=text("Retry statuses"),
-        kind=FieldKind.LIST,
-        help=text("Default: 408, 425, 429, 500, 502, 503, 504"),
-    ),
-    FieldSpec(name="follow_redirects", label=text("Follow redirects"), kind=FieldKind.BOOLEAN, default=True),
-    FieldSpec(
-        name="idempotency_header",
-        label=text("Idempotency header"),
-        default="Idempotency-Key",
-        help=text("Sends the same key with every attempt of this step. Leave empty to send none."),
-    ),
-)
-_PAGES = (
-    FieldSpec(name="pagination", label=text("Pagination"), kind=FieldKind.CHOICE, choices=_PAGINATION, default="none"),
-    FieldSpec(
-        name="items",
-        label=text("Path to the items"),
-        help=text("For example data.items. Leave empty if the response is the list."),
-    ),
-    FieldSpec(
-        name="cursor",
-        label=text("Path to the next cursor"),
-        help=text("For example meta.next_cursor. A URL is followed."),
-    ),
-    FieldSpec(name="cursor_parameter", label=text("Cursor parameter"), default="cursor"),
-    FieldSpec(name="page_parameter", label=text("Page parameter"), default="page"),
-    FieldSpec(name="first_page", label=text("First page"), kind=FieldKind.INTEGER, default=1),
-    FieldSpec(
-        name="max_pages",
-        label=text("Maximum pages"),
-        kind=FieldKind.INTEGER,
-        default=10,
-        help=text("Up to %(count)s", count=MAX_PAGES),
-    ),
-    FieldSpec(
-        name="max_items",
-        label=text("Maximum items"),
-        kind=FieldKind.INTEGER,
-        default=1_000,
-        help=text("Up to %(count)s", count=MAX_ITEMS),
-    ),
-)
+
+_TABLES = read_tables(Path(__file__).with_suffix(".yaml"), max_pages=MAX_PAGES, max_items=MAX_ITEMS)
 
 
 class HttpConnector(ConnectorAdapter):
@@ -181,58 +57,8 @@ class HttpConnector(ConnectorAdapter):
     description = text("Call an API")
     icon = "public"
     hue = 245
-    config_fields = (
-        FieldSpec(
-            name="base_url", label=text("Base URL"), kind=FieldKind.URL, help=text("Step URLs are appended to it")
-        ),
-        FieldSpec(name="auth", label=text("Authentication"), kind=FieldKind.CHOICE, choices=_AUTH, default="none"),
-        FieldSpec(
-            name="token",
-            label=text("Token"),
-            kind=FieldKind.SECRET,
-            help=text("For bearer token, header and query parameter"),
-            required=True,
-            when=("auth", ("bearer", "header", "query")),
-        ),
-        FieldSpec(
-            name="header_name",
-            label=text("Header name"),
-            help=text("Header that carries the token"),
-            required=True,
-            when=("auth", ("header",)),
-        ),
-        FieldSpec(
-            name="query_name",
-            label=text("Query parameter"),
-            help=text("Parameter that carries the token"),
-            required=True,
-            when=("auth", ("query",)),
-        ),
-        FieldSpec(name="username", label=text("Username"), required=True, when=("auth", ("basic",))),
-        FieldSpec(
-            name="password", label=text("Password"), kind=FieldKind.SECRET, required=True, when=("auth", ("basic",))
-        ),
-        FieldSpec(name="headers", label=text("Headers"), kind=FieldKind.MAPPING, help=text("Sent with every request")),
-        FieldSpec(
-            name="test_path",
-            label=text("Test path"),
-            help=text("Must require authentication and change nothing. The test sends a GET."),
-        ),
-    )
-    actions = (
-        Action(
-            name="request",
-            label=text("Send request"),
-            description=text("Call a URL and return the response"),
-            effect=Effect.EFFECTFUL,
-            fields=(*_REQUEST, *_PAGES),
-            outputs=(
-                FieldSpec(name="status", kind=FieldKind.INTEGER),
-                FieldSpec(name="headers", kind=FieldKind.MAPPING),
-                FieldSpec(name="body", kind=FieldKind.JSON),
-            ),
-        ),
-    )
+    config_fields = _TABLES.settings
+    actions = _TABLES.actions
 
     def validate_config(self, config: dict[str, Any]) -> None:
         """Check that the chosen kind of authentication has what it needs. Raises ValueError."""

@@ -12,19 +12,19 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 from xml.etree.ElementTree import Element
 
 from automate_connectors.adapters.base import (
-    Action,
     ConnectorAdapter,
     ConnectorError,
-    Effect,
     unknown_action,
     unknown_poll,
 )
-from automate_connectors.adapters.polls import MAX_ITEMS, Poll, PollItem, PollResult
+from automate_connectors.adapters.polls import MAX_ITEMS, PollItem, PollResult
+from automate_connectors.adapters.tables import read_tables
 from automate_connectors.bounds.output_size import OutputSize
 from automate_connectors.bounds.xml_answers import XmlError, iterate_xml
 from automate_connectors.bounds.xml_answers import local_name as _name
@@ -32,19 +32,11 @@ from automate_connectors.context import Context
 from automate_connectors.web import http_error, invalid_input
 from automate_egress import HttpResponse
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
 
 MOST_READ = 100
 _MOST_FILES = 100  #: of one item
 _LONGEST_TITLE = 1_000  #: of the feed: each item has it
 _ACCEPT = "application/atom+xml, application/rss+xml, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.1"
-_URL = FieldSpec(
-    name="url",
-    label=text("Feed URL"),
-    kind=FieldKind.URL,
-    required=True,
-    help=text("For example https://example.com/feed.xml"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +48,9 @@ class Feed:
     items: list[dict[str, Any]]
 
 
+_TABLES = read_tables(Path(__file__).with_suffix(".yaml"), max_items=MOST_READ)
+
+
 class RssConnector(ConnectorAdapter):
     """Reads feeds that need no sign-in."""
 
@@ -64,50 +59,8 @@ class RssConnector(ConnectorAdapter):
     description = text("Read RSS and Atom feeds")
     icon = "rss_feed"
     hue = 30
-    actions = (
-        Action(
-            name="read_feed",
-            label=text("Read feed"),
-            description=text("Get the items of a feed, in its order"),
-            effect=Effect.EFFECTFUL,
-            fields=(
-                _URL,
-                FieldSpec(
-                    name="limit",
-                    label=text("Maximum items"),
-                    kind=FieldKind.INTEGER,
-                    default=20,
-                    help=text("Up to %(count)s", count=MOST_READ),
-                ),
-            ),
-            outputs=(
-                FieldSpec(name="title", kind=FieldKind.TEXT),
-                FieldSpec(name="url", kind=FieldKind.TEXT),
-                FieldSpec(name="items", kind=FieldKind.LIST),
-            ),
-        ),
-    )
-    polls = (
-        Poll(
-            name="new_item",
-            label=text("New item"),
-            description=text("Start for each new item of a feed"),
-            fields=(_URL,),
-            least_seconds=60,
-            sample={
-                "id": "https://example.com/news/7",
-                "title": "Version 7 is here",
-                "url": "https://example.com/news/7",
-                "published": "2026-01-31T12:00:00+00:00",
-                "author": "Ada",
-                "summary": "Changes in version 7.",
-                "content": "",
-                "categories": ["releases"],
-                "files": [{"url": "https://example.com/news/7.mp3", "type": "audio/mpeg"}],
-                "feed": "Example news",
-            },
-        ),
-    )
+    actions = _TABLES.actions
+    polls = _TABLES.polls
 
     def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
         """Read the feed: `title`, `url` and `items`."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 from automate_connectors.adapters.base import (
-    Action,
     ConnectorAdapter,
     ConnectorError,
     unknown_action,
@@ -15,53 +15,27 @@ from automate_connectors.adapters.base import (
 from automate_connectors.adapters.extras import missing_extra
 from automate_connectors.adapters.imap.mailbox import MAX_UID, Envelope, FolderState, Mailbox, missing, open_mailbox
 from automate_connectors.adapters.imap.polls import (
-    FILTERS,
-    FOLDER,
-    NEW_MESSAGE,
     find_new_messages,
     find_uids,
     message_data,
     place_data,
 )
 from automate_connectors.adapters.polls import PollResult
+from automate_connectors.adapters.tables import read_tables
 from automate_connectors.context import Context
 from automate_connectors.mail.attachments import message_with_files
 from automate_connectors.mail.message import Message
 from automate_connectors.web import invalid_input
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_FOUND = 100
-_SECURITY = (("tls", text("Implicit TLS")), ("starttls", "STARTTLS"), ("none", text("None (internal hosts only)")))
-_UID = FieldSpec(
-    name="uid",
-    label=text("Message"),
-    kind=FieldKind.INTEGER,
-    required=True,
-    help=text("Its UID, from a poll or a search"),
-)
-_VALIDITY = FieldSpec(
-    name="uid_validity",
-    label=text("UIDVALIDITY"),
-    kind=FieldKind.INTEGER,
-    help=text("The step fails if the server has renumbered the folder since then."),
-)
 #: What an action makes of a message: the flag, and whether it is set.
 _MARKS = {"read": ("\\Seen", True), "unread": ("\\Seen", False), "flagged": ("\\Flagged", True)} | {
     "not_flagged": ("\\Flagged", False)
 }
-_OUTPUTS = (
-    FieldSpec(name="from", kind=FieldKind.MAPPING),
-    FieldSpec(name="subject", kind=FieldKind.TEXT),
-    FieldSpec(name="text", kind=FieldKind.TEXT),
-    FieldSpec(name="html", kind=FieldKind.TEXT),
-    FieldSpec(name="date", kind=FieldKind.TEXT),
-    FieldSpec(name="attachments", kind=FieldKind.LIST),
-    FieldSpec(name="message_id", kind=FieldKind.TEXT),
-    FieldSpec(name="thread_id", kind=FieldKind.TEXT),
-    FieldSpec(name="uid", kind=FieldKind.INTEGER),
-)
-_PLACE = (FieldSpec(name="uid", kind=FieldKind.INTEGER), FieldSpec(name="folder", kind=FieldKind.TEXT))
+
+
+_TABLES = read_tables(Path(__file__).with_name("tables.yaml"), max_messages=MAX_FOUND)
 
 
 class ImapConnector(ConnectorAdapter):
@@ -72,89 +46,9 @@ class ImapConnector(ConnectorAdapter):
     description = text("Read and sort the messages of a mailbox")
     icon = "inbox"
     hue = 20
-    config_fields = (
-        FieldSpec(name="host", label=text("Mail server"), required=True, help=text("For example imap.example.com")),
-        FieldSpec(name="port", label=text("Port"), kind=FieldKind.INTEGER, default=993, help=text("993 or 143")),
-        FieldSpec(name="security", label=text("Encryption"), kind=FieldKind.CHOICE, choices=_SECURITY, default="tls"),
-        FieldSpec(name="username", label=text("Username"), required=True, help=text("Often the email address")),
-        FieldSpec(name="password", label=text("Password"), kind=FieldKind.SECRET, required=True),
-        FieldSpec(
-            name="authorities",
-            label=text("Certificate authority"),
-            kind=FieldKind.LONG_TEXT,
-            help=text("PEM. Required if no public authority signed the server's certificate."),
-        ),
-    )
-    actions = (
-        Action(
-            name="search_messages",
-            label=text("Search messages"),
-            description=text("Find the newest messages of a folder"),
-            fields=(
-                FOLDER,
-                *FILTERS,
-                FieldSpec(name="since", label=text("Since"), kind=FieldKind.DATE),
-                FieldSpec(
-                    name="limit",
-                    label=text("Maximum messages"),
-                    kind=FieldKind.INTEGER,
-                    default=20,
-                    help=text("Up to %(count)s", count=MAX_FOUND),
-                ),
-            ),
-            outputs=(FieldSpec(name="messages", kind=FieldKind.LIST),),
-        ),
-        Action(
-            name="get_message",
-            label=text("Get message"),
-            description=text("Read a message with its attachments as files"),
-            fields=(FOLDER, _UID, _VALIDITY),
-            outputs=_OUTPUTS,
-        ),
-        Action(
-            name="mark_message",
-            label=text("Mark message"),
-            description=text("Mark a message as read or unread, or flag it"),
-            fields=(
-                FOLDER,
-                _UID,
-                FieldSpec(
-                    name="as",
-                    label=text("Mark as"),
-                    kind=FieldKind.CHOICE,
-                    choices=(
-                        ("read", text("Read")),
-                        ("unread", text("Unread")),
-                        ("flagged", text("Flagged")),
-                        ("not_flagged", text("Not flagged")),
-                    ),
-                    default="read",
-                ),
-                _VALIDITY,
-            ),
-            outputs=_PLACE,
-        ),
-        Action(
-            name="move_message",
-            label=text("Move message"),
-            description=text("Move a message to another folder"),
-            fields=(
-                FOLDER,
-                _UID,
-                FieldSpec(name="destination", label=text("To folder"), required=True, options="folders"),
-                _VALIDITY,
-            ),
-            outputs=_PLACE,
-        ),
-        Action(
-            name="delete_message",
-            label=text("Delete message"),
-            description=text("Delete a message permanently"),
-            fields=(FOLDER, _UID, _VALIDITY),
-            outputs=_PLACE,
-        ),
-    )
-    polls = (NEW_MESSAGE,)
+    config_fields = _TABLES.settings
+    actions = _TABLES.actions
+    polls = _TABLES.polls
 
     @property
     def missing(self) -> str:
@@ -218,7 +112,7 @@ class ImapConnector(ConnectorAdapter):
 
     def poll(self, name: str, params: dict[str, Any], cursor: Any, context: Context) -> PollResult:
         """Messages that arrived after the cursor."""
-        if name != NEW_MESSAGE.name:
+        if name != "new_message":
             raise unknown_poll(self.code, name)
         with open_mailbox(context) as mailbox:
             return find_new_messages(mailbox, params, cursor)

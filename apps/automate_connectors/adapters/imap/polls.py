@@ -12,10 +12,8 @@ from typing import Any
 import msgspec
 
 from automate_connectors.adapters.imap.mailbox import MAX_MESSAGE_BYTES, Envelope, FolderState, Mailbox
-from automate_connectors.adapters.polls import Poll, PollFile, PollItem, PollResult
-from automate_connectors.mail.message import SAMPLE, Message
-from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
+from automate_connectors.adapters.polls import PollFile, PollItem, PollResult
+from automate_connectors.mail.message import Message
 
 MAX_ON_A_PAGE = 50
 _BASELINE = 10  #: of the newest messages, which the builder shows
@@ -24,34 +22,6 @@ _PAGE_BYTES = 3_000_000
 _READ_BYTES = 20_000_000  #: of messages, after which no further ones are read: a connection has a limit
 _ITEM_BYTES = 1_000_000
 _OVERLAP = dt.timedelta(days=1)  #: RFC 3501 searches by whole days
-FOLDER = FieldSpec(name="folder", label=text("Folder"), default="INBOX", options="folders")
-FILTERS = (
-    FieldSpec(name="sender", label=text("From"), help=text("A part of the sender's name or address"), shown=True),
-    FieldSpec(name="subject", label=text("Subject"), help=text("A part of the subject"), shown=True),
-    FieldSpec(name="unseen", label=text("Only unread messages"), kind=FieldKind.BOOLEAN, default=False, shown=True),
-)
-NEW_MESSAGE = Poll(
-    name="new_message",
-    label=text("New message"),
-    description=text("Start for each message that arrives in a folder"),
-    fields=(FOLDER, *FILTERS),
-    least_seconds=30,
-    sample={
-        **SAMPLE,
-        "attachments": [
-            {
-                "$file": "5f0c",
-                "name": "order.pdf",
-                "type": "application/pdf",
-                "size": 48213,
-            }
-        ],
-        "uid": 7,
-        "uid_validity": 1,
-        "folder": "INBOX",
-        "flags": [],
-    },
-)
 
 
 def find_new_messages(mailbox: Mailbox, params: dict[str, Any], cursor: Any) -> PollResult:

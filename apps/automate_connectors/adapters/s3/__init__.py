@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from pathlib import Path
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorAdapter, unknown_action, unknown_poll
 from automate_connectors.adapters.polls import PollResult
-from automate_connectors.adapters.s3.actions import S3_ACTIONS, bucket_names
+from automate_connectors.adapters.s3.actions import MAX_LINK_SECONDS, MAX_OBJECTS, S3_ACTIONS, bucket_names
 from automate_connectors.adapters.s3.client import DEFAULT_REGION, S3Client, is_region
-from automate_connectors.adapters.s3.polls import NEW_OBJECT, find_new_objects, page_query
+from automate_connectors.adapters.s3.polls import find_new_objects, page_query
+from automate_connectors.adapters.tables import read_tables
 from automate_connectors.context import Context
 from automate_connectors.web import invalid_input
 from automate_plugins import ntext, text
-from automate_plugins.fields import FieldKind, FieldSpec
 
-_ACTIONS = {each.action.name: each for each in S3_ACTIONS}
+_TABLES = read_tables(
+    Path(__file__).with_name("tables.yaml"), max_objects=MAX_OBJECTS, max_link_seconds=MAX_LINK_SECONDS
+)
 
 
 class S3Connector(ConnectorAdapter):
@@ -28,33 +31,9 @@ class S3Connector(ConnectorAdapter):
     icon = "cloud_upload"
     hue = 30
     takes_sign_in = False
-    config_fields = (
-        FieldSpec(name="access_key_id", label=text("Access key ID"), required=True),
-        FieldSpec(name="secret_access_key", label=text("Secret access key"), kind=FieldKind.SECRET, required=True),
-        FieldSpec(
-            name="region",
-            label=text("Region"),
-            default=DEFAULT_REGION,
-            help=text("For example eu-central-1; auto for Cloudflare R2"),
-        ),
-        FieldSpec(
-            name="base_url",
-            label=text("Endpoint URL"),
-            kind=FieldKind.URL,
-            help=text("Leave empty for Amazon S3. The address of another service, without the name of a bucket."),
-        ),
-        FieldSpec(
-            name="bucket", label=text("Bucket"), help=text("Used by steps that name none, and for the connection test")
-        ),
-        FieldSpec(
-            name="session_token",
-            label=text("Session token"),
-            kind=FieldKind.SECRET,
-            help=text("For temporary credentials"),
-        ),
-    )
-    actions = tuple(each.action for each in S3_ACTIONS)
-    polls = (NEW_OBJECT,)
+    config_fields = _TABLES.settings
+    actions = _TABLES.actions
+    polls = _TABLES.polls
 
     def validate_config(self, config: dict[str, Any]) -> None:
         """Check the region. Raises ValueError."""
@@ -68,12 +47,12 @@ class S3Connector(ConnectorAdapter):
 
     def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
         """Perform the action."""
-        found = _ACTIONS.get(action)
-        if found is None:
+        perform = S3_ACTIONS.get(action)
+        if perform is None:
             raise unknown_action(self.code, action)
         client = S3Client(context["connection"], context)
-        bucket = "" if found.action.name == "list_buckets" else _bucket(params, context["connection"])
-        return found.run(client, bucket, params, context)
+        bucket = "" if action == "list_buckets" else _bucket(params, context["connection"])
+        return perform(client, bucket, params, context)
 
     def describe(self, action: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
         """The action with its bucket and key."""
@@ -85,7 +64,7 @@ class S3Connector(ConnectorAdapter):
 
     def poll(self, name: str, params: dict[str, Any], cursor: Any, context: Context) -> PollResult:
         """New and changed objects below the prefix; each is the data of its item."""
-        if name != NEW_OBJECT.name:
+        if name != "new_object":
             raise unknown_poll(self.code, name)
         client, bucket = S3Client(context["connection"], context), _bucket(params, context["connection"])
         prefix, ending = params.get("prefix") or "", params.get("ending") or ""

@@ -1,14 +1,13 @@
-"""The actions of the S3 connector, described beside the functions that perform them."""
+"""The functions that perform the actions of the S3 connector."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from automate_connectors.adapters.base import Action, Effect
 from automate_connectors.adapters.s3.client import S3Client, modified_at
 from automate_connectors.adapters.s3.signing import encoded
 from automate_connectors.bounds.server_numbers import read_number
@@ -17,7 +16,6 @@ from automate_connectors.files.contents import Download, read_file
 from automate_connectors.web import as_text, invalid_input
 from automate_egress import HttpResponse
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
 
 MAX_OBJECTS = 10_000
 MAX_LINK_SECONDS = 604_800  # seven days, the most that signature version 4 allows
@@ -25,28 +23,6 @@ _UNKNOWN_TYPES = frozenset({"binary/octet-stream", "application/octet-stream"}) 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,1000}", re.ASCII)
 _META = "x-amz-meta-"
-
-BUCKET = FieldSpec(
-    name="bucket", label=text("Bucket"), options="buckets", help=text("Default: the bucket of the connection")
-)
-_KEY = FieldSpec(name="key", label=text("Key"), required=True, help=text("For example invoices/2026-01.pdf"))
-_OBJECT = (
-    FieldSpec(name="bucket"),
-    FieldSpec(name="key"),
-    FieldSpec(name="size", kind=FieldKind.INTEGER),
-    FieldSpec(name="type"),
-    FieldSpec(name="etag"),
-    FieldSpec(name="modified"),
-    FieldSpec(name="metadata", kind=FieldKind.MAPPING),
-)
-
-
-@dataclass(frozen=True)
-class S3Action:
-    """An action, and the function that performs it on a bucket. It raises ConnectorError, EgressError."""
-
-    action: Action
-    run: Callable[[S3Client, str, dict[str, Any], Context], dict[str, Any]]
 
 
 def _list_buckets(client: S3Client, bucket: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -186,136 +162,16 @@ def _between(name: str, value: int, most: int) -> int:
     return value
 
 
-def _action(
-    run: Callable[[S3Client, str, dict[str, Any], Context], dict[str, Any]],
-    name: str,
-    label: str,
-    description: str,
-    *fields: FieldSpec,
-    outputs: tuple[FieldSpec, ...],
-    needs_one_of: tuple[str, ...] = (),
-) -> S3Action:
-    made = Action(
-        name=name,
-        label=label,
-        description=description,
-        effect=Effect.EFFECTFUL,
-        fields=fields,
-        outputs=outputs,
-        needs_one_of=needs_one_of,
-    )
-    return S3Action(made, run)
+type _Perform = Callable[[S3Client, str, dict[str, Any], Context], dict[str, Any]]
 
-
-_VERSION = FieldSpec(name="version", label=text("Version ID"), help=text("Default: the newest version"))
-
-S3_ACTIONS = (
-    _action(
-        _put_object,
-        "put_object",
-        text("Upload object"),
-        text("Store a file or a text in a bucket, in place of an object with the same key"),
-        BUCKET,
-        _KEY,
-        FieldSpec(name="file", label=text("File"), kind=FieldKind.FILE, shown=True),
-        FieldSpec(name="text", label=text("Text"), kind=FieldKind.LONG_TEXT, shown=True),
-        FieldSpec(name="content_type", label=text("Content type"), help=text("Default: that of the file")),
-        FieldSpec(name="metadata", label=text("Metadata"), kind=FieldKind.MAPPING, help=text("Texts by name")),
-        outputs=(*_OBJECT[:3], FieldSpec(name="etag"), FieldSpec(name="version")),
-        needs_one_of=("file", "text"),
-    ),
-    _action(
-        _get_object,
-        "get_object",
-        text("Download object"),
-        text("Get an object as a file, for the steps that follow"),
-        BUCKET,
-        _KEY,
-        _VERSION,
-        outputs=(FieldSpec(name="file", kind=FieldKind.FILE), *_OBJECT),
-    ),
-    _action(
-        _list_objects,
-        "list_objects",
-        text("List objects"),
-        text("Find the objects and folders below a prefix"),
-        BUCKET,
-        FieldSpec(name="prefix", label=text("Prefix"), shown=True, help=text("For example invoices/")),
-        FieldSpec(name="recursive", label=text("Include subfolders"), kind=FieldKind.BOOLEAN, default=False),
-        FieldSpec(
-            name="max_objects",
-            label=text("Maximum objects"),
-            kind=FieldKind.INTEGER,
-            default=1_000,
-            help=text("Up to %(count)s", count=MAX_OBJECTS),
-        ),
-        outputs=(
-            FieldSpec(name="objects", kind=FieldKind.LIST),
-            FieldSpec(name="folders", kind=FieldKind.LIST),
-            FieldSpec(name="complete", kind=FieldKind.BOOLEAN),
-        ),
-    ),
-    _action(
-        _head_object,
-        "head_object",
-        text("Get object details"),
-        text("Get the size, type, time and metadata of an object without its content"),
-        BUCKET,
-        _KEY,
-        outputs=_OBJECT,
-    ),
-    _action(
-        _copy_object,
-        "copy_object",
-        text("Copy object"),
-        text("Copy an object to another key or bucket"),
-        BUCKET,
-        _KEY,
-        FieldSpec(name="to_key", label=text("New key"), required=True),
-        FieldSpec(
-            name="to_bucket", label=text("Target bucket"), options="buckets", help=text("Default: the same bucket")
-        ),
-        outputs=(*_OBJECT[:2], FieldSpec(name="etag"), FieldSpec(name="modified")),
-    ),
-    _action(
-        _delete_object,
-        "delete_object",
-        text("Delete object"),
-        text("Delete an object. A missing key is not an error."),
-        BUCKET,
-        _KEY,
-        _VERSION,
-        outputs=_OBJECT[:2],
-    ),
-    _action(
-        _create_link,
-        "create_link",
-        text("Create link"),
-        text("Create a temporary link with which anyone can download or upload one object"),
-        BUCKET,
-        _KEY,
-        FieldSpec(
-            name="method",
-            label=text("Purpose"),
-            kind=FieldKind.CHOICE,
-            choices=(("GET", text("Download")), ("PUT", text("Upload"))),
-            default="GET",
-        ),
-        FieldSpec(
-            name="seconds",
-            label=text("Valid for (seconds)"),
-            kind=FieldKind.INTEGER,
-            default=3_600,
-            help=text("Up to %(count)s", count=MAX_LINK_SECONDS),
-        ),
-        FieldSpec(name="filename", label=text("File name"), help=text("Under which a browser saves the download")),
-        outputs=(FieldSpec(name="url"), FieldSpec(name="method"), FieldSpec(name="seconds", kind=FieldKind.INTEGER)),
-    ),
-    _action(
-        _list_buckets,
-        "list_buckets",
-        text("List buckets"),
-        text("Get the buckets that the access key may list"),
-        outputs=(FieldSpec(name="buckets", kind=FieldKind.LIST),),
-    ),
-)
+#: What performs each action on a bucket. It raises ConnectorError, EgressError.
+S3_ACTIONS: Mapping[str, _Perform] = {
+    "put_object": _put_object,
+    "get_object": _get_object,
+    "list_objects": _list_objects,
+    "head_object": _head_object,
+    "copy_object": _copy_object,
+    "delete_object": _delete_object,
+    "create_link": _create_link,
+    "list_buckets": _list_buckets,
+}

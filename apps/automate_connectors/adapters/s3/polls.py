@@ -12,10 +12,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from automate_connectors.adapters.polls import MAX_ITEMS, Poll, PollItem, PollResult, item_hash, split_hashes
+from automate_connectors.adapters.polls import MAX_ITEMS, PollItem, PollResult, item_hash, split_hashes
 from automate_connectors.adapters.s3.client import Page
-from automate_plugins import text
-from automate_plugins.fields import FieldSpec
 
 OVERLAP = dt.timedelta(hours=1)
 MOST_KNOWN = 3_500  #: objects of the overlap; their hashes fit into a cursor twice
@@ -24,34 +22,6 @@ _KNOWN = {"floor": 0, "known": "", "fresh": "", "dropped": 0}
 _SETTLED = dt.timedelta(minutes=1)  #: what is newer may get company of the same time
 _EPOCH_LETTERS, _ENTRY_LETTERS = 8, 16
 _EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-
-NEW_OBJECT = Poll(
-    name="new_object",
-    label=text("New or changed object"),
-    description=text("Start for each object that is uploaded below a prefix"),
-    fields=(
-        FieldSpec(
-            name="bucket", label=text("Bucket"), options="buckets", help=text("Default: the bucket of the connection")
-        ),
-        FieldSpec(
-            name="prefix",
-            label=text("Prefix"),
-            shown=True,
-            help=text("For example invoices/. Every poll lists all keys below it."),
-        ),
-        FieldSpec(name="ending", label=text("Ending"), shown=True, help=text("For example .pdf")),
-    ),
-    least_seconds=60,
-    sample={
-        "bucket": "my-bucket",
-        "key": "invoices/2026-01.pdf",
-        "name": "2026-01.pdf",
-        "size": 48213,
-        "etag": "5d41402abc4b2a76b9719d911017c592",
-        "modified": "2026-01-31T12:00:00+00:00",
-        "storage_class": "STANDARD",
-    },
-)
 
 
 def find_new_objects(list_page: Callable[[str], Page], ending: str, cursor: Any, now: dt.datetime) -> PollResult:

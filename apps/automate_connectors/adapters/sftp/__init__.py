@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, unknown_action, unknown_poll
 from automate_connectors.adapters.extras import missing_extra
 from automate_connectors.adapters.polls import PollResult
-from automate_connectors.adapters.sftp.actions import SFTP_ACTIONS
-from automate_connectors.adapters.sftp.polls import NEW_FILE, find_new_files
+from automate_connectors.adapters.sftp.actions import MAX_FOUND, SFTP_ACTIONS
+from automate_connectors.adapters.sftp.polls import find_new_files
 from automate_connectors.adapters.sftp.session import open_session, path_of, read_fingerprints
+from automate_connectors.adapters.tables import read_tables
 from automate_connectors.context import Context
 from automate_egress import EgressError
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
 
-_ACTIONS = {each.action.name: each for each in SFTP_ACTIONS}
+_TABLES = read_tables(Path(__file__).with_name("tables.yaml"), max_items=MAX_FOUND)
 
 
 class SftpConnector(ConnectorAdapter):
@@ -28,30 +29,9 @@ class SftpConnector(ConnectorAdapter):
     icon = "folder_shared"
     hue = 130
     takes_sign_in = False
-    config_fields = (
-        FieldSpec(name="host", label=text("Host"), required=True, help=text("For example sftp.example.com")),
-        FieldSpec(name="port", label=text("Port"), kind=FieldKind.INTEGER, default=22),
-        FieldSpec(name="username", label=text("Username"), required=True),
-        FieldSpec(
-            name="fingerprint",
-            label=text("Host key fingerprint"),
-            kind=FieldKind.LONG_TEXT,
-            help=text(
-                "Begins with SHA256:. Ask the operator of the server. If it is empty, no step signs in, and the test"
-                " shows the fingerprint of the server, to compare."
-            ),
-        ),
-        FieldSpec(name="password", label=text("Password"), kind=FieldKind.SECRET),
-        FieldSpec(
-            name="private_key",
-            label=text("Private key"),
-            kind=FieldKind.SECRET,
-            help=text("In OpenSSH or PEM format, in place of a password"),
-        ),
-        FieldSpec(name="passphrase", label=text("Passphrase of the private key"), kind=FieldKind.SECRET),
-    )
-    actions = tuple(each.action for each in SFTP_ACTIONS)
-    polls = (NEW_FILE,)
+    config_fields = _TABLES.settings
+    actions = _TABLES.actions
+    polls = _TABLES.polls
 
     @property
     def missing(self) -> str:
@@ -72,12 +52,12 @@ class SftpConnector(ConnectorAdapter):
 
     def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
         """Perform the action in a session of its own."""
-        found = _ACTIONS.get(action)
-        if found is None:
+        perform = SFTP_ACTIONS.get(action)
+        if perform is None:
             raise unknown_action(self.code, action)
         with open_session(context) as session:
             context["log"](f"SFTP {action} {params.get('path') or params.get('folder')}")
-            return found.run(session, params, context)
+            return perform(session, params, context)
 
     def describe(self, action: str, params: dict[str, Any], context: Context) -> dict[str, Any]:
         """The action with its server and path."""
@@ -88,7 +68,7 @@ class SftpConnector(ConnectorAdapter):
 
     def poll(self, name: str, params: dict[str, Any], cursor: Any, context: Context) -> PollResult:
         """The files of the folder, by name; those of before come again with the same id."""
-        if name != NEW_FILE.name:
+        if name != "new_file":
             raise unknown_poll(self.code, name)
         folder = path_of(params, "folder")
         with open_session(context) as session:

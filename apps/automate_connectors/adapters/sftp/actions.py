@@ -1,4 +1,4 @@
-"""The actions of the SFTP connector, described beside the functions that perform them."""
+"""The functions that perform the actions of the SFTP connector."""
 
 from __future__ import annotations
 
@@ -8,43 +8,22 @@ import hashlib
 import posixpath
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from automate_connectors.adapters.base import Action, Effect
 from automate_connectors.adapters.sftp.session import path_of
 from automate_connectors.context import Context
 from automate_connectors.files.contents import read_file
 from automate_connectors.web import invalid_input
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
 
 if TYPE_CHECKING:
     from automate_egress.sftp import Entry, SftpSession
 
 MAX_FOUND = 10_000
 _MEMORY_BYTES = 1_000_000
-_KINDS = (("file", text("Files")), ("folder", text("Folders")), ("all", text("Files and folders")))
 
-_PATH = FieldSpec(
-    name="path",
-    label=text("Path"),
-    required=True,
-    help=text("For example in/orders.csv. A path without / at its beginning starts in the folder of the account."),
-)
-FOLDER = FieldSpec(name="folder", label=text("Folder"), default=".", shown=True, help=text("For example in/orders"))
-PATTERN = FieldSpec(name="pattern", label=text("Name pattern"), shown=True, help=text("For example *.csv"))
-_WRITTEN = (FieldSpec(name="path"), FieldSpec(name="size", kind=FieldKind.INTEGER))
 
 type Run = Callable[[SftpSession, dict[str, Any], Context], dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class SftpAction:
-    """An action, and the function that performs it in a session. It raises ConnectorError, EgressError."""
-
-    action: Action
-    run: Run
 
 
 def found_entry(folder: str, entry: Entry) -> dict[str, Any]:
@@ -129,104 +108,12 @@ def _make_folder(session: SftpSession, params: dict[str, Any], context: Context)
     return {"path": path}
 
 
-def _action(
-    run: Run,
-    name: str,
-    label: str,
-    description: str,
-    *fields: FieldSpec,
-    outputs: tuple[FieldSpec, ...],
-    needs_one_of: tuple[str, ...] = (),
-) -> SftpAction:
-    made = Action(
-        name=name,
-        label=label,
-        description=description,
-        effect=Effect.EFFECTFUL,
-        fields=fields,
-        outputs=outputs,
-        needs_one_of=needs_one_of,
-    )
-    return SftpAction(made, run)
-
-
-SFTP_ACTIONS = (
-    _action(
-        _list_files,
-        "list_files",
-        text("List files"),
-        text("Find files and folders in a folder"),
-        FOLDER,
-        PATTERN,
-        FieldSpec(name="kind", label=text("Show"), kind=FieldKind.CHOICE, choices=_KINDS, default="file"),
-        FieldSpec(
-            name="max_items",
-            label=text("Maximum items"),
-            kind=FieldKind.INTEGER,
-            default=1_000,
-            help=text("Up to %(count)s", count=MAX_FOUND),
-        ),
-        outputs=(
-            FieldSpec(name="items", kind=FieldKind.LIST),
-            FieldSpec(name="complete", kind=FieldKind.BOOLEAN),
-        ),
-    ),
-    _action(
-        _download,
-        "download",
-        text("Download file"),
-        text("Get the content of a file, for the steps that follow"),
-        _PATH,
-        outputs=(FieldSpec(name="file", kind=FieldKind.FILE), *_WRITTEN),
-    ),
-    _action(
-        _upload,
-        "upload",
-        text("Upload file"),
-        text("Store a file or a text, in place of a file with the same path"),
-        FieldSpec(
-            name="path",
-            label=text("Path"),
-            required=True,
-            help=text("For example in/orders.csv, or in/ to keep the name of the file"),
-        ),
-        FieldSpec(name="file", label=text("File"), kind=FieldKind.FILE, shown=True),
-        FieldSpec(name="text", label=text("Text"), kind=FieldKind.LONG_TEXT, shown=True),
-        FieldSpec(name="make_folders", label=text("Create missing folders"), kind=FieldKind.BOOLEAN, default=False),
-        FieldSpec(
-            name="temporary_name",
-            label=text("Upload under a temporary name, then rename"),
-            kind=FieldKind.BOOLEAN,
-            default=True,
-            help=text("Other programs never see half a file. Turn it off for servers that do not allow renaming."),
-        ),
-        outputs=_WRITTEN,
-        needs_one_of=("file", "text"),
-    ),
-    _action(
-        _move,
-        "move",
-        text("Move file"),
-        text("Move or rename a file or folder"),
-        _PATH,
-        FieldSpec(name="to", label=text("New path"), required=True, help=text("For example done/orders.csv, or done/")),
-        FieldSpec(name="replace", label=text("Replace an existing file"), kind=FieldKind.BOOLEAN, default=False),
-        outputs=(FieldSpec(name="path"),),
-    ),
-    _action(
-        _delete,
-        "delete",
-        text("Delete file"),
-        text("Delete a file or an empty folder. A missing path is not an error."),
-        _PATH,
-        outputs=(FieldSpec(name="path"), FieldSpec(name="deleted", kind=FieldKind.BOOLEAN)),
-    ),
-    _action(
-        _make_folder,
-        "make_folder",
-        text("Create folder"),
-        text("Create a folder and the folders above it. An existing folder is not an error."),
-        _PATH,
-        outputs=(FieldSpec(name="path"),),
-    ),
-)
+#: What performs each action in a session. It raises ConnectorError, EgressError.
+SFTP_ACTIONS: dict[str, Run] = {
+    "list_files": _list_files,
+    "download": _download,
+    "upload": _upload,
+    "move": _move,
+    "delete": _delete,
+    "make_folder": _make_folder,
+}

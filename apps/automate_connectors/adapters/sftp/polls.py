@@ -12,41 +12,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.adapters.polls import MAX_ITEMS, Poll, PollItem, PollResult, item_hash, split_hashes
-from automate_connectors.adapters.sftp.actions import FOLDER, PATTERN, fits, found_entry
+from automate_connectors.adapters.polls import MAX_ITEMS, PollItem, PollResult, item_hash, split_hashes
+from automate_connectors.adapters.sftp.actions import fits, found_entry
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
 
 if TYPE_CHECKING:
     from automate_egress.sftp import Entry
 
 MAX_FILES = 10_000  #: that a cursor can hold
 _FAR_AHEAD = 86_400  #: seconds; a file from a later time was not changed just now, whatever clock the server has
-
-NEW_FILE = Poll(
-    name="new_file",
-    label=text("New or changed file"),
-    description=text("Start for each file that appears in a folder"),
-    fields=(
-        FOLDER,
-        PATTERN,
-        FieldSpec(
-            name="quiet_seconds",
-            label=text("Seconds without change"),
-            kind=FieldKind.NUMBER,
-            default=10,
-            help=text("Files that changed later than that may still be written and wait for a later poll."),
-        ),
-    ),
-    least_seconds=60,
-    sample={
-        "name": "orders.csv",
-        "path": "in/orders.csv",
-        "kind": "file",
-        "size": 48213,
-        "modified": "2026-01-31T12:00:00+00:00",
-    },
-)
 
 
 def find_new_files(entries: Iterable[Entry], params: dict[str, Any], cursor: Any, now: float) -> PollResult:
