@@ -134,6 +134,7 @@ def messages() -> Iterator[Message]:
     yield from _oauth_provider_messages(ROOT / "apps" / "automate_connectors" / "oauth" / "providers.toml")
     for path in sorted((ROOT / "apps" / "automate_connectors").glob("*/*/connector.yaml")):
         yield from _connector_messages(path)
+    yield from _table_messages()
     yield from _unfold_messages()
     for text in _UNLIKE_DJANGO:
         yield Message("automate_studio", "django", "scripts/messages.py:1", text)
@@ -189,6 +190,17 @@ def _connector_messages(path: Path) -> Iterator[Message]:
 
     for text in texts(load_document(path)):
         yield Message("automate_connectors", "django", f"{path.relative_to(ROOT)}:1", text)
+
+
+def _table_messages() -> Iterator[Message]:
+    """What people read of the actions, polls and settings of connectors in Python."""
+    from automate_connectors.adapters.tables import texts
+
+    adapters = (ROOT / "apps" / "automate_connectors" / "adapters").rglob("*.yaml")
+    tables = [path for path in adapters if path.name != "connector.yaml"]
+    for path in sorted([*tables, ROOT / "apps" / "automate_llm" / "connector.yaml"]):
+        for text in texts(path):
+            yield Message(app_of(path), "django", f"{path.relative_to(ROOT)}:1", text)
 
 
 def _unfold_messages() -> Iterator[Message]:

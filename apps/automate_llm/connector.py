@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from automate_connectors.adapters.base import Action, ConnectorAdapter, ConnectorError, OptionsError, unknown_action
+from automate_connectors.adapters.base import ConnectorAdapter, ConnectorError, OptionsError, unknown_action
+from automate_connectors.adapters.tables import read_tables
 from automate_egress import EgressError
 from automate_llm import actions, prices
 from automate_llm.model_call import DEFAULT_PROVIDER, ModelCaller, find_provider
@@ -16,32 +18,6 @@ from automate_plugins import text
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_plugins.texts import joined
 
-_MODEL = FieldSpec(name="model", label=text("Model"), required=True, options="models")
-_TEXT = FieldSpec(
-    name="text",
-    label=text("Text to read"),
-    kind=FieldKind.JSON,
-    required=True,
-    help=text("Text or data. The model is asked to treat it as data, not as instructions."),
-    language="text",
-)
-_INSTRUCTIONS = FieldSpec(name="instructions", label=text("Additional instructions"), kind=FieldKind.LONG_TEXT)
-_LIMITS = (
-    FieldSpec(
-        name="temperature",
-        label=text("Temperature"),
-        kind=FieldKind.NUMBER,
-        help=text("A model that does not accept it is asked without it."),
-    ),
-    FieldSpec(
-        name="max_tokens",
-        label=text("Maximum answer tokens"),
-        kind=FieldKind.INTEGER,
-        default=2_000,
-        help=text("Budgets reserve this amount"),
-    ),
-)
-_USAGE = FieldSpec(name="usage", kind=FieldKind.MAPPING)
 _ACTIONS = {
     "chat": actions.chat,
     "extract": actions.extract,
@@ -50,22 +26,7 @@ _ACTIONS = {
 }
 
 
-_SETTINGS = (
-    FieldSpec(
-        name="base_url",
-        label=text("Base URL"),
-        kind=FieldKind.URL,
-        help=text("Leave empty for the provider's default. Set it for compatible or self-hosted servers."),
-    ),
-    FieldSpec(name="api_key", label=text("API key"), kind=FieldKind.SECRET),
-    FieldSpec(
-        name="structured_output",
-        label=text("Structured output"),
-        kind=FieldKind.BOOLEAN,
-        default=True,
-        help=text("Turn off if the model does not support it. Answers are always validated."),
-    ),
-)
+_TABLES = read_tables(Path(__file__).with_suffix(".yaml"))
 
 
 class LLMConnector(ConnectorAdapter):
@@ -77,78 +38,7 @@ class LLMConnector(ConnectorAdapter):
     icon = "auto_awesome"
     hue = 290
     takes_sign_in = False
-    actions = (
-        Action(
-            name="chat",
-            label=text("Ask model"),
-            description=text("Send a prompt and return the answer"),
-            fields=(
-                _MODEL,
-                FieldSpec(name="system", label=text("Instructions"), kind=FieldKind.LONG_TEXT, shown=True),
-                FieldSpec(name="prompt", label=text("Prompt"), kind=FieldKind.LONG_TEXT, required=True),
-                FieldSpec(
-                    name="data",
-                    label=text("Data"),
-                    kind=FieldKind.JSON,
-                    help=text("Untrusted content, kept separate from the prompt"),
-                ),
-                *_LIMITS,
-            ),
-            outputs=(FieldSpec(name="text"), FieldSpec(name="cut_off", kind=FieldKind.BOOLEAN), _USAGE),
-        ),
-        Action(
-            name="extract",
-            label=text("Extract data"),
-            description=text("Extract fields from text and validate them"),
-            fields=(
-                _MODEL,
-                _TEXT,
-                FieldSpec(
-                    name="schema",
-                    label=text("Output fields"),
-                    kind=FieldKind.MAPPING,
-                    required=True,
-                    language="json-schema",
-                    help=text("The fields of the answer. Each one is checked, and later steps can use it."),
-                ),
-                _INSTRUCTIONS,
-                *_LIMITS,
-            ),
-            outputs=(
-                FieldSpec(name="data", kind=FieldKind.MAPPING, language="json-schema"),
-                FieldSpec(name="repaired", kind=FieldKind.BOOLEAN),
-                _USAGE,
-            ),
-        ),
-        Action(
-            name="classify",
-            label=text("Classify text"),
-            description=text("Choose the label that best fits a text"),
-            fields=(
-                _MODEL,
-                _TEXT,
-                FieldSpec(name="labels", label=text("Labels"), kind=FieldKind.LIST, required=True),
-                _INSTRUCTIONS,
-                *_LIMITS,
-            ),
-            outputs=(FieldSpec(name="label"), _USAGE),
-        ),
-        Action(
-            name="summarise",
-            label=text("Summarise text"),
-            description=text("Summarise a text. Long texts are read in parts."),
-            fields=(
-                _MODEL,
-                _TEXT,
-                FieldSpec(name="words", label=text("Length (words)"), kind=FieldKind.INTEGER, default=150),
-                _INSTRUCTIONS,
-                FieldSpec(name="piece_tokens", label=text("Tokens per part"), kind=FieldKind.INTEGER, default=6_000),
-                FieldSpec(name="max_calls", label=text("Maximum calls"), kind=FieldKind.INTEGER, default=10),
-                *_LIMITS,
-            ),
-            outputs=(FieldSpec(name="text"), FieldSpec(name="pieces", kind=FieldKind.INTEGER), _USAGE),
-        ),
-    )
+    actions = _TABLES.actions
 
     @property
     def config_fields(self) -> tuple[FieldSpec, ...]:  # type: ignore[override] # the providers are plug-ins
@@ -158,7 +48,7 @@ class LLMConnector(ConnectorAdapter):
         provider = FieldSpec(
             name="provider", label=text("Provider"), kind=FieldKind.CHOICE, choices=choices, default=DEFAULT_PROVIDER
         )
-        return (provider, *_SETTINGS)
+        return (provider, *_TABLES.settings)
 
     def validate_config(self, config: dict[str, Any]) -> None:
         """Check that the provider is installed. Raises ValueError."""

@@ -203,3 +203,16 @@ def _subclasses(cls):
     for each in cls.__subclasses__():
         yield each
         yield from _subclasses(each)
+
+
+# --- what connectors describe -----------------------------------------------------------------------------------------
+
+
+def test_the_tables_of_connectors_in_python_are_data():
+    """Actions and polls stand in files of YAML beside their modules, as those of declared connectors do."""
+    made = {
+        name
+        for name, node in _nodes(ast.Call, "automate_connectors/adapters")
+        if isinstance(node.func, ast.Name) and node.func.id in {"Action", "Poll"} and node.keywords[1:]
+    }
+    assert made == {"automate_connectors/adapters/base.py"}  # the action of an adapter that describes none

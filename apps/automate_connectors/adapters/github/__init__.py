@@ -6,150 +6,34 @@ Most actions are data, in `connector.yaml`. Those in Python came before it, and 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from automate_connectors.adapters.base import Action, ConnectorError, unknown_action, unknown_webhook
+from automate_connectors.adapters.base import ConnectorError, unknown_action, unknown_webhook
 from automate_connectors.adapters.github import files
-from automate_connectors.adapters.github.polls import NEW_ISSUE, find_new_issues
+from automate_connectors.adapters.github.polls import find_new_issues
 from automate_connectors.adapters.github.rest import DOCUMENT, Call, check_answer, repository_path
 from automate_connectors.adapters.github.webhooks import WEBHOOKS, find_hook, hook_document
 from automate_connectors.adapters.polls import PollResult
+from automate_connectors.adapters.tables import read_tables
 from automate_connectors.adapters.webhooks import Registration
 from automate_connectors.context import Context
 from automate_connectors.declared.adapter import DeclaredConnector, declare
 from automate_connectors.web import invalid_input, json_list, json_object, quote_segment
 from automate_egress import HttpResponse
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
 
-_STATES = (("open", text("Open")), ("closed", text("Closed")))
-_ISSUES, _WORKFLOWS = text("Issues"), text("Workflows")
-
-_WHERE = FieldSpec(
-    name="repository",
-    label=text("Repository"),
-    required=True,
-    help=text("For example octocat/hello-world"),
-    options="repositories",
-)
-_NUMBER = FieldSpec(
-    name="number",
-    label=text("Number"),
-    kind=FieldKind.INTEGER,
-    required=True,
-    help=text("Number of the issue or pull request"),
-)
-_LABELS = FieldSpec(name="labels", label=text("Labels"), kind=FieldKind.LIST, options="labels")
-_ASSIGNEES = FieldSpec(
-    name="assignees", label=text("Assignees"), kind=FieldKind.LIST, help=text("Usernames"), options="assignees"
-)
-
-
-def _action(name: str, label: str, description: str, *fields: FieldSpec, group: str = _ISSUES) -> Action:
-    return Action(name=name, label=label, description=description, group=group, fields=fields)
+_MOST_FOUND = 100
+_TABLES = read_tables(Path(__file__).with_name("tables.yaml"), max_results=_MOST_FOUND)
 
 
 class _GitHub(DeclaredConnector):
     """What no document can say of GitHub: outputs made of answers, files by their content, polls and refusals."""
 
     keyless_actions = ("create_issue", "add_comment", "add_labels", "dispatch_workflow", "dispatch_event")
-    own_actions = (
-        _action(
-            "create_issue",
-            text("Create issue"),
-            text("Open a new issue in a repository"),
-            _WHERE,
-            FieldSpec(name="title", label=text("Title"), required=True),
-            FieldSpec(name="body", label=text("Text"), kind=FieldKind.LONG_TEXT),
-            _LABELS,
-            _ASSIGNEES,
-        ),
-        _action(
-            "update_issue",
-            text("Update issue"),
-            text("Change the given fields and keep the others"),
-            _WHERE,
-            _NUMBER,
-            FieldSpec(name="title", label=text("Title")),
-            FieldSpec(name="body", label=text("Text"), kind=FieldKind.LONG_TEXT),
-            FieldSpec(name="state", label=text("State"), kind=FieldKind.CHOICE, choices=_STATES),
-            _LABELS,
-            _ASSIGNEES,
-        ),
-        _action(
-            "search_issues",
-            text("Search issues"),
-            text("Find issues and pull requests"),
-            FieldSpec(
-                name="query", label=text("Query"), required=True, help=text("For example is:issue is:open label:bug")
-            ),
-            FieldSpec(
-                name="repository",
-                label=text("Repository"),
-                help=text("Limits the search to this repository"),
-                options="repositories",
-            ),
-            FieldSpec(
-                name="limit",
-                label=text("Maximum results"),
-                kind=FieldKind.INTEGER,
-                default=30,
-                help=text("Up to %(count)s", count=100),
-            ),
-        ),
-        _action(
-            "add_comment",
-            text("Add comment"),
-            text("Comment on an issue or pull request"),
-            _WHERE,
-            _NUMBER,
-            FieldSpec(name="body", label=text("Text"), kind=FieldKind.LONG_TEXT, required=True),
-        ),
-        _action(
-            "add_labels",
-            text("Add labels"),
-            text("Add labels and keep the existing ones"),
-            _WHERE,
-            _NUMBER,
-            FieldSpec(name="labels", label=text("Labels"), kind=FieldKind.LIST, required=True, options="labels"),
-        ),
-        _action(
-            "remove_label",
-            text("Remove label"),
-            text("Remove a label from an issue. A missing label is not an error."),
-            _WHERE,
-            _NUMBER,
-            FieldSpec(name="label", label=text("Label"), required=True, options="labels"),
-        ),
-        _action(
-            "dispatch_workflow",
-            text("Start workflow"),
-            text("Start a GitHub Actions workflow that has a workflow_dispatch trigger"),
-            _WHERE,
-            FieldSpec(
-                name="workflow",
-                label=text("Workflow"),
-                required=True,
-                help=text("File name, for example deploy.yml"),
-                options="workflows",
-            ),
-            FieldSpec(name="ref", label=text("Branch or tag"), default="main", options="branches"),
-            FieldSpec(name="inputs", label=text("Inputs"), kind=FieldKind.MAPPING),
-            group=_WORKFLOWS,
-        ),
-        _action(
-            "dispatch_event",
-            text("Send event"),
-            text("Send a repository_dispatch event to a repository"),
-            _WHERE,
-            FieldSpec(name="event_type", label=text("Event type"), required=True),
-            FieldSpec(name="payload", label=text("Payload"), kind=FieldKind.MAPPING),
-            group=_WORKFLOWS,
-        ),
-        *files.ACTIONS,
-    )
+    own_actions = _TABLES.actions
 
-    own_polls = (NEW_ISSUE,)
+    own_polls = _TABLES.polls
     own_webhooks = WEBHOOKS
 
     def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
@@ -178,7 +62,7 @@ class _GitHub(DeclaredConnector):
 
     def poll(self, name: str, params: dict[str, Any], cursor: Any, context: Context) -> PollResult:
         """New issues: those of the fields of `create_issue`, with `body`, `author` and `created_at`."""
-        if name != NEW_ISSUE.name:
+        if name != "new_issue":
             return super().poll(name, params, cursor, context)
         call, path = Call(context), f"{repository_path(params['repository'])}/issues"
         return find_new_issues(
@@ -284,8 +168,8 @@ def _request(action: str, params: dict[str, Any]) -> tuple[str, str, dict[str, A
 def _search_query(params: dict[str, Any]) -> dict[str, Any]:
     """The query of a search. Raises ConnectorError."""
     limit = params.get("limit") or 30
-    if not 1 <= limit <= 100:
-        raise invalid_input(text("%(name)s must be between 1 and %(maximum)s.", name="limit", maximum=100))
+    if not 1 <= limit <= _MOST_FOUND:
+        raise invalid_input(text("%(name)s must be between 1 and %(maximum)s.", name="limit", maximum=_MOST_FOUND))
     query = params["query"]
     if params.get("repository"):
         repository_path(params["repository"])

@@ -9,51 +9,11 @@ import base64
 import hashlib
 from typing import Any
 
-from automate_connectors.adapters.base import Action
 from automate_connectors.adapters.github.rest import Call, repository_path
 from automate_connectors.web import invalid_input, json_object, quote_segment
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
 
-_GROUP = text("Files and branches")
-_FIELDS = (
-    FieldSpec(
-        name="repository",
-        label=text("Repository"),
-        required=True,
-        help=text("For example octocat/hello-world"),
-        options="repositories",
-    ),
-    FieldSpec(name="path", label=text("Path of the file"), required=True, help=text("For example docs/README.md")),
-    FieldSpec(name="message", label=text("Commit message"), required=True),
-    FieldSpec(
-        name="branch", label=text("To branch"), help=text("Leave empty for the default branch."), options="branches"
-    ),
-)
-_OUTPUTS = (
-    FieldSpec(name="path"),
-    FieldSpec(name="commit"),
-    FieldSpec(name="changed", kind=FieldKind.BOOLEAN),
-)
-ACTIONS = (
-    Action(
-        name="put_file",
-        label=text("Create or update file"),
-        description=text("Write a text file and commit it. The same content makes no commit."),
-        group=_GROUP,
-        fields=(*_FIELDS, FieldSpec(name="content", label=text("Content"), kind=FieldKind.LONG_TEXT, required=True)),
-        outputs=_OUTPUTS,
-    ),
-    Action(
-        name="delete_file",
-        label=text("Delete file"),
-        description=text("Delete a file and commit that"),
-        group=_GROUP,
-        fields=_FIELDS,
-        outputs=_OUTPUTS,
-    ),
-)
-NAMES = frozenset(action.name for action in ACTIONS)
+NAMES = frozenset({"put_file", "delete_file"})
 
 
 def change_file(action: str, params: dict[str, Any], call: Call) -> dict[str, Any]:

@@ -10,46 +10,12 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
-from automate_connectors.adapters.polls import Poll, PollItem, PollResult
-from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
+from automate_connectors.adapters.polls import PollItem, PollResult
 
 OVERLAP = dt.timedelta(minutes=2)  #: an issue may be listed a moment after a later one
 _ON_A_PAGE = 100
 _MOST_PAGES = 50
 _EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-
-NEW_ISSUE = Poll(
-    name="new_issue",
-    label=text("New issue"),
-    description=text("Start for each issue that is opened in a repository"),
-    fields=(
-        FieldSpec(
-            name="repository",
-            label=text("Repository"),
-            required=True,
-            help=text("For example octocat/hello-world"),
-            options="repositories",
-        ),
-        FieldSpec(
-            name="pull_requests", label=text("Pull requests, too"), kind=FieldKind.BOOLEAN, default=False, shown=True
-        ),
-    ),
-    least_seconds=60,
-    sample={
-        "number": 7,
-        "title": "Crash on save",
-        "state": "open",
-        "url": "https://github.com/octocat/hello-world/issues/7",
-        "labels": ["bug"],
-        "assignees": ["ada"],
-        "body": "It crashes when I save.",
-        "author": "octocat",
-        "created_at": "2026-01-31T12:00:00Z",
-        "repository": "octocat/hello-world",
-        "is_pull_request": False,
-    },
-)
 
 
 def find_new_issues(

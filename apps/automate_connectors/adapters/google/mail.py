@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from automate_connectors.adapters.base import Action, ConnectorError
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.adapters.tables import read_tables
 from automate_connectors.context import Context
 from automate_connectors.declared.adapter import DeclaredConnector
 from automate_connectors.mail.attachments import message_with_files
 from automate_connectors.mail.message import Message
 from automate_connectors.mail.reading import MessageError, read_message
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
 
 _READ = "read_email"
 _MAX_BYTES = 40_000_000  #: of an answer: a message of 25 MB in base64url
@@ -37,27 +38,7 @@ msgspec.json.Decoder(_Raw)  # resolves its types before threads do so
 class GmailMessages(DeclaredConnector):
     """Reads a message as the mailbox connector does."""
 
-    own_actions = (
-        Action(
-            name=_READ,
-            label=text("Read email"),
-            description=text("Return the text of a message, and its attachments as files"),
-            group=text("Messages"),
-            fields=(FieldSpec(name="message", label=text("Message"), required=True, help=text("ID of the message")),),
-            outputs=(
-                FieldSpec(name="from", kind=FieldKind.MAPPING),
-                FieldSpec(name="subject", kind=FieldKind.TEXT),
-                FieldSpec(name="text", kind=FieldKind.TEXT),
-                FieldSpec(name="html", kind=FieldKind.TEXT),
-                FieldSpec(name="date", kind=FieldKind.TEXT),
-                FieldSpec(name="attachments", kind=FieldKind.LIST),
-                FieldSpec(name="message_id", kind=FieldKind.TEXT),
-                FieldSpec(name="id", kind=FieldKind.TEXT),
-                FieldSpec(name="threadId", kind=FieldKind.TEXT),
-                FieldSpec(name="labelIds", kind=FieldKind.LIST),
-            ),
-        ),
-    )
+    own_actions = read_tables(Path(__file__).with_suffix(".yaml")).actions
 
     def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
         """Get the message as it was sent, and read it."""

@@ -8,56 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from automate_connectors.adapters.base import Action, ConnectorError
+from automate_connectors.adapters.base import ConnectorError
+from automate_connectors.adapters.tables import read_tables
 from automate_connectors.context import Context
 from automate_connectors.declared.adapter import DeclaredConnector
 from automate_connectors.web import as_text, invalid_input
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
 from automate_plugins.texts import marked
 
 _MOST_FOUND = 1_000
 _ROW = re.compile(r"![A-Z]+(\d+)")
-_SHEET = (
-    FieldSpec(
-        name="spreadsheet",
-        label=text("Spreadsheet"),
-        required=True,
-        help=text("ID of the spreadsheet: the part of its URL between /d/ and /edit"),
-    ),
-    FieldSpec(
-        name="sheet",
-        label=text("Sheet"),
-        required=True,
-        options="sheets",
-        help=text("Name on the tab of the sheet, for example Sheet1"),
-    ),
-)
-_VALUES = FieldSpec(
-    name="values",
-    label=text("Values"),
-    kind=FieldKind.MAPPING,
-    required=True,
-    help=text("By the names of the columns in the first row. Other columns stay as they are."),
-)
-_INTERPRETATION = FieldSpec(
-    name="input_option",
-    label=text("Interpretation"),
-    kind=FieldKind.CHOICE,
-    choices=(("RAW", text("As it is")), ("USER_ENTERED", text("As if typed in"))),
-    default="RAW",  # a stranger's text must not become a formula
-    help=text("As if typed in: texts may become numbers, dates and formulas"),
-)
-_KEY = FieldSpec(
-    name="key",
-    label=text("Key column"),
-    required=True,
-    options="columns",
-    help=text("Name of the column whose value identifies a row. It must be among the values."),
-)
-_WRITTEN = (FieldSpec(name="row", kind=FieldKind.INTEGER), FieldSpec(name="created", kind=FieldKind.BOOLEAN))
 
 
 @dataclass(frozen=True)
@@ -106,50 +69,7 @@ class SheetRows(DeclaredConnector):
     """Actions that first read the names of the columns."""
 
     keyless_actions = ("add_row", "save_row")
-    own_actions = (
-        Action(
-            name="find_rows",
-            label=text("Find rows"),
-            description=text("Find the rows that have a value in a column. The first row names the columns."),
-            group=text("Rows"),
-            fields=(
-                *_SHEET,
-                FieldSpec(name="column", label=text("Column"), required=True, options="columns"),
-                FieldSpec(name="value", label=text("Value"), required=True, help=text("The whole value of the cell")),
-                FieldSpec(name="limit", label=text("Maximum rows"), kind=FieldKind.INTEGER, default=100),
-            ),
-            outputs=(FieldSpec(name="items", kind=FieldKind.LIST), FieldSpec(name="count", kind=FieldKind.INTEGER)),
-        ),
-        Action(
-            name="add_row",
-            label=text("Add row by column names"),
-            description=text("Add a row below the last row. The first row names the columns."),
-            group=text("Rows"),
-            fields=(*_SHEET, _VALUES, _INTERPRETATION),
-            outputs=_WRITTEN,
-        ),
-        Action(
-            name="save_row",
-            label=text("Add or update row"),
-            description=text("Update the first row that has the value of the key column, or add a row"),
-            group=text("Rows"),
-            fields=(*_SHEET, _KEY, _VALUES, _INTERPRETATION),
-            outputs=_WRITTEN,
-        ),
-        Action(
-            name="update_row",
-            label=text("Update row by column names"),
-            description=text("Change cells of a row, for example of one that Find rows returned"),
-            group=text("Rows"),
-            fields=(
-                *_SHEET,
-                FieldSpec(name="row", label=text("Number of the row"), kind=FieldKind.INTEGER, required=True),
-                _VALUES,
-                _INTERPRETATION,
-            ),
-            outputs=_WRITTEN,
-        ),
-    )
+    own_actions = read_tables(Path(__file__).with_suffix(".yaml")).actions
 
     def execute(self, action: str, params: dict[str, Any], context: Context) -> Any:
         """Read the sheet, and write the row."""

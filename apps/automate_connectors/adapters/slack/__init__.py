@@ -6,87 +6,23 @@ Most actions are data, in `connector.yaml`. Those in Python came before it, and 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from automate_connectors.adapters.base import Action
 from automate_connectors.adapters.slack import uploads
 from automate_connectors.adapters.slack.web_api import DOCUMENT, call_method, check_answer
+from automate_connectors.adapters.tables import read_tables
 from automate_connectors.context import Context
 from automate_connectors.declared.adapter import DeclaredConnector, declare
 from automate_egress import HttpResponse
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
-
-_CHANNEL = FieldSpec(
-    name="channel",
-    label=text("Channel"),
-    required=True,
-    help=text("Channel ID such as C024BE91L, or #name"),
-    options="channels",
-)
-_TEXT = FieldSpec(
-    name="text",
-    label=text("Text"),
-    kind=FieldKind.LONG_TEXT,
-    required=True,
-    help=text("Slack mrkdwn. Also shown in notifications."),
-)
-_BLOCKS = FieldSpec(name="blocks", label=text("Blocks"), kind=FieldKind.LIST, help=text("Block Kit layout"))
 
 
 class _Slack(DeclaredConnector):
     """What no document can say of Slack: outputs made of answers, uploads in three calls, and its refusals."""
 
     keyless_actions = ("post_message", "reply", "update_message", "upload_file")
-    own_actions = (
-        Action(
-            name="post_message",
-            label=text("Post message"),
-            description=text("Post to a channel, or to a person by ID"),
-            group=text("Messages"),
-            fields=(_CHANNEL, _TEXT, _BLOCKS),
-        ),
-        Action(
-            name="reply",
-            label=text("Reply in thread"),
-            description=text("Reply to a message in its thread"),
-            group=text("Messages"),
-            fields=(
-                _CHANNEL,
-                FieldSpec(
-                    name="thread", label=text("Message"), required=True, help=text("ts of the message to reply to")
-                ),
-                _TEXT,
-                _BLOCKS,
-                FieldSpec(name="broadcast", label=text("Also send to channel"), kind=FieldKind.BOOLEAN, default=False),
-            ),
-        ),
-        Action(
-            name="update_message",
-            label=text("Update message"),
-            description=text("Replace a message that the app posted"),
-            group=text("Messages"),
-            fields=(
-                FieldSpec(
-                    name="channel",
-                    label=text("Channel"),
-                    required=True,
-                    help=text("Channel ID from the output of Post message"),
-                ),
-                FieldSpec(name="message", label=text("Message"), required=True, help=text("ts of the message")),
-                _TEXT,
-                _BLOCKS,
-            ),
-        ),
-        Action(
-            name="find_user",
-            label=text("Find person"),
-            description=text("Look up a person by email address"),
-            group=text("People"),
-            fields=(FieldSpec(name="email", label=text("Email address"), required=True),),
-        ),
-        uploads.UPLOAD_FILE,
-    )
+    own_actions = read_tables(Path(__file__).with_name("tables.yaml")).actions
 
     def own_hosts(self, config: dict[str, Any]) -> tuple[str, ...]:
         """Slack, and the host that takes the content of files."""

@@ -7,39 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from automate_connectors.adapters.base import Action
 from automate_connectors.adapters.slack.web_api import call_method
 from automate_connectors.context import Context
 from automate_connectors.files.contents import read_file
 from automate_connectors.web import http_error
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
-
-UPLOAD_FILE = Action(
-    name="upload_file",
-    label=text("Upload file"),
-    description=text("Send a file to a channel or to a thread"),
-    group=text("Messages"),
-    fields=(
-        FieldSpec(name="file", label=text("File"), kind=FieldKind.FILE, required=True),
-        FieldSpec(
-            name="channel",
-            label=text("Channel"),
-            required=True,
-            help=text("Channel ID such as C024BE91L"),
-            options="channels",
-        ),
-        FieldSpec(name="title", label=text("Title")),
-        FieldSpec(name="text", label=text("Text"), kind=FieldKind.LONG_TEXT, help=text("Shown with the file")),
-        FieldSpec(name="thread", label=text("Thread"), help=text("ts of the message to reply to")),
-    ),
-    outputs=(
-        FieldSpec(name="id"),
-        FieldSpec(name="name"),
-        FieldSpec(name="title"),
-        FieldSpec(name="permalink"),
-    ),
-)
 
 
 def upload_file(params: dict[str, Any], context: Context) -> dict[str, Any]:

@@ -8,20 +8,20 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
 from automate_connectors.adapters.base import (
-    Action,
     ConnectorAdapter,
     ConnectorError,
-    Effect,
     unknown_action,
     unknown_poll,
 )
 from automate_connectors.adapters.polls import PollResult
-from automate_connectors.adapters.sql.polls import NEW_ROW, Dialect, find_rows
+from automate_connectors.adapters.sql.polls import Dialect, find_rows
+from automate_connectors.adapters.tables import read_tables
 from automate_connectors.web import invalid_input
 from automate_egress import EgressError
 from automate_egress.databases import DatabaseServer
@@ -39,25 +39,6 @@ _TLS = (
     ("require", text("Encrypted, not verified (internal hosts only)")),
     ("disable", text("None (internal hosts only)")),
 )
-_FIELDS = (
-    FieldSpec(
-        name="sql",
-        label=text("SQL"),
-        kind=FieldKind.CODE,
-        language="sql",
-        required=True,
-        literal=True,
-        help=text("One statement without expressions. Refer to parameters as %(name)s."),
-    ),
-    FieldSpec(name="parameters", label=text("Parameters"), kind=FieldKind.MAPPING, help=text("Values by name")),
-    FieldSpec(
-        name="max_rows",
-        label=text("Maximum rows"),
-        kind=FieldKind.INTEGER,
-        default=1_000,
-        help=text("Up to %(count)s", count=MAX_ROWS),
-    ),
-)
 
 
 class Session(Protocol):
@@ -73,29 +54,17 @@ class Session(Protocol):
         """Return the names of the database and of the account."""
 
 
+_TABLES = read_tables(Path(__file__).with_name("tables.yaml"), max_rows=MAX_ROWS)
+
+
 class DatabaseConnector(ConnectorAdapter):
     """`query` reads and cannot change anything; `execute` writes, where the connection allows it."""
 
     dialect: Dialect
     default_port: int
     takes_sign_in = False
-    actions = (
-        Action(
-            name="query",
-            label=text("Query rows"),
-            description=text("Run one SELECT in a read-only transaction"),
-            effect=Effect.EFFECTFUL,
-            fields=_FIELDS,
-        ),
-        Action(
-            name="execute",
-            label=text("Change rows"),
-            description=text("Run one statement that writes. The connection must allow writes."),
-            effect=Effect.EFFECTFUL,
-            fields=_FIELDS,
-        ),
-    )
-    polls = (NEW_ROW,)
+    actions = _TABLES.actions
+    polls = _TABLES.polls
 
     @abstractmethod
     def session(
@@ -124,7 +93,7 @@ class DatabaseConnector(ConnectorAdapter):
 
     def poll(self, name: str, params: dict[str, Any], cursor: Any, context: dict[str, Any]) -> PollResult:
         """New or changed rows, in the order of the increasing column; each row is the data of its item."""
-        if name != NEW_ROW.name:
+        if name != "new_row":
             raise unknown_poll(self.code, name)
         with self._session(context, writes=False) as session:
             context["log"](f"SQL {name}")

@@ -17,10 +17,9 @@ from typing import Any
 from psycopg import sql
 
 from automate_connectors.adapters.base import ConnectorError
-from automate_connectors.adapters.polls import Poll, PollItem, PollResult
+from automate_connectors.adapters.polls import PollItem, PollResult
 from automate_connectors.web import invalid_input
 from automate_plugins import text
-from automate_plugins.fields import FieldKind, FieldSpec
 
 PAGE_ROWS = 200
 _VALUE, _KEY, _TYPE, _KEY_TYPE = (f"automate_poll_{name}" for name in ("value", "key", "type", "key_type"))
@@ -28,35 +27,6 @@ _INTEGERS = {"smallint", "integer", "bigint", "tinyint", "mediumint", "int"}
 _NUMBERS = {"numeric", "real", "double precision", "decimal", "float", "double"}
 _TIMES = {"timestamp with time zone", "timestamp without time zone", "timestamp", "datetime"}
 
-NEW_ROW = Poll(
-    name="new_row",
-    label=text("New or changed row"),
-    description=text("Start for each row whose number or time is higher than before"),
-    fields=(
-        FieldSpec(name="table", label=text("Table"), required=True, help=text("For example orders or sales.orders")),
-        FieldSpec(
-            name="column",
-            label=text("Increasing column"),
-            required=True,
-            help=text("id finds new rows, updated_at also changed ones. It needs an index."),
-        ),
-        FieldSpec(
-            name="key",
-            label=text("Key column"),
-            default="id",
-            help=text("Identifies a row"),
-        ),
-        FieldSpec(
-            name="overlap",
-            label=text("Overlap"),
-            kind=FieldKind.NUMBER,
-            default=60,
-            help=text("Seconds, or numbers, that are read again. Rows committed after that are missed."),
-        ),
-    ),
-    least_seconds=30,
-    sample={"id": 7, "customer": "Ada", "total": "12.50", "updated_at": "2026-01-31T12:00:00+00:00"},
-)
 
 type Read = Callable[[str, dict[str, Any], int], dict[str, Any]]
 
