@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from automate_core.models import StepRun, Wait, Workflow, WorkflowVersion
 from automate_core.runs.waits.decisions import decision_digest
 from automate_governance import audit
 from automate_governance.models import AuditEntry
+from automate_governance.redaction.redactor import redact_text
+from automate_governance.redaction.token_patterns import MASK
 from automate_plugins import text
 
 
@@ -67,8 +70,7 @@ def check_decisions(entries: Sequence[AuditEntry]) -> Iterator[str]:
     for key, row in decided.items():
         entry, place = recorded[key], (row["run_id"], row["path"])
         output = outputs.get(place) if newest.get(place) == key else None
-        is_same = decision_digest(row["data"] or {}, row["outcome"] or {}) == entry.changes["digest"]
-        if not is_same or not _agrees(output, row["outcome"]):
+        if not _is_recorded(row["data"], row["outcome"], entry) or not _agrees(output, row["outcome"]):
             yield text(
                 "the approval %(step)s of the run %(run)s is not what was decided (entry %(entry)s)",
                 step=row["path"],
@@ -77,11 +79,20 @@ def check_decisions(entries: Sequence[AuditEntry]) -> Iterator[str]:
             )
 
 
+def _is_recorded(data: Any, outcome: Any, entry: AuditEntry) -> bool:
+    """Whether the digest is of this decision. Older digests left out the remark, whose words are in their entry."""
+    digest = entry.changes["digest"]
+    if digest == decision_digest(data, outcome, of=("outcome", "form", "by")):
+        return redact_text(outcome.get("remark") or "") == redact_text(entry.changes.get("reason") or "")
+    return bool(digest == decision_digest(data, outcome))
+
+
 def _agrees(output: Any, outcome: Any) -> bool:
-    """Whether the step's output, where it is there, has the outcome and the person of the decision."""
+    """Whether the step's output, where it is there, is the decision; redaction may have masked parts of it."""
     if not isinstance(output, dict) or "outcome" not in output:
         return True
-    return all(output.get(name) == outcome.get(name) for name in ("outcome", "by"))
+    kept = re.split(f'"?{re.escape(MASK)}"?', audit.canonical_text(output))
+    return re.fullmatch(".*".join(map(re.escape, kept)), audit.canonical_text(outcome), re.DOTALL) is not None
 
 
 def _uuid(value: Any) -> uuid.UUID | None:

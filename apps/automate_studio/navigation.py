@@ -192,7 +192,7 @@ def _operates(user: User) -> bool:
 
 
 def _may_see_status(user: User) -> bool:
-    return _administers(user) or _operates(user)
+    return _administers(user) or _operates(user) or _audits(user)
 
 
 def _audits(user: User) -> bool:

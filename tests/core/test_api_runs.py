@@ -132,7 +132,7 @@ def test_a_remark_is_kept_as_the_screens_do(asked, owner):
         api.decide(asked, "ask", "approved", by=owner, form=form, remark=None)
     api.decide(asked, "ask", "approved", by=owner, form=form, remark=" as\r\nagreed ")
     assert Wait.objects.get().outcome["remark"] == "as\nagreed"
-    assert AuditEntry.objects.get(verb="approval.decided").changes["reason"] == "as\nagreed"
+    assert AuditEntry.objects.get(verb="approval.decided").changes["remark"] == "as\nagreed"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -376,7 +376,7 @@ def test_a_task_is_called_by_its_question_and_decided_with_a_remark(order, sign_
     drain()
     run = ExecutionRun.objects.get()
     assert run.steps.get(path="keep").output["said"] == "Only\ntoday"
-    assert AuditEntry.objects.get(verb="approval.decided").changes["reason"] == "Only\ntoday"
+    assert AuditEntry.objects.get(verb="approval.decided").changes["remark"] == "Only\ntoday"
     assert "today" in Page(client.get(_urls(order)["page"])).text
     assert "today" in Page(client.get(reverse("studio:run_step", args=[run.pk, "approval"]))).text
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import hashlib
+import json
 
 import pytest
 from django.core.management import call_command
@@ -28,6 +31,7 @@ from tests.support.workflows import SEARCHED_ORDERS
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LIST = reverse("admin:automate_governance_auditentry_changelist")
+FORGED = """UPDATE automate_governance_auditentry SET changes = '{"name": "forged"}' WHERE id = %s"""
 
 
 @pytest.fixture
@@ -105,6 +109,62 @@ def test_an_altered_entry_is_named_linked_and_marked(entries, auditor):
     assert auditor.get(LIST, {"entry": "x"}).status_code == 422
 
 
+@pytest.mark.parametrize("verified", [True, False])
+def test_every_view_of_an_altered_entry_marks_it(auditor, admin, api, owner, entries, verified):
+    made = audit.record(owner, "user.changed", owner, changes={"name": "right"})
+    if verified:
+        with without_append_only() as cursor:
+            cursor.execute(FORGED, [made.pk])
+        auditor.post(reverse("studio:audit_verify"))
+    history = reverse("admin:auth_user_history", args=[owner.pk])
+    pages = [LIST, f"{LIST}?about=auth.user:{owner.pk}", f"{LIST}?entry={made.pk}", history]
+    if not verified:
+        assert not any("da-trail-faulty" in auditor.get(page).content.decode() for page in pages)
+        with without_append_only() as cursor:
+            cursor.execute(FORGED, [made.pk])
+    for page in pages:
+        shown = Page(auditor.get(page))
+        rows = [found["id"] for tag, found in shown.tags if tag == "tr" and "da-trail-faulty" in found.get("class", "")]
+        assert (rows, "forged" in shown.text) == ([f"entry-{made.pk}"], True), page
+    client = api(admin)
+    listed = client.get("/audit-entries?limit=100").json()["items"]
+    assert [each["id"] for each in listed if each["altered"]] == [made.pk]
+    assert client.get(f"/audit-entries/{made.pk}").json()["altered"]
+    for kind in ("csv", "jsonl"):
+        file = b"".join(auditor.post(reverse("studio:audit_export"), {"format": kind}).streaming_content).decode()
+        lines = file.splitlines()[:-1]
+        read = csv.DictReader(lines) if kind == "csv" else map(json.loads, lines)
+        assert [int(each["number"]) for each in read if each["altered"]] == [made.pk]
+
+
+def test_a_decision_recorded_by_an_older_version_is_verified_by_the_words_of_its_entry(workflow, owner, sign_in, drain):
+    made = workflow(
+        "{name: A, slug: a, triggers: [{kind: manual}], steps: [{kind: approval, key: b, assignees: [owner], timeout: 1d}]}"
+    )
+    sign_in(owner).post(reverse("studio:workflow_start", args=[made.pk]))
+    drain()
+    outcome = {"outcome": "approve", "form": {}, "by": "owner", "at": "2026-01-01T00:00:00Z", "remark": "Checked"}
+    Wait.objects.update(status="resolved", outcome=outcome)
+    wait = Wait.objects.get()
+    shown = {"message": wait.data.get("message"), "context": wait.data.get("context")}
+    decided = {name: outcome[name] for name in ("outcome", "form", "by")}
+    digest = hashlib.sha256(audit.canonical_text(shown | decided).encode()).hexdigest()
+    changes = {"reason": "Checked", "digest": digest}
+    audit.record(owner, "approval.decided", wait.run, changes=changes, facts={"wait": str(wait.pk)})
+    assert list(audit.verify()) == []
+    Wait.objects.update(outcome={**outcome, "remark": "Never checked"})
+    assert "is not what was decided" in "".join(audit.verify())
+
+
+def test_an_auditor_sees_a_fault_among_what_needs_attention(entries, auditor):
+    _tamper(entries[3])
+    auditor.post(reverse("studio:audit_verify"))
+    for page in (reverse("admin:index"), reverse("studio:site_status")):
+        shown = Page(auditor.get(page, follow=True))
+        assert "The audit trail was tampered with: the last verification found 1 fault." in shown.text, page
+        assert "status-backup" not in shown.ids
+
+
 def test_actions_are_found_by_any_part_of_their_code_and_name(entries, auditor, owner):
     seen = audit.record(owner, "run.payload_viewed", owner)
     rotated = audit.record(owner, "secrets.rewrapped", owner)
@@ -173,7 +233,8 @@ def test_a_decision_that_was_altered_is_noticed(workflow, owner, sign_in, drain)
     client.post(reverse("studio:workflow_start", args=[made.pk]))
     drain()
     wait = Wait.objects.get()
-    client.post(reverse("studio:approval_page", args=[wait.pk]), {"outcome": wait.data["outcomes"][0]["key"]})
+    answer = {"outcome": wait.data["outcomes"][0]["key"], "remark": "Checked, password=hunter2-again"}
+    client.post(reverse("studio:approval_page", args=[wait.pk]), answer)
     drain()
     entry = AuditEntry.objects.get(verb="approval.decided")
     assert (entry.changes["message"], entry.changes["details"]) == ("Refund 12.50?", {"Customer": "Mara"})
@@ -188,6 +249,15 @@ def test_a_decision_that_was_altered_is_noticed(workflow, owner, sign_in, drain)
     Wait.objects.update(data={**kept["data"], "message": "Refund 1,250?"})
     assert list(audit.verify()) == says
     Wait.objects.update(data=kept["data"])
+    for name, forged in {"remark": "Never checked", "at": "2020-01-01", "by": "nobody", "form": {"n": 1}}.items():
+        Wait.objects.update(outcome={**kept["outcome"], name: forged})
+        StepRun.objects.filter(path="ask_1").update(output={**kept["outcome"], name: forged})
+        assert list(audit.verify()) == says, f"{name} in both"
+        Wait.objects.update(outcome=kept["outcome"])
+        assert list(audit.verify()) == says, f"{name} in the output"
+    run_page = reverse("studio:run_step", args=[wait.run_id, "ask_1"])
+    verification.continue_verification(seconds=20)
+    assert entry.changes["remark"].startswith("Checked, password=") and "Altered" in Page(client.get(run_page)).text
     StepRun.objects.filter(path="ask_1").update(output={**kept["outcome"], "outcome": "rejected"})
     assert list(audit.verify()) == says
     Wait.objects.update(data=None)

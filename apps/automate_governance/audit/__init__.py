@@ -1,6 +1,6 @@
 """The audit trail: entries are written in the transaction of the change that they record."""
 
-from automate_governance.audit.chain import chain_head, verify
+from automate_governance.audit.chain import altered_entries, chain_head, verify
 from automate_governance.audit.checks import register_check
 from automate_governance.audit.content import canonical_text, recorded_facts
 from automate_governance.audit.erasure import Erasure, erase_values, erasures
@@ -11,6 +11,7 @@ from automate_governance.audit.values import CHANGED, difference, differences, r
 __all__ = [
     "CHANGED",
     "Erasure",
+    "altered_entries",
     "canonical_text",
     "chain_head",
     "difference",

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from automate_governance.audit.checks import record_faults
-from automate_governance.audit.content import DIGESTS, PARTS, canonical_text, columns_of, digest_of
+from automate_governance.audit.content import DIGESTS, PARTS, canonical_text, columns_of, digest_of, recorded_facts
 from automate_governance.audit.erasure import Erasure, erasures
 from automate_governance.models import AuditEntry, AuditLink
 from automate_plugins import text
 
+VERIFIED = "audit.verified"
 _BATCH = 1000
 _ADDED_LATER = ("source", "system_user", "credential")  # columns that the texts of the first entries do not hold
 
@@ -73,6 +74,22 @@ def ending_faults(head: str, *, found_head: bool) -> Iterator[str]:
 def missing_head(head: str) -> str:
     """The fault of a head that is not in the chain."""
     return text("the head %(head)s is not in the chain: entries at its end were removed", head=head)
+
+
+def altered_entries(entries: Iterable[AuditEntry]) -> set[int]:
+    """The ids of those of these entries that are not what was recorded, or that the last verification found altered.
+
+    Pages, exports and the API mark them. Two queries, with `link` among what was read.
+    """
+    shown = list(entries)
+    known, last = erasures(shown), AuditEntry.objects.filter(verb=VERIFIED).order_by("-pk").first()
+    found = set(recorded_facts(last).get("altered", ())) if last is not None else set()
+    return {each.pk for each in shown if each.pk in found or not _is_whole(each, known)}
+
+
+def _is_whole(entry: AuditEntry, known: Mapping[int, Erasure]) -> bool:
+    link = getattr(entry, "link", None)  # none before its transaction ends
+    return _matches_text(entry, known) and (link is None or _is_hash_right(link, known))
 
 
 def _unlinked() -> Iterator[str]:

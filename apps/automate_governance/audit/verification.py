@@ -8,14 +8,13 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from automate_governance.audit.chain import ending_faults, missing_head, verify_parts
+from automate_governance.audit.chain import VERIFIED, ending_faults, missing_head, verify_parts
 from automate_governance.audit.content import recorded_facts
 from automate_governance.audit.recording import record
 from automate_governance.models import AUDIT_LOCK, AuditEntry, AuditLink, AuditVerification
 from automate_governance.permissions import SITE, Person
 from automate_plugins.texts import Text, restored, stored
 
-VERIFIED = "audit.verified"
 MAX_FAULTS = 20  # that are recorded; a verification ends with them
 _VERIFYING = AUDIT_LOCK + 1  # the advisory lock: one verification at a time
 SECONDS = 2.0  # of a turn of a worker

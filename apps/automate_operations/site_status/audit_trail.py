@@ -34,5 +34,6 @@ ITEMS = (
         title=text("Audit trail"),
         ok=describe_last,
         find=find_alteration,
+        verb="audit",
     ),
 )

@@ -198,7 +198,7 @@ ITEMS = (
         title=text("Workers"),
         ok=text("A worker is running."),
         find=find_missing_workers,
-        for_operators=True,
+        verb="operate",
     ),
     StatusItem(
         code="workflows",
@@ -226,7 +226,7 @@ ITEMS = (
         title=text("Unknown outcomes"),
         ok=text("No run waits for a review."),
         find=find_runs_to_review,
-        for_operators=True,
+        verb="operate",
         on_overview=False,
     ),
     StatusItem(

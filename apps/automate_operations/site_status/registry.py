@@ -69,7 +69,7 @@ class StatusItem:
     """One thing that is checked: `title` and `ok` are marked texts; `ok` is shown when `find` yields nothing, and may
     be a function.
 
-    `for_operators` shows it to people who may operate the site too, not to its administrators alone. Problems that
+    `verb` shows it to people with this permission on the site too, not to its administrators alone. Problems that
     the overview lists by itself, by the permissions for each object, are not `on_overview` a second time.
     """
 
@@ -78,7 +78,7 @@ class StatusItem:
     ok: str | Callable[[], str]
     find: Callable[[], Iterable[Finding]]
     cache_seconds: float = 0
-    for_operators: bool = False
+    verb: str = "administer"
     on_overview: bool = True
 
 
@@ -112,10 +112,8 @@ def register(*items: StatusItem) -> None:
 
 def visible_items(user: User) -> list[StatusItem]:
     """The items that this person may see."""
-    if can(user, "administer", SITE):
-        return list(_items.values())
-    operates = can(user, "operate", SITE)
-    return [item for item in _items.values() if item.for_operators and operates]
+    may = {verb: can(user, verb, SITE) for verb in {"administer", *(item.verb for item in _items.values())}}
+    return [item for item in _items.values() if may["administer"] or may[item.verb]]
 
 
 def read_items(items: Iterable[StatusItem] | None = None) -> list[ItemState]:

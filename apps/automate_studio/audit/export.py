@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,7 +22,7 @@ from automate_governance.redaction.spreadsheets import inert
 
 COLUMNS = (
     "number", "position", "at", "who", "actor", "actor_id", "source", "system_user", "credential", "address", "verb",
-    "object_type", "object_id", "object", "changes", "trace_id", "previous", "hash", "erased",
+    "object_type", "object_id", "object", "changes", "trace_id", "previous", "hash", "erased", "altered",
 )  # fmt: skip
 
 
@@ -30,8 +31,8 @@ def json_lines(entries: QuerySet[AuditEntry]) -> Iterator[str]:
 
     It holds salted digests of the values.
     """
-    for entry in _readable_entries(entries):
-        chained = {"canonical": entry.canonical, "salts": entry.salts, "erased": entry.erased}
+    for entry, altered in _readable_entries(entries):
+        chained = {"canonical": entry.canonical, "salts": entry.salts, "erased": entry.erased, "altered": altered}
         fields = _entry_fields(entry) | {"changes": entry.changes} | chained
         yield f"{audit.canonical_text(fields)}\n"
 
@@ -39,9 +40,9 @@ def json_lines(entries: QuerySet[AuditEntry]) -> Iterator[str]:
 def csv_lines(entries: QuerySet[AuditEntry]) -> Iterator[str]:
     """A table, safe to open in a spreadsheet."""
     yield _csv_line(COLUMNS)
-    for entry in _readable_entries(entries):
-        erased = " ".join(sorted(entry.erased))
-        fields = _entry_fields(entry) | {"changes": audit.canonical_text(entry.changes), "erased": erased}
+    for entry, altered in _readable_entries(entries):
+        shown = {"erased": " ".join(sorted(entry.erased)), "altered": "yes" if altered else ""}
+        fields = _entry_fields(entry) | {"changes": audit.canonical_text(entry.changes)} | shown
         yield _csv_line([inert(str(fields[name])) for name in COLUMNS])
 
 
@@ -67,8 +68,11 @@ def signed_lines(kind: str, entries: QuerySet[AuditEntry]) -> Iterator[str]:
     yield f"{seal}\n" if kind == "jsonl" else _csv_line([f"#{seal}"])
 
 
-def _readable_entries(entries: QuerySet[AuditEntry]) -> Iterator[AuditEntry]:
-    return entries.select_related("link").order_by("pk").iterator(chunk_size=500)
+def _readable_entries(entries: QuerySet[AuditEntry]) -> Iterator[tuple[AuditEntry, bool]]:
+    """Each entry, and whether it was altered."""
+    for batch in itertools.batched(entries.select_related("link").order_by("pk").iterator(chunk_size=500), 500):
+        altered = audit.altered_entries(batch)
+        yield from ((entry, entry.pk in altered) for entry in batch)
 
 
 def _entry_fields(entry: AuditEntry) -> dict[str, Any]:

@@ -29,8 +29,8 @@ class Fault:
 class Integrity:
     """The newest link and the last verification: when, by whom, up to which link (the anchor), with which faults.
 
-    `altered` are the numbers of the entries that it found altered, `verified` is how far one in progress is, None
-    without one, and `unrecorded` counts the versions of workflows whose digests are not in the trail.
+    `verified` is how far one in progress is, None without one, and `unrecorded` counts the versions of workflows whose
+    digests are not in the trail.
     """
 
     position: int
@@ -40,7 +40,6 @@ class Integrity:
     checked: int = 0
     faults: tuple[Fault, ...] = ()
     is_intact: bool = True
-    altered: frozenset[int] = frozenset()
     verified: int | None = None
     has_erasures: bool = False
     unrecorded: int = 0
@@ -74,7 +73,6 @@ def integrity_state() -> Integrity:
         checked=int(facts.get("position", 0)),
         faults=faults,
         is_intact=not faults and not verification.fault_count(last),
-        altered=frozenset(facts.get("altered", ())),
         verified=verified,
         has_erasures=AuditEntry.objects.filter(verb=ERASED).exists(),
         unrecorded=count_unrecorded_versions(),

@@ -83,6 +83,7 @@ _VALUE_NAMES = {
     "provider": text("provider"),
     "reason": text("reason"),
     "reference": text("reference"),
+    "remark": text("remark"),
     "removed": text("removed"),
     "result": text("result"),
     "roles": text("roles"),
@@ -140,7 +141,8 @@ class EntryRow:
     """An entry. `url` is empty without a page, or once the object is deleted; `history` lists all entries of the
     object; `source` is empty for a browser; `comparison` is the URL of the comparison with the version before.
 
-    `erased` says what was erased of it, when and by whom, and `erasure` lists the entry about it.
+    `erased` says what was erased of it, when and by whom, and `erasure` lists the entry about it. `is_altered` is
+    as `altered_entries` tells.
     """
 
     entry: AuditEntry
@@ -154,6 +156,7 @@ class EntryRow:
     comparison: str = ""
     erased: str = ""
     erasure: str = ""
+    is_altered: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +167,7 @@ class EntryPage(KeysetPage):
 
 
 def entry_page(question: AuditFilters, after: int | None, before: int | None, **around: Any) -> EntryPage:
-    """Entries below the key `after`, or the nearest above `before`. At most three queries."""
+    """Entries below the key `after`, or the nearest above `before`. At most four queries."""
     entries = question.entries().select_related("link")
     if before:
         found = list(entries.filter(pk__gt=before).order_by("pk")[: ON_A_PAGE + 1])
@@ -192,9 +195,10 @@ def empty_page(question: AuditFilters) -> EntryPage:
 
 
 def build_entry_rows(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:
-    """Rows of the entries. At most three queries, for the names of steps and for erasures."""
+    """Rows of the entries. At most four queries, for the names of steps, for erasures, and for what was altered."""
     listed = [(entry, audit.readable_changes(entry)) for entry in entries]
     known = audit.erasures(entry for entry, _changes in listed)
+    altered = audit.altered_entries(entry for entry, _changes in listed)
     steps = find_step_names(
         entry.object_id for entry, changes in listed if entry.object_type == _RUN and changes.get("step")
     )
@@ -215,6 +219,7 @@ def build_entry_rows(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:
                 for shown in (_edited(value) if name == "edits" else [_value_change(entry.object_type, name, value)])
             ],
             comparison=_comparison_url(entry),
+            is_altered=entry.pk in altered,
             **_erasure(entry, known),
         )
 

@@ -39,6 +39,7 @@ class AuditEntry(Schema):
     address: str
     system_user: str
     token: str = Field(description="Name and prefix of the API token that it was done with.")
+    altered: bool = Field(description="Whether it is not what was recorded, here or in the last verification.")
 
     @staticmethod
     def resolve_token(entry: Entry) -> str:
@@ -79,15 +80,22 @@ def list_audit_entries(request: TokenRequest, query: Query[AuditQuery]) -> dict[
     """List audit entries, newest first."""
     _check_audits(request)
     with bounded_queries():
-        found, following = read_page(query.entries().defer("canonical"), query)
-    return {"items": found, "next": following}
+        found, following = read_page(query.entries().select_related("link"), query)
+    return {"items": _marked(found), "next": following}
 
 
 @router.get("/audit-entries/{int:entry_id}", response=AuditEntry)
 def read_audit_entry(request: TokenRequest, entry_id: int) -> Entry:
     """Read one audit entry."""
     _check_audits(request)
-    return find_object(Entry.objects.defer("canonical"), pk=entry_id)
+    return _marked([find_object(Entry.objects.select_related("link"), pk=entry_id)])[0]
+
+
+def _marked(entries: list[Entry]) -> list[Entry]:
+    altered = audit.altered_entries(entries)
+    for entry in entries:
+        setattr(entry, "altered", entry.pk in altered)  # noqa: B010 # which the model does not have
+    return entries
 
 
 def _check_audits(request: TokenRequest) -> None:

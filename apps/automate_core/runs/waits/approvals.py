@@ -137,7 +137,7 @@ def decide_approval(
 ) -> Wait:
     """Decide an approval, once. Only an assignee may; superusers need to be assignees, too.
 
-    A remark is part of the step's output, and the reason in the audit trail.
+    A remark is part of the step's output and of the audit entry.
 
     Raises NotPermittedError, NotOpenError, OutcomeError, and AnswersError for the form.
     """
@@ -166,7 +166,7 @@ def decide_approval(
     wait.save(update_fields=["decided_by", "data"])
     _answer(wait, run, by, outcome=outcome, form=filled, remark=remark)
     wait.refresh_from_db(fields=["data", "outcome"])  # the digest is over the values as they are stored
-    changes = {"form": filled, **({"reason": remark} if remark else {})}
+    changes = {"form": filled, **({"remark": remark} if remark else {})}
     changes |= decisions.shown_values(data) | {"digest": decisions.decision_digest(wait.data or {}, wait.outcome or {})}
     facts = {"step": wait.path, "outcome": outcome, "wait": str(wait.pk)}  # stay after an erasure
     audit.record(by, "approval.decided", run, changes=changes, facts=facts, trace_id=run.trace_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from automate_governance import audit
@@ -17,13 +17,13 @@ def salted(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**data, _SALT: secrets.token_hex(16)}
 
 
-def decision_digest(data: Mapping[str, Any], outcome: Mapping[str, Any]) -> str:
-    """Salted SHA-256 of the message, the details and the decision of a wait, as they are stored.
+def decision_digest(data: Mapping[str, Any], outcome: Mapping[str, Any], of: Sequence[str] = ()) -> str:
+    """Salted SHA-256 of the message, the details and all of the decision of a wait, as they are stored.
 
-    Waits that an older version decided have no salt.
+    Waits that an older version decided have no salt. Older digests are of the values named in `of` alone.
     """
     shown = {name: data.get(name) for name in ("message", "context")}
-    decided = {name: outcome.get(name) for name in ("outcome", "form", "by")}
+    decided = {name: outcome.get(name) for name in of or outcome}
     return hashlib.sha256((data.get(_SALT, "") + audit.canonical_text(shown | decided)).encode()).hexdigest()
 
 

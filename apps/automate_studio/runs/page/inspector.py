@@ -58,6 +58,7 @@ class AuditLine:
     action: str
     note: str
     at: dt.datetime
+    is_altered: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -390,13 +391,16 @@ _REVIEWED = {
 def _audit_lines(run: ExecutionRun, path: str, *, may_see: bool) -> Iterator[AuditLine]:
     """Audit entries of the step and of the whole run, newest first."""
     about = AuditEntry.objects.filter(object_type=run._meta.label_lower, object_id=str(run.pk)).exclude(verb=_SEEN)
-    rows = about.filter(Q(changes__step=path) | Q(changes__step__isnull=True)).order_by("-id")
-    for entry in rows[:MOST_AUDITED]:
+    rows = about.filter(Q(changes__step=path) | Q(changes__step__isnull=True)).select_related("link").order_by("-id")
+    found = list(rows[:MOST_AUDITED])
+    altered = audit.altered_entries(found) if found else set()
+    for entry in found:
         changes = {name: _joined_names(value) for name, value in audit.readable_changes(entry).items()}
         if changes.get("step", path) != path:  # of an erased entry, which the column no longer holds
             continue
-        note = changes.get("reason", "") if may_see else ""
-        yield AuditLine(actor=entry.who, action=_action_text(entry.verb, changes), note=note, at=entry.at)
+        note = changes.get("remark") or changes.get("reason", "") if may_see else ""
+        action, is_altered = _action_text(entry.verb, changes), entry.pk in altered
+        yield AuditLine(actor=entry.who, action=action, note=note, at=entry.at, is_altered=is_altered)
 
 
 def _action_text(verb: str, changes: Mapping[str, str]) -> str:
