@@ -25,8 +25,10 @@ SELECT json_build_object(
     'workers', (SELECT coalesce(json_agg(w ORDER BY name), '[]') FROM (
         SELECT name, slots, held, extract(epoch FROM automate_now() - seen_at)::float8 AS seen_seconds_ago,
             extract(epoch FROM automate_now() - started_at)::float8 AS up_seconds,
-            seen_at > automate_now() - %(alive)s * interval '1 second' AS is_alive
-        FROM automate_core_workerstate) w),
+            seen_at > automate_now() - %(alive)s * interval '1 second' AS is_alive, leased, lease_seconds
+        FROM automate_core_workerstate, LATERAL (SELECT count(*) AS leased,
+            greatest(extract(epoch FROM max(lease_until) - automate_now()), 0)::float8 AS lease_seconds
+            FROM automate_core_outboxjob WHERE status = 'leased' AND worker = name) jobs) w),
     'leases', (SELECT count(*) FROM automate_core_outboxjob WHERE status = 'leased' AND lease_until >= automate_now()),
     'expired_leases', (SELECT count(*) FROM automate_core_outboxjob
         WHERE status = 'leased' AND lease_until < automate_now()),
@@ -51,7 +53,7 @@ OLD_TRANSACTION = f"""EXISTS (SELECT FROM {_OPEN_TRANSACTIONS}
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
-    """A worker by its last heartbeat."""
+    """A worker by its last heartbeat; and how many jobs are leased to it at present, the last for `lease_seconds`."""
 
     name: str
     slots: int
@@ -59,6 +61,8 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     seen_seconds_ago: float
     up_seconds: float
     is_alive: bool
+    leased: int
+    lease_seconds: float
 
 
 class ReadyJobs(msgspec.Struct, frozen=True):
@@ -82,17 +86,12 @@ class OpenTransaction(msgspec.Struct, frozen=True):
         return self.seconds >= OLD_SECONDS
 
     def __str__(self) -> str:
-        seconds = f"{self.seconds:.0f}"
+        known = {"seconds": f"{self.seconds:.0f}", "pid": str(self.pid), "application": self.application}
         if self.application:
             return text(
-                "A database transaction has been open for %(seconds)s s (%(application)s, pid %(pid)s).",
-                seconds=seconds,
-                application=self.application,
-                pid=str(self.pid),
+                "A database transaction has been open for %(seconds)s s (%(application)s, pid %(pid)s).", **known
             )
-        return text(
-            "A database transaction has been open for %(seconds)s s (pid %(pid)s).", seconds=seconds, pid=str(self.pid)
-        )
+        return text("A database transaction has been open for %(seconds)s s (pid %(pid)s).", **known)
 
 
 class QueueStatus(msgspec.Struct, frozen=True):

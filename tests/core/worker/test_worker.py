@@ -141,10 +141,13 @@ def test_status_tells_people_and_machines(workflow, deliver, capsys):
     OutboxJob.objects.filter(pk=second.pk).update(status="dead")
     OutboxJob.objects.filter(status="ready").update(available_at=timezone.now() - timedelta(seconds=90))
     WorkerState.objects.create(name="host-7", slots=20, held=1)
+    WorkerState.objects.create(name="w", slots=24, held=0)  # killed right after its claim
+    OutboxJob.objects.filter(worker="w").update(lease_until=timezone.now() + timedelta(seconds=41.4))
     call_command("automate_worker", "--status")
     said = capsys.readouterr().out.splitlines()
     assert said == [
         "worker host-7: holds 1 of 20, last seen 0 s ago",
+        "worker w: holds 0 of 24, last seen 0 s ago, 1 leased to it, until in 41 s",
         "leased: 1 (expired: 0)",
         "ready to dispatch: 1, oldest: 90 s",
         "quarantined: 1",
@@ -155,7 +158,7 @@ def test_status_tells_people_and_machines(workflow, deliver, capsys):
     status = json.loads(capsys.readouterr().out)
     assert (status["leases"], status["suspects"], status["dead"]) == (1, 1, 1)
     assert status["ready"][0]["oldest_seconds"] >= 90
-    assert status["workers"][0]["name"] == "host-7"
+    assert [(each["name"], each["leased"]) for each in status["workers"]] == [("host-7", 0), ("w", 1)]
 
 
 @pytest.mark.parametrize("flags", [(), ("--json",)])

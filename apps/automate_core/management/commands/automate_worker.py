@@ -100,12 +100,11 @@ def _lines(status: QueueStatus) -> Iterator[str]:
         yield "no worker is running"
     for worker in status.workers:
         state = f"holds {worker.held} of {worker.slots}" if worker.is_alive else "stopped without a word"
-        yield f"worker {worker.name}: {state}, last seen {worker.seen_seconds_ago:.0f} s ago"
+        ends = f", {worker.leased} leased to it, until in {worker.lease_seconds:.0f} s" if worker.leased else ""
+        yield f"worker {worker.name}: {state}, last seen {worker.seen_seconds_ago:.0f} s ago{ends}"
     yield f"leased: {status.leases} (expired: {status.expired_leases})"
-    if not status.ready:
-        yield "ready: 0"
-    for ready in status.ready:
-        yield f"ready to {ready.kind}: {ready.jobs}, oldest: {ready.oldest_seconds:.0f} s"
+    ready = (f"ready to {each.kind}: {each.jobs}, oldest: {each.oldest_seconds:.0f} s" for each in status.ready)
+    yield from ready if status.ready else ["ready: 0"]
     yield f"quarantined: {status.suspects}"
     if status.suspects:
         yield "Their worker stopped while it held them. One process runs them one by one, which may take minutes."
