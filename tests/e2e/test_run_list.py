@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
-from automate_core.models import ExecutionRun
+from automate_core.models import ExecutionRun, StepRun, WorkflowVersion
 from automate_operations import bulk
+from tests.support.audit import without_append_only
 from tests.support.axe import violations
-from tests.support.runs import run_of_age
+from tests.support.runs import ended_runs, published_workflows, run_of_age
 from tests.support.workflows import SEARCHED_ORDERS
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -138,3 +139,59 @@ def test_filters_the_histogram_and_many_at_once(workflow, signed_in, site, fault
     expect(histogram).to_contain_text("Cancelled 1")
     expect(histogram).not_to_contain_text("Waiting 1")
     assert faults(page) == []
+
+
+@pytest.mark.parametrize("is_filtered", [True, False])
+def test_the_numbers_of_a_bulk_rerun_follow_its_boxes(is_filtered, signed_in, site, owner, faults, shot):
+    flow, _ = published_workflows(owner, "Vendor", "Leads")
+    order = {"method": "POST", "url": "https://shop.example/orders"}
+    send = {"kind": "action", "key": "send", "name": "Send", "action": "http.request", "inputs": order}
+    with without_append_only():
+        definition = {"name": "Vendor", "slug": "vendor", "steps": [send]}
+        WorkflowVersion.objects.filter(workflow=flow).update(definition=definition)
+    ended_runs(flow, 5, status="failed", message="No answer in time", code="timeout")
+    for number, run in enumerate(ExecutionRun.objects.all()):
+        code = "timeout" if number < 3 else "http_422"
+        StepRun.objects.create(
+            run=run, path="send", status="failed", input=order, error={"code": code}, started_at=run.started_at
+        )
+    page = signed_in
+    page.goto(f"{site}/admin/automate_core/executionrun/?show=attention")
+    page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    page.get_by_label("Select all on this page").check()
+    bar = page.get_by_role("toolbar", name="Selected runs")
+    bar.get_by_label("All matching runs").set_checked(is_filtered)
+    bar.get_by_role("button", name="Re-run from failed step").click()
+    dialog = page.locator("#bulk-ask")
+    box, title = dialog.get_by_role("checkbox"), dialog.get_by_role("heading")
+    expect(title).to_have_text("Re-run 2 runs from the failed step")
+    held: list[Route] = []
+    page.route("**/runs/bulk/**", lambda route: held.append(route))
+    box.check()
+    expect(dialog.get_by_role("button", name="Re-run 2 runs")).to_be_disabled()  # until it says what it will do
+    held[0].continue_()
+    page.unroute("**/runs/bulk/**")
+    expect(title).to_have_text("Re-run 5 runs from the failed step", timeout=15000)
+    expect(dialog.get_by_role("button", name="Re-run 5 runs")).to_be_enabled()
+    expect(dialog.locator("#bulk-counts")).to_contain_text(
+        "5 runs match the filters." if is_filtered else "5 runs selected."
+    )
+    expect(dialog.locator("#bulk-counts")).not_to_contain_text("will be re-run")
+    shot(page, "runs-unknown")
+    box.uncheck()
+    expect(title).to_have_text("Re-run 2 runs from the failed step", timeout=15000)
+    dialog.get_by_role("button", name="Re-run 2 runs").click()
+    expect(page.get_by_text("Re-running 0 of 2 runs.")).to_be_visible()
+    assert faults(page) == []
+
+
+def test_the_reason_of_a_failure_is_readable_in_full(workflow, signed_in, site):
+    said = "The service api.warehouse.example answered 422: SKU 'A-10008' is not known in the catalogue of the shop"
+    run_of_age(workflow(SEARCHED_ORDERS), 60, status="failed", error={"step": "check", "message": said})
+    page = signed_in
+    page.goto(f"{site}/admin/automate_core/executionrun/")
+    for width, place in ((1440, ".da-reason"), (1100, ".da-reason"), (390, ".da-phone-reason")):
+        page.set_viewport_size({"width": width, "height": 900})
+        reason = page.locator(f"tbody {place}")
+        expect(reason).to_contain_text(said)
+        assert reason.evaluate("e => [e.scrollHeight - e.clientHeight, e.scrollWidth - e.clientWidth]") == [0, 0], width
