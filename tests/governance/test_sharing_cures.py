@@ -165,3 +165,26 @@ def test_a_link_to_the_builder_leads_viewers_to_the_page(flow, sign_in, owner, c
     answer = sign_in(colleague).get(builder, follow=True)
     assert answer.redirect_chain == [(page, 302)] and "you need the Change permission" in Page(answer).text
     assert sign_in(owner).get(builder).status_code == 200 and sign_in(stranger).get(builder).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["user", "group"])
+def test_all_is_revoked_at_once_and_what_is_left_without_view_is_said_to_be_of_no_use(kind, flow, sign_in, owner):
+    builders = Group.objects.get(name="Builders")
+    heir = make_person("heir", "Builders")
+    grantee = heir if kind == "user" else builders
+    sharing.grant(flow, grantee, ["view", "view_payload", "run", "change"], by=owner)
+    client, who = sign_in(owner), f"{kind}:{grantee.pk}"
+    assert "View is missing" not in Page(client.get(url(flow))).text
+    left = Page(client.post(url(flow), {"revoke": who, "verb": "view"}, headers={"HX-Request": "true"}))
+    assert "View is missing: heir cannot open it" in left.text
+    assert sign_in(heir).get(reverse("admin:automate_core_workflow_change", args=[flow.pk])).status_code in (302, 404)
+    label = {"user": "heir", "group": "Builders"}[kind]
+    [button] = left.all(aria_label=f"Revoke all from {label}")
+    start = left.tags.index(("button", button))
+    fields = [found for tag, found in left.tags[:start] if tag == "input"]
+    verbs = [found["value"] for found in fields[-3:]]
+    assert verbs == ["view_payload", "change", "run"] and {found["name"] for found in fields[-3:]} == {"verb"}
+    after = Page(client.post(url(flow), {"revoke": who, "verb": verbs}, headers={"HX-Request": "true"}))
+    assert "Not shared." in after.text and not sharing.list_grants(flow)
+    entry = AuditEntry.objects.filter(verb="workflow.unshared").latest("pk")
+    assert entry.changes["verbs"] == verbs

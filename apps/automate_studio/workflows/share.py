@@ -20,7 +20,7 @@ from automate_governance import sharing
 from automate_governance.admin_site import admin_site
 from automate_governance.governed import Governed
 from automate_governance.people import role_giving
-from automate_governance.people.names import may_view_all
+from automate_governance.people.names import may_view_all, sign_in_name
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_governance.texts import translated
 from automate_operations.offboarding.lost_rights import find_lost_rights
@@ -166,7 +166,16 @@ def _share_context(request: HttpRequest, obj: Governed, kind: str) -> dict[str, 
 
 def _with_effective(
     grants: list[sharing.Grant], access: list[sharing.Access]
-) -> list[tuple[sharing.Grant, list[str] | None]]:
-    """Grants with the verbs that the person may do in the end; None for a group."""
-    may = {each.person.pk: list(each.reasons) for each in access}
-    return [(grant, may.get(grant.grantee.pk, []) if grant.kind == "user" else None) for grant in grants]
+) -> list[tuple[sharing.Grant, list[str] | None, list[str]]]:
+    """Grants with the verbs that the person may do in the end, None for a group; and people who may do some of them,
+    but not view the object."""
+    may = {sign_in_name(each.person): list(each.reasons) for each in access}
+    blind = {name for name, verbs in may.items() if "view" not in verbs}
+    return [
+        (
+            grant,
+            may.get(grant.name, []) if grant.kind == "user" else None,
+            [name for name in grant.members or [grant.name] if name in blind],
+        )
+        for grant in grants
+    ]
