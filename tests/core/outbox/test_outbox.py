@@ -23,7 +23,8 @@ from automate_core.engine.records import (
 )
 from automate_core.ids import uuid7
 from automate_core.models import Event, ExecutionRun, OutboxJob, StepRun, Wait
-from automate_core.outbox.ingest import EventIngestor, NewEvent
+from automate_core.outbox import notify
+from automate_core.outbox.ingest import EventIngestor, IngestResult, NewEvent
 from automate_core.outbox.store import LONG_AGO, OutboxStore
 from tests.support.processes import wait_for
 
@@ -193,6 +194,22 @@ def test_fifty_posts_of_one_delivery_make_one_event(endpoint, site):
     assert {status for status, _ in answers} == {202}
     assert len({content for _, content in answers}) == 1
     assert Event.objects.count() == OutboxJob.objects.count() == 1
+
+
+def test_a_repeated_event_is_the_first_one_and_wakes_no_worker(endpoint):
+    woken = []
+    notify.register_local_worker(lambda: woken.append(True))
+    try:
+        [first] = EventIngestor().ingest(NewEvent(source="app", type="paid", payload="{}", delivery_key="7"))
+        assert not first.duplicate and woken == [True]
+        again = IngestResult(first.event_id, first.trace_id, duplicate=True)
+        assert EventIngestor().ingest(NewEvent(source="app", type="paid", payload="{}", delivery_key="7")) == [again]
+        assert EventIngestor().find_first_delivery("app", "7") == again and woken == [True]
+    finally:
+        notify.register_local_worker(None)
+    of_endpoint = NewEvent(source="app", type="paid", payload="{}", delivery_key="8", endpoint_id=endpoint.pk)
+    assert [each.duplicate for each in EventIngestor().ingest(of_endpoint)] == [False]
+    assert EventIngestor().find_first_delivery("app", "8") is None, "which an endpoint took"
 
 
 def _claimed(count=1):

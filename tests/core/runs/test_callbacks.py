@@ -19,7 +19,7 @@ from automate_core.asgi import automate
 from automate_core.definition.document import DefinitionError
 from automate_core.models import ExecutionRun, OutboxJob, Wait
 from automate_core.runs.waits import approvals, rejected_callbacks
-from automate_core.webhooks.callback_urls import callback_url
+from automate_core.webhooks.callback_urls import callback_url, form_page_url
 from automate_core.webhooks.schemes.registry import SCHEMES
 from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.reference_registry import describe_referrers
@@ -216,6 +216,12 @@ def test_making_an_address_asks_nobody(django_assert_num_queries):
         assert callback_url(uuid.uuid4(), "each[3]/answer").startswith("http://127.0.0.1:8000/hooks/callback/")
 
 
+def test_a_project_without_hosted_forms_has_no_address_for_their_pages(settings):
+    assert "/forms/" in form_page_url(uuid.uuid4(), "ask")
+    settings.ROOT_URLCONF = "automate_core.urls"
+    assert form_page_url(uuid.uuid4(), "ask") == ""
+
+
 THROUGH = """
 name: Through
 slug: through
@@ -297,10 +303,28 @@ def test_a_callback_has_to_be_signed_where_the_wait_demands_it(code, workflow, o
     assert describe_referrers(secret) == ["workflow Signed"]
 
 
+@pytest.mark.parametrize("now", ["deleted", "short"])
+def test_a_secret_that_is_no_more_proves_nothing(now, workflow, owner):
+    """Neither the value that the secret had, nor one that anybody could guess."""
+    scheme = SCHEMES["stripe"]({})
+    value = scheme.new_secret()
+    secret = _stored(owner, value)
+    made = workflow(SIGNED % "stripe")
+    run = ExecutionRun.objects.create(workflow=made, version=made.published, status="waiting", trace_id="1" * 32)
+    if now == "deleted":
+        StoredSecret.objects.all().delete()
+    else:
+        secret.put(value := "short")
+        secret.save()
+    address = callback_url(run.pk, "each[0]/answer")
+    assert post(run.pk, **_signed(scheme, value, address)).status_code == 401
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (SIGNED % "nothing", "Unknown scheme"),
+        (SIGNED % "nothing", r"\.scheme: Unknown scheme"),
+        (SIGNED % "hmac, scheme_config: {encoding: none}", r"\.scheme_config: "),
         (SIGNED % "unsigned", "does not verify callbacks"),
         ((SIGNED % "stripe").replace("database:", "whsec_"), "not a reference"),
         ((SIGNED % "stripe").replace("scheme: stripe, ", ""), "Choose a signature scheme first."),
