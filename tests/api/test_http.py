@@ -10,9 +10,10 @@ from django.test import Client
 
 from automate_api.v1.error_codes import BY_STATUS, CODES, FIELD_CODES
 from automate_api.v1.locations import LOCATIONS
-from automate_core.models import Event, WorkflowVersion
+from automate_core.models import Event, Workflow, WorkflowVersion
 from tests.conftest import ROOT
 from tests.support.api_operations import MANUAL
+from tests.support.runs import run_of_age
 
 pytestmark = pytest.mark.django_db
 
@@ -215,6 +216,23 @@ def test_runs_and_usage_take_since_and_until(client, api, admin):
     assert client.get("runs?since=24h").status_code == 200
     usage = api(admin).get("usage?since=2026-01-01&until=2026-01-31").json()
     assert (usage["first"], usage["last"]) == ("2026-01-01", "2026-01-31")
+
+
+@pytest.mark.parametrize("path", ["workflows", "runs", "events", "audit-entries"])
+def test_since_is_a_period_or_a_time_in_every_list(client, api, admin, path):
+    client.post("workflows/greet/runs", {})
+    run_of_age(Workflow.objects.get(), 1, status="succeeded")
+    ask = api(admin).get
+    for query, is_found in {
+        "since=1h": True,
+        "since=2026-01-01T00:00:00": True,
+        "since=2100-01-01T00:00:00Z": False,
+        "since=30d&until=2000-01-01T00:00:00Z": False,
+    }.items():
+        answer = ask(f"{path}?{query}")
+        assert answer.status_code == 200 and bool(answer.json()["items"]) is is_found, query
+    [error] = ask(f"{path}?since=lately").json()["errors"]
+    assert (error["field"], error["code"]) == ("since", "bad_format")
 
 
 def test_an_approval_is_found_by_its_run(api, workflow, owner):

@@ -17,11 +17,14 @@ from django.db.models import Model, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Field, Schema
-from pydantic import BeforeValidator
-from pydantic_core import PydanticKnownError
+from pydantic import BeforeValidator, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import ValidationError as InputError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from automate_api.v1.problems import ProblemError
+from automate_core.expressions import durations
 from automate_governance.permissions import NotPermittedError, User, holds_anywhere, permitted
+from automate_operations.queries.run_filters import PERIODS
 from automate_plugins import text
 
 MOST = 100
@@ -38,6 +41,18 @@ def _no_number(value: Any) -> Any:
 
 Moment = Annotated[dt.datetime, BeforeValidator(_no_number)]  #: a date and time of a request
 Day = Annotated[dt.date, BeforeValidator(_no_number)]
+
+
+def _one_error(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """One error of a period or time, not one for each of the two. Raises PydanticCustomError."""
+    try:
+        return read(value)
+    except InputError as error:
+        raise PydanticCustomError("no_period", "no period or time", {"expected": ", ".join(PERIODS)}) from error
+
+
+#: From when on: the last hours or days, or a date and time.
+Since = Annotated[Literal[*PERIODS] | Moment | None, WrapValidator(_one_error)]  # type: ignore[valid-type]
 
 
 def closed(values: Iterable[str]) -> dict[str, Any]:
@@ -119,8 +134,10 @@ def check_list(user: User, verb: str, model: type[Model]) -> None:
         raise NotPermittedError(text("You are not permitted to view this list."))
 
 
-def aware(moment: dt.datetime | None) -> dt.datetime | None:
-    """A moment of a request; one without a time zone is in the site's."""
+def aware(moment: dt.datetime | str | None) -> dt.datetime | None:
+    """A moment of a request; one without a time zone is in the site's, and a period ends now."""
+    if isinstance(moment, str):
+        return timezone.now() - dt.timedelta(seconds=durations.parse_duration(moment))
     return timezone.make_aware(moment) if moment is not None and timezone.is_naive(moment) else moment
 
 

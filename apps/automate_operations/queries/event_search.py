@@ -16,20 +16,16 @@ from django.utils.dateparse import parse_datetime
 
 from automate_core.events import access
 from automate_core.events.access import EventAccess
+from automate_core.expressions import durations
 from automate_core.ids import first_uuid7
 from automate_core.models import Event
+from automate_operations.queries.run_filters import PERIODS
 from automate_operations.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 from automate_plugins import text
 from automate_plugins.errors import AutomateError
 
 ON_A_PAGE = 25
 SLICES = (200, 1_800, 8_000)  #: how many of the newest events are looked at, one after the other, until a page is full
-SINCE = {
-    "1h": (text("Last hour"), dt.timedelta(hours=1)),
-    "24h": (text("Last 24 hours"), dt.timedelta(hours=24)),
-    "7d": (text("Last 7 days"), dt.timedelta(days=7)),
-    "30d": (text("Last 30 days"), dt.timedelta(days=30)),
-}
 _SKEW = dt.timedelta(hours=1)  #: by which the clock that made a key may differ from the database's
 
 type Between = tuple[uuid.UUID | None, uuid.UUID | None]
@@ -118,11 +114,11 @@ def _conditions(reach: EventAccess, readable: EventAccess, filters: Mapping[str,
         started = Q(access.has_started_run(reach.workflows))
         found.append(started if filters["show"] == "started" else ~started)
     if "since" in filters:
-        found.append(Q(received_at__gte=now - SINCE[filters["since"]][1]))
+        found.append(Q(received_at__gte=_since(filters["since"], now)))
     if "until" in filters:
         until = _parse_time(filters["until"])
         if until is None:
-            raise SearchError(text("Enter a date and a time, for example %(example)s.", example="2026-11-30 17:15"))
+            raise _no_time()
         found.append(Q(received_at__lte=until))
     if held := filters.get("held"):
         found += [readable.condition(), _payload_contains(held)]
@@ -151,9 +147,22 @@ def _parse_time(text: str) -> dt.datetime | None:
     return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
 
 
+def _since(given: str, now: dt.datetime) -> dt.datetime:
+    """The time from which on, of a period that ends now or of a time itself. Raises SearchError."""
+    if given in PERIODS:
+        return now - dt.timedelta(seconds=durations.parse_duration(given))
+    if (moment := _parse_time(given)) is None:
+        raise _no_time()
+    return moment
+
+
+def _no_time() -> SearchError:
+    return SearchError(text("Enter a date and a time, for example %(example)s.", example="2026-11-30 17:15"))
+
+
 def _keys(filters: Mapping[str, str], now: dt.datetime) -> Between:
     """(above, below): keys between which events of the times asked for are, since keys begin with their time."""
-    above = first_uuid7(now - SINCE[filters["since"]][1] - _SKEW) if "since" in filters else None
+    above = first_uuid7(_since(filters["since"], now) - _SKEW) if "since" in filters else None
     until = _parse_time(filters["until"]) if "until" in filters else None
     return above, first_uuid7(until + _SKEW) if until else None
 

@@ -24,7 +24,8 @@ from automate_governance.admin_site import reverse
 from automate_governance.audit import payload_views
 from automate_governance.permissions import SITE, User, can, holds_anywhere
 from automate_governance.texts import escape_invisible, translated
-from automate_operations.queries.event_search import SINCE, SearchError, SearchResult, find_events, has_id_among
+from automate_operations.queries.event_search import SearchError, SearchResult, find_events, has_id_among
+from automate_operations.queries.run_filters import PERIODS
 from automate_operations.queries.statement_timeout import QueryTimeoutError, bounded_queries
 from automate_studio.view_models.event_sources import EventSource, describe_source
 from automate_ui.keyset_pages import KeysetPage, keyset_links
@@ -149,7 +150,7 @@ def list_filters(query: Query) -> dict[str, str]:
     """Valid parameters of the list, repeated in its links; invalid ones are dropped."""
     names = ("show", "q", "source", "type", "since", "until", "held")
     given = {name: (query.get(name) or "").replace("\0", "").strip()[:200] for name in names}
-    known: dict[str, Collection[str]] = {"show": _TABS, "since": SINCE}
+    known: dict[str, Collection[str]] = {"show": _TABS, "since": PERIODS}
     return {name: value for name, value in given.items() if value and value in known.get(name, (value,))}
 
 
@@ -220,7 +221,7 @@ def _with_selected(kept: dict[str, str], sources: list[str], types: list[str]) -
             name="since",
             label=_("Received"),
             value=kept.get("since", ""),
-            options=[(key, translated(name)) for key, (name, _span) in SINCE.items()],
+            options=[(key, translated(name)) for key, name in PERIODS.items()],
         ),
     ]
 

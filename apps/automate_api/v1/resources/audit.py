@@ -10,7 +10,7 @@ from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.not_found import find_object
-from automate_api.v1.pages import Moment, Page, PageQuery, aware, closed, form, read_page
+from automate_api.v1.pages import Moment, Page, PageQuery, Since, aware, closed, form, read_page
 from automate_api.v1.problems import ProblemError
 from automate_governance import audit
 from automate_governance.models import AuditEntry as Entry
@@ -57,7 +57,7 @@ class AuditQuery(PageQuery):
     object_id: str | None = Field(None, max_length=200, description="Needs object_type.")
     source: Source | None = None
     trace: str | None = Field(None, max_length=40, json_schema_extra=form("[0-9a-fA-F]*"))
-    since: Moment | None = None
+    since: Since = Field(None, description="The last hours or days, or the time after which they were made.")
     until: Moment | None = None
     search: str | None = Field(None, max_length=200, description="Text in the entry.")
 

@@ -18,7 +18,7 @@ from pydantic import ConfigDict
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.not_found import find_object, not_found
-from automate_api.v1.pages import Moment, Page, PageQuery, closed, read_uuid_cursor, write_cursor
+from automate_api.v1.pages import Moment, Page, PageQuery, Since, closed, read_uuid_cursor, write_cursor
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.triggers import KINDS
 from automate_api.v1.resources.workflows import get_workflow
@@ -32,7 +32,7 @@ from automate_governance.audit import payload_views
 from automate_governance.permissions import NotPermittedError
 from automate_governance.texts import translated
 from automate_operations import event_sending
-from automate_operations.queries.event_search import SINCE, find_events
+from automate_operations.queries.event_search import find_events
 from automate_operations.queries.statement_timeout import bounded_queries
 from automate_plugins import text
 
@@ -82,7 +82,7 @@ class EventFilterQuery(RequestSchema):
     search: str | None = Field(None, max_length=200, description="Id, trace id or its beginning, or delivery key.")
     source: str | None = Field(None, max_length=200)
     type: str | None = Field(None, max_length=200)
-    since: Literal[*SINCE] | None = None  # type: ignore[valid-type]
+    since: Since = Field(None, description="The last hours or days, or the time after which they came.")
     until: Moment | None = None
     payload: str | None = Field(None, max_length=200, description="JSON or text that the payload contains.")
 

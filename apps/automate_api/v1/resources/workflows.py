@@ -18,6 +18,7 @@ from automate_api.v1.pages import (
     Moment,
     OrderedQuery,
     Page,
+    Since,
     aware,
     check_may_view,
     filter_given,
@@ -67,7 +68,7 @@ class WorkflowFilters(OrderedQuery):
     search: str | None = Field(None, max_length=100, description="Part of the name or the slug.")
     tag: str | None = Field(None, max_length=100)
     owner: str | None = Field(None, max_length=200, description="User name.")
-    since: Moment | None = Field(None, description="Changed at this time or later.")
+    since: Since = Field(None, description="Changed in the last hours or days, or at this time or later.")
     until: Moment | None = Field(None, description="Changed at this time or earlier.")
 
     def narrow(self, rows: QuerySet[Workflow]) -> QuerySet[Workflow]:

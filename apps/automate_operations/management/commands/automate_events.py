@@ -13,7 +13,8 @@ from automate_governance.commands import EnglishCommand
 from automate_governance.permissions import Person
 from automate_operations import bulk_replay
 from automate_operations.bulk_replay import ReplaySelection
-from automate_operations.queries.event_search import SINCE, SearchError
+from automate_operations.queries.event_search import SearchError
+from automate_operations.queries.run_filters import PERIODS
 
 _FILTERS = {"q": "search", "source": "source", "type": "type", "since": "since", "until": "until"}
 
@@ -29,7 +30,7 @@ class Command(EnglishCommand):
         parser.add_argument("events", nargs="*", metavar="ID", help="ids of events")
         parser.add_argument("--source", help="events of this source, such as webhook:github")
         parser.add_argument("--type", help="events of this type")
-        parser.add_argument("--since", choices=SINCE, help="events of the last hours or days")
+        parser.add_argument("--since", choices=PERIODS, help="events of the last hours or days")
         parser.add_argument("--until", metavar="TIME", help="events received until then, such as 2026-05-31T12:00Z")
         parser.add_argument("--search", metavar="TEXT", help="id, trace id or its beginning, or delivery key")
         parser.add_argument("--as", dest="user", metavar="USER", help="acting user; default: the only superuser")

@@ -5,21 +5,31 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
-from pydantic import ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict
 
 from automate_api.v1.bodies import RequestSchema
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.idempotency import HEADER
 from automate_api.v1.not_found import not_found
-from automate_api.v1.pages import Moment, Page, PageQuery, check_list, closed, form, read_uuid_cursor, write_cursor
+from automate_api.v1.pages import (
+    Moment,
+    Page,
+    PageQuery,
+    Since,
+    aware,
+    check_list,
+    closed,
+    form,
+    read_uuid_cursor,
+    write_cursor,
+)
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.replies import ReplyKind, WaitSeconds
 from automate_api.v1.resources.workflows import get_workflow
@@ -39,7 +49,6 @@ from automate_operations.notifications.texts import page_url
 from automate_operations.queries.run_filters import (
     MOST_CHOSEN,
     ORIGINS,
-    PERIODS,
     REASONS,
     RunFilters,
     parse_run_filters,
@@ -129,14 +138,6 @@ class RunOutputs(Schema):
     outputs: dict[str, Any] = Field(description="By the keys of the steps.")
 
 
-def _one_error(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    """One error of a period or time, not one for each of the two. Raises PydanticCustomError."""
-    try:
-        return read(value)
-    except ValidationError as error:
-        raise PydanticCustomError("no_period", "no period or time", {"expected": ", ".join(PERIODS)}) from error
-
-
 class RunFilterQuery(RequestSchema):
     """Filters of runs, those of the run list."""
 
@@ -151,9 +152,7 @@ class RunFilterQuery(RequestSchema):
     workflow: list[str] = Field([], max_length=MOST_CHOSEN, description="Slugs.")
     origin: list[Literal[*ORIGINS]] = Field([], description="What started it.")  # type: ignore[valid-type]
     version: int | None = Field(None, ge=1, lt=2**31, description="Number of the workflow's version.")
-    since: Annotated[Literal[*PERIODS] | Moment | None, WrapValidator(_one_error)] = Field(  # type: ignore[valid-type]
-        None, description="The last hours or days, or the time after which they were created."
-    )
+    since: Since = Field(None, description="The last hours or days, or the time after which they were created.")
     until: Moment | None = Field(None, description="The time until which they were created, as `to`.")
     created_from: Moment | None = Field(None, alias="from")
     created_to: Moment | None = Field(None, alias="to")
@@ -175,10 +174,11 @@ class RunFilterQuery(RequestSchema):
     def filters(self) -> RunFilters:
         """The filters in the form of the core. Raises ProblemError."""
         given = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"limit", "cursor", "search"})
-        if isinstance(self.since, dt.datetime):
-            given["from"] = given.pop("since")
         if "until" in given:
             given["to"] = given.pop("until")
+        if self.since is not None and ("to" in given or isinstance(self.since, dt.datetime)):
+            given["from"] = aware(self.since)  # a period by its name has no other end than now
+            del given["since"]
         query = {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in given.items()}
         found = parse_run_filters(query | ({"q": self.search} if self.search else {}))
         if found.problems:
