@@ -29,6 +29,8 @@ class ApiToken(models.Model):
 
     audit_kind = "token"  #: in audit codes
 
+    owner_zone = ""  #: the time zone that its owner chose; `authenticate` sets it
+
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     name = models.CharField(_("name"), max_length=100)
     prefix = models.CharField(_("prefix"), max_length=8, unique=True, editable=False)

@@ -13,6 +13,7 @@ from automate_api.v1.locations import LOCATIONS
 from automate_core.models import Event, Workflow, WorkflowVersion
 from tests.conftest import ROOT
 from tests.support.api_operations import MANUAL
+from tests.support.people import choose_zone_of_noon
 from tests.support.runs import run_of_age
 
 pytestmark = pytest.mark.django_db
@@ -80,7 +81,7 @@ def test_errors_have_codes(client, method, path, body, code):
         ("workflows?limit=x", "limit", "wrong_type"),
         ("workflows?status=wild", "status", "not_a_choice"),
         ("workflows?none=1", "none", "unknown"),
-        ("audit-entries?since=yesterday", "since", "bad_format"),
+        ("audit-entries?since=tomorrow", "since", "bad_format"),
         (f"approvals?search={'x' * 101}", "search", "too_long"),
     ],
 )
@@ -222,9 +223,13 @@ def test_runs_and_usage_take_since_and_until(client, api, admin):
 def test_since_is_a_period_or_a_time_in_every_list(client, api, admin, path):
     client.post("workflows/greet/runs", {})
     run_of_age(Workflow.objects.get(), 1, status="succeeded")
+    choose_zone_of_noon(admin)
     ask = api(admin).get
     for query, is_found in {
         "since=1h": True,
+        "since=today": True,
+        "since=yesterday": False,
+        "since=yesterday&until=2100-01-01T00:00:00Z": False,
         "since=2026-01-01T00:00:00": True,
         "since=2100-01-01T00:00:00Z": False,
         "since=30d&until=2000-01-01T00:00:00Z": False,

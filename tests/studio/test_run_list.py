@@ -18,6 +18,7 @@ from automate_operations.queries import run_keyset
 from tests.support.audit import without_append_only
 from tests.support.editors import Editor
 from tests.support.pages import Page, tidy
+from tests.support.people import choose_zone_of_noon
 from tests.support.run_lists import RUN_LIST, runs_shown
 from tests.support.runs import run_of_age
 from tests.support.workflows import SEARCHED_ORDERS
@@ -94,6 +95,20 @@ def test_each_filter_finds_what_it_says(orders, sign_in, owner):
         assert answer.status_code == 200
         assert {name for name, run in runs.items() if run.pk in runs_shown(answer)} == wanted, query
         assert len(runs_shown(answer)) == len(wanted), query
+
+
+def test_the_time_since_which_runs_ended_is_edited_as_other_times(orders, sign_in, owner, api):
+    zone, made = choose_zone_of_noon(owner), orders[1]
+    client, token = sign_in(owner), api(owner)
+    assert Page(client.get(RUN_LIST)).ids["more-ended"]["type"] == "datetime-local"
+    moment = timezone.now().replace(microsecond=0) - dt.timedelta(hours=20)
+    for ended in (moment.isoformat(), f"{moment.astimezone(zone):%Y-%m-%dT%H:%M:%S}"):
+        answer = client.get(RUN_LIST, {"ended": ended})
+        [field] = Page(answer).all(name="ended", type="datetime-local")
+        assert (field["type"], field["value"]) == ("datetime-local", f"{moment.astimezone(zone):%Y-%m-%dT%H:%M:%S}")
+        listed = token.get("runs", {"ended": ended}).json()["items"]
+        assert {row["id"] for row in listed} == {str(key) for key in runs_shown(answer)}
+        assert made["hour"].pk in runs_shown(answer) and made["day"].pk not in runs_shown(answer)
 
 
 @pytest.mark.extended

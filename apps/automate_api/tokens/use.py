@@ -7,10 +7,12 @@ from contextlib import AbstractContextManager
 from hmac import compare_digest
 
 from django.db import connection
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from automate_api.models import ApiToken
 from automate_api.tokens.credentials import parse_token
+from automate_governance.models import Preferences
 from automate_governance.permissions import narrowed_to
 
 _USE_INTERVAL = dt.timedelta(minutes=1)  # between two records of a use
@@ -28,11 +30,14 @@ def authenticate(text: str) -> ApiToken | None:
     credential = parse_token(text)
     if credential is None:
         return None
-    token = ApiToken.objects.select_related("owner").filter(prefix=credential.prefix).first()
+    zone = Preferences.objects.filter(person=OuterRef("owner")).values("time_zone")
+    tokens = ApiToken.objects.select_related("owner").annotate(zone=Subquery(zone))
+    token = tokens.filter(prefix=credential.prefix).first()
     if token is None or not _matches(token, credential.digest):
         return None
     if not token.is_valid or not token.owner.is_active:
         return None
+    token.owner_zone = token.zone or ""
     record_use(token)
     return token
 

@@ -15,6 +15,7 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from ninja.security import HttpBearer
 
@@ -22,6 +23,7 @@ from automate_api.models import ApiToken
 from automate_api.tokens import use
 from automate_api.v1 import problems, rate_limits, request_ids
 from automate_core.refusals import REQUEST_ID
+from automate_governance.people.locale import usable_zone
 from automate_governance.people.origin import Source, request_credential
 from automate_governance.permissions import Person
 
@@ -101,7 +103,8 @@ def _authenticate(request: HttpRequest) -> ApiToken | HttpResponseBase:
 def _signed_in(request: HttpRequest, token: ApiToken) -> Iterator[None]:
     request.user = token.owner
     request.auth = token  # type: ignore[attr-defined]
-    with use.narrowed(token), request_credential(str(token)):
+    zone = usable_zone(token.owner_zone)
+    with use.narrowed(token), request_credential(str(token)), timezone.override(zone):
         yield
 
 

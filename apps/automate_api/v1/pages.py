@@ -22,9 +22,8 @@ from pydantic import ValidationError as InputError
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from automate_api.v1.problems import ProblemError
-from automate_core.expressions import durations
 from automate_governance.permissions import NotPermittedError, User, holds_anywhere, permitted
-from automate_operations.queries.run_filters import PERIODS
+from automate_operations.queries.run_filters import PERIODS, find_period
 from automate_plugins import text
 
 MOST = 100
@@ -51,7 +50,7 @@ def _one_error(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
         raise PydanticCustomError("no_period", "no period or time", {"expected": ", ".join(PERIODS)}) from error
 
 
-#: From when on: the last hours or days, or a date and time.
+#: From when on: the last hours or days, a day, or a date and time.
 Since = Annotated[Literal[*PERIODS] | Moment | None, WrapValidator(_one_error)]  # type: ignore[valid-type]
 
 
@@ -134,10 +133,21 @@ def check_list(user: User, verb: str, model: type[Model]) -> None:
         raise NotPermittedError(text("You are not permitted to view this list."))
 
 
-def aware(moment: dt.datetime | str | None) -> dt.datetime | None:
-    """A moment of a request; one without a time zone is in the site's, and a period ends now."""
-    if isinstance(moment, str):
-        return timezone.now() - dt.timedelta(seconds=durations.parse_duration(moment))
+def since_bounds(since: dt.datetime | str | None) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """The start of a moment or period, and the moment after a period that has ended."""
+    return find_period(since, timezone.now()) if isinstance(since, str) else (aware(since), None)
+
+
+def between(
+    since: dt.datetime | str | None, until: dt.datetime | None
+) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """The first and the last moment of a list."""
+    start, end = since_bounds(since)
+    return start, min(filter(None, (aware(until), end and end - dt.timedelta.resolution)), default=None)
+
+
+def aware(moment: dt.datetime | None) -> dt.datetime | None:
+    """A moment of a request; one without a time zone is in that of the token's owner."""
     return timezone.make_aware(moment) if moment is not None and timezone.is_naive(moment) else moment
 
 

@@ -39,7 +39,7 @@ class AuditSearch:
         if self.since:
             found = found.filter(at__gte=self.since)
         if self.until:
-            found = found.filter(at__lt=self.until + dt.timedelta(seconds=1))
+            found = found.filter(at__lt=self.until.replace(microsecond=0) + dt.timedelta(seconds=1))
         for name, column in (("kind", "object_type"), ("source", "source"), ("trace", "trace_id")):
             if value := kept.get(name):
                 found = found.filter(**{column: value})

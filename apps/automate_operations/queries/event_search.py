@@ -16,10 +16,9 @@ from django.utils.dateparse import parse_datetime
 
 from automate_core.events import access
 from automate_core.events.access import EventAccess
-from automate_core.expressions import durations
 from automate_core.ids import first_uuid7
 from automate_core.models import Event
-from automate_operations.queries.run_filters import PERIODS
+from automate_operations.queries.run_filters import PERIODS, find_period
 from automate_operations.queries.trace_ids import TRACE_BEGINNING, hexadecimal
 from automate_plugins import text
 from automate_plugins.errors import AutomateError
@@ -113,13 +112,11 @@ def _conditions(reach: EventAccess, readable: EventAccess, filters: Mapping[str,
     if "show" in filters:
         started = Q(access.has_started_run(reach.workflows))
         found.append(started if filters["show"] == "started" else ~started)
-    if "since" in filters:
-        found.append(Q(received_at__gte=_since(filters["since"], now)))
-    if "until" in filters:
-        until = _parse_time(filters["until"])
-        if until is None:
-            raise _no_time()
-        found.append(Q(received_at__lte=until))
+    first, last = _times(filters, now)
+    if first:
+        found.append(Q(received_at__gte=first))
+    if last:
+        found.append(Q(received_at__lte=last))
     if held := filters.get("held"):
         found += [readable.condition(), _payload_contains(held)]
     return found
@@ -147,24 +144,22 @@ def _parse_time(text: str) -> dt.datetime | None:
     return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
 
 
-def _since(given: str, now: dt.datetime) -> dt.datetime:
-    """The time from which on, of a period that ends now or of a time itself. Raises SearchError."""
-    if given in PERIODS:
-        return now - dt.timedelta(seconds=durations.parse_duration(given))
-    if (moment := _parse_time(given)) is None:
-        raise _no_time()
-    return moment
-
-
-def _no_time() -> SearchError:
-    return SearchError(text("Enter a date and a time, for example %(example)s.", example="2026-11-30 17:15"))
+def _times(filters: Mapping[str, str], now: dt.datetime) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """The first and the last time that the filters ask for. Raises SearchError."""
+    times = {name: _parse_time(filters[name]) for name in ("since", "until") if name in filters}
+    last = times.get("until")
+    if (period := filters.get("since")) in PERIODS:
+        times["since"], end = find_period(period, now)
+        last = min(filter(None, (last, end and end - dt.timedelta.resolution)), default=None)
+    if None in times.values():
+        raise SearchError(text("Enter a date and a time, for example %(example)s.", example="2026-11-30 17:15"))
+    return times.get("since"), last
 
 
 def _keys(filters: Mapping[str, str], now: dt.datetime) -> Between:
     """(above, below): keys between which events of the times asked for are, since keys begin with their time."""
-    above = first_uuid7(_since(filters["since"], now) - _SKEW) if "since" in filters else None
-    until = _parse_time(filters["until"]) if "until" in filters else None
-    return above, first_uuid7(until + _SKEW) if until else None
+    first, last = _times(filters, now)
+    return first_uuid7(first - _SKEW) if first else None, first_uuid7(last + _SKEW) if last else None
 
 
 # --- slices -----------------------------------------------------------------------------------------------------------

@@ -25,6 +25,8 @@ MOST_CHOSEN = 50  #: values of one filter
 PERIODS = {
     "1h": text("Last hour"),
     "24h": text("Last 24 hours"),
+    "today": text("Today"),
+    "yesterday": text("Yesterday"),
     "7d": text("Last 7 days"),
     "30d": text("Last 30 days"),
 }
@@ -78,6 +80,8 @@ RERUNS = {"none": text("Not yet"), "any": text("Already done")}
 
 WITH_ERRORS = (RunStatus.FAILED, RunStatus.CANCELLED)
 
+_DAYS_BACK = {"today": 0, "yesterday": 1}  #: periods that are calendar days of the active time zone
+
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TERM = re.compile(r"(?P<name>[a-z][a-z0-9_]{0,63}):(?P<value>.+)", re.DOTALL)
 
@@ -121,8 +125,17 @@ class RunFilters:
     def period(self, now: dt.datetime) -> tuple[dt.datetime | None, dt.datetime | None]:
         """Period in which the runs were created."""
         if "since" in self.params:
-            return now - dt.timedelta(seconds=durations.parse_duration(self.params["since"])), None
+            return find_period(self.params["since"], now)
         return _parse_moment(self.params.get("from", "")), _parse_moment(self.params.get("to", ""))
+
+
+def find_period(name: str, now: dt.datetime) -> tuple[dt.datetime, dt.datetime | None]:
+    """Start of a period of PERIODS, and the moment after its last one; None for a period that lasts until now."""
+    if name not in _DAYS_BACK:
+        return now - dt.timedelta(seconds=durations.parse_duration(name)), None
+    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    start = midnight - dt.timedelta(days=_DAYS_BACK[name])  # the same time of day, also when clocks changed
+    return start.astimezone(dt.UTC), midnight.astimezone(dt.UTC) if _DAYS_BACK[name] else None
 
 
 def parse_run_filters(query: Mapping[str, Any]) -> RunFilters:

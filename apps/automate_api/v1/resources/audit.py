@@ -10,7 +10,7 @@ from ninja import Field, Query, Router, Schema
 
 from automate_api.v1.front_door import TokenRequest
 from automate_api.v1.not_found import find_object
-from automate_api.v1.pages import Moment, Page, PageQuery, Since, aware, closed, form, read_page
+from automate_api.v1.pages import Moment, Page, PageQuery, Since, between, closed, form, read_page
 from automate_api.v1.problems import ProblemError
 from automate_governance import audit
 from automate_governance.models import AuditEntry as Entry
@@ -57,7 +57,7 @@ class AuditQuery(PageQuery):
     object_id: str | None = Field(None, max_length=200, description="Needs object_type.")
     source: Source | None = None
     trace: str | None = Field(None, max_length=40, json_schema_extra=form("[0-9a-fA-F]*"))
-    since: Since = Field(None, description="The last hours or days, or the time after which they were made.")
+    since: Since = Field(None, description="The last hours or days, a day, or the time after which they were made.")
     until: Moment | None = None
     search: str | None = Field(None, max_length=200, description="Text in the entry.")
 
@@ -72,7 +72,7 @@ class AuditQuery(PageQuery):
         else:
             params["kind"] = self.object_type
         kept = {name: str(value) for name, value in params.items() if value}
-        return AuditSearch(kept, aware(self.since), aware(self.until)).entries()
+        return AuditSearch(kept, *between(self.since, self.until)).entries()
 
 
 @router.get("/audit-entries", response=Page[AuditEntry])

@@ -82,7 +82,7 @@ class EventFilterQuery(RequestSchema):
     search: str | None = Field(None, max_length=200, description="Id, trace id or its beginning, or delivery key.")
     source: str | None = Field(None, max_length=200)
     type: str | None = Field(None, max_length=200)
-    since: Since = Field(None, description="The last hours or days, or the time after which they came.")
+    since: Since = Field(None, description="The last hours or days, a day, or the time after which they came.")
     until: Moment | None = None
     payload: str | None = Field(None, max_length=200, description="JSON or text that the payload contains.")
 

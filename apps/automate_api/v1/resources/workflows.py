@@ -19,7 +19,7 @@ from automate_api.v1.pages import (
     OrderedQuery,
     Page,
     Since,
-    aware,
+    between,
     check_may_view,
     filter_given,
     permitted_rows,
@@ -68,18 +68,19 @@ class WorkflowFilters(OrderedQuery):
     search: str | None = Field(None, max_length=100, description="Part of the name or the slug.")
     tag: str | None = Field(None, max_length=100)
     owner: str | None = Field(None, max_length=200, description="User name.")
-    since: Since = Field(None, description="Changed in the last hours or days, or at this time or later.")
+    since: Since = Field(None, description="Changed in the last hours or days, on a day, or at this time or later.")
     until: Moment | None = Field(None, description="Changed at this time or earlier.")
 
     def narrow(self, rows: QuerySet[Workflow]) -> QuerySet[Workflow]:
         """The rows that match."""
+        first, last = between(self.since, self.until)
         rows = filter_given(
             rows,
             status=self.status,
             owner__in=None if self.owner is None else people_named(self.owner),
             tags__contains=None if self.tag is None else [self.tag],
-            updated_at__gte=aware(self.since),
-            updated_at__lte=aware(self.until),
+            updated_at__gte=first,
+            updated_at__lte=last,
         )
         if self.search is not None:
             rows = rows.filter(Q(name__icontains=self.search) | Q(slug__icontains=self.search))

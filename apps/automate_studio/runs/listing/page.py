@@ -162,10 +162,13 @@ def _filter_editor(
         known = {value: translated(word) for value, word in _CHOSEN.get(kind, {}).items()}
         known = known or {**{slug: slug for slug in chosen}, **names}
         options = [(value, name, value in chosen) for value, name in known.items()]
-    elif kind == "time":
-        template, options = "time", [(key, translated(name), values["since"] == key) for key, name in PERIODS.items()]
+    elif kind in {"time", "ended"}:
+        template = "time"
+        periods = PERIODS if kind == "time" else {}
+        options = [(key, translated(name), values["since"] == key) for key, name in periods.items()]
         start, end = filters.period(timezone.now())
-        local = {name: timezone.localtime(at) for name, at in (("from", start), ("to", end)) if at and values[name]}
+        times = {"from": start, "to": end, "ended": filters.ended_from}
+        local = {name: timezone.localtime(at) for name, at in times.items() if at and values.get(name)}
         values |= {name: f"{at:%Y-%m-%dT%H:%M:%S}" for name, at in local.items()}
     elif kind == "term":
         name, value = filters.term or ("", "")

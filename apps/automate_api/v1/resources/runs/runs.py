@@ -28,6 +28,7 @@ from automate_api.v1.pages import (
     closed,
     form,
     read_uuid_cursor,
+    since_bounds,
     write_cursor,
 )
 from automate_api.v1.problems import ProblemError
@@ -152,10 +153,11 @@ class RunFilterQuery(RequestSchema):
     workflow: list[str] = Field([], max_length=MOST_CHOSEN, description="Slugs.")
     origin: list[Literal[*ORIGINS]] = Field([], description="What started it.")  # type: ignore[valid-type]
     version: int | None = Field(None, ge=1, lt=2**31, description="Number of the workflow's version.")
-    since: Since = Field(None, description="The last hours or days, or the time after which they were created.")
+    since: Since = Field(None, description="The last hours or days, a day, or the time after which they were created.")
     until: Moment | None = Field(None, description="The time until which they were created, as `to`.")
     created_from: Moment | None = Field(None, alias="from")
     created_to: Moment | None = Field(None, alias="to")
+    ended: Moment | None = Field(None, description="The time since which they ended.")
     longer: str | None = Field(None, max_length=40, description="Least duration, such as 90s or 2h 30m.")
     shorter: str | None = Field(None, max_length=40, description="Greatest duration.")
     error: str | None = Field(None, max_length=100, description="Part of the error message.")
@@ -177,8 +179,10 @@ class RunFilterQuery(RequestSchema):
         if "until" in given:
             given["to"] = given.pop("until")
         if self.since is not None and ("to" in given or isinstance(self.since, dt.datetime)):
-            given["from"] = aware(self.since)  # a period by its name has no other end than now
-            del given["since"]
+            del given["since"]  # a period by its name has no other end
+            start, end = since_bounds(self.since)
+            ends = filter(None, (aware(self.until or self.created_to), end))
+            given |= {"from": start, "to": min(ends, default="")}
         query = {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in given.items()}
         found = parse_run_filters(query | ({"q": self.search} if self.search else {}))
         if found.problems:
