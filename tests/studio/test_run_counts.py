@@ -65,17 +65,17 @@ def runs(owner):
         if status == "waiting":
             Wait.objects.create(run=run, path="check", kind=("approval", "timer", "review")[number % 3])
         if status == "failed" and number % 3 == 0:
-            add_rerun(run, "succeeded" if number % 2 else "failed")
+            add_rerun(run, number, "succeeded" if number % 2 else "failed")
         for name in ("order_no", "reference", SUBJECT)[: number % 4]:
             SearchTerm.objects.create(run=run, name=name, value=text if name == SUBJECT else text.upper())
         if number % 5 == 0:
             SearchTerm.objects.create(run=run, name="city", value="LODZ")
 
 
-def add_rerun(run, status):
+def add_rerun(run, number, status):
     """A re-run of a re-run of the run."""
-    for each in ("failed", status):
-        again = run_of_age(run.workflow, 4, 1, status=each, cause="retry", retried_from=run)
+    for place, each in enumerate(("failed", status)):
+        again = run_of_age(run.workflow, 4, 2 * number + place, status=each, cause="retry", retried_from=run)
         ExecutionRun.objects.filter(pk=run.pk).update(rerun_at=again.created_at)
         run = again
 

@@ -30,9 +30,7 @@ class Command(EnglishCommand):
         parser.add_argument("events", nargs="*", metavar="ID", help="ids of events")
         parser.add_argument("--source", help="events of this source, such as webhook:github")
         parser.add_argument("--type", help="events of this type")
-        parser.add_argument(
-            "--since", choices=PERIODS, help="events of the last hours or days, or of a day of the site's time zone"
-        )
+        parser.add_argument("--since", choices=PERIODS, help="events of the last hours or days, or of a day")
         parser.add_argument("--until", metavar="TIME", help="events received until then, such as 2026-05-31T12:00Z")
         parser.add_argument("--search", metavar="TEXT", help="id, trace id or its beginning, or delivery key")
         parser.add_argument("--as", dest="user", metavar="USER", help="acting user; default: the only superuser")
