@@ -166,7 +166,7 @@ def endpoint(owner: Any) -> Any:
 def workflow(owner: Any, endpoint: Any) -> Callable[[str], Any]:
     """Publish a workflow from YAML text."""
     from automate_authoring import workflows
-    from automate_core.definition import yaml_files
+    from automate_authoring.definitions import yaml_files
 
     def make(text: str, *, publish: bool = True) -> Any:
         made = workflows.save_definition(yaml_files.read_workflow(text), owner=owner)

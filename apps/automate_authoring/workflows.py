@@ -12,14 +12,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from automate_authoring import recorded_changes, usability
+from automate_authoring.definitions import validation
+from automate_authoring.definitions.digests import DIGEST, definition_digest
 from automate_authoring.drafts import action_versions, history, insertion, parsing, rows
 from automate_authoring.drafts.changes import Change, find_changes
 from automate_authoring.drafts.errors import ConflictError, OtherChange, RefusedError
 from automate_authoring.drafts.values import GAP, OWN_FIELDS, Draft, draft_document
 from automate_authoring.run_as import may_choose
 from automate_authoring.slugs import slug_like
-from automate_core.definition import validation
-from automate_core.definition.digests import DIGEST, definition_digest
 from automate_core.definition.document import (
     Definition,
     DefinitionError,

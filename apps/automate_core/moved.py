@@ -13,6 +13,8 @@ from types import ModuleType
 #: Old and new name of a module or a package; a part of a package that went elsewhere stands before it.
 MOVED = {
     "automate_core.authoring": "automate_authoring",
+    "automate_core.definition.validation": "automate_authoring.definitions.validation",
+    "automate_core.definition.yaml_files": "automate_authoring.definitions.yaml_files",
     "automate_core.executors.threads": "automate_core.engine.threads_executor",
     "automate_core.executors": "automate_pools",
     "automate_core.operations.health": "automate_core.worker.health",

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from automate_core.definition.digests import DIGEST, definition_digest
+from automate_authoring.definitions.digests import DIGEST, definition_digest
 from automate_core.models import StepRun, Wait, Workflow, WorkflowVersion
 from automate_core.runs.waits.decisions import decision_digest
 from automate_governance import audit

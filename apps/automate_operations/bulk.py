@@ -20,12 +20,13 @@ from django.utils import timezone
 from automate_core.database import AutomateNow
 from automate_core.ids import uuid7
 from automate_core.models import BulkAction, BulkItem, Event, ExecutionRun
-from automate_core.runs import control, replay
+from automate_core.runs import control
 from automate_core.states import BULK_EDGES, BulkStatus, move
 from automate_governance import audit
 from automate_governance.people import token_limits
 from automate_governance.permissions import NotPermittedError, Person
 from automate_governance.texts import kept_text
+from automate_operations.runs import replay
 from automate_operations.statistics import failures
 from automate_plugins import text
 from automate_plugins.texts import restored

@@ -12,11 +12,12 @@ from django.db.models import Exists, OuterRef, Q
 
 from automate_core.events import access
 from automate_core.models import Event, OutboxJob
-from automate_core.runs import control, replay
+from automate_core.runs import control
 from automate_core.states import JobStatus
 from automate_governance.permissions import NotPermittedError, Person, User
 from automate_operations import bulk
 from automate_operations.queries.event_search import find_events
+from automate_operations.runs import replay
 from automate_plugins import text
 
 AT_ONCE = 500

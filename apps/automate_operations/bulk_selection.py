@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from automate_core import database
 from automate_core.models import BulkAction, ExecutionRun
 from automate_core.runs import reruns
-from automate_core.runs.waits.open_reviews import runs_to_review
 from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import translated
@@ -21,6 +20,7 @@ from automate_operations import bulk
 from automate_operations.queries.run_filters import RunFilters
 from automate_operations.queries.run_search import LAST, RunSearch
 from automate_operations.read_outputs import ReadOutputs, find_read_outputs
+from automate_operations.runs.open_reviews import runs_to_review
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,11 +17,11 @@ from automate_core.events import event_types
 from automate_core.ids import new_trace_id
 from automate_core.models import Event, Workflow
 from automate_core.outbox import subjects
-from automate_core.runs.replay import ReplayResult, start_matching
 from automate_core.triggers.host_events import as_json
 from automate_governance import audit
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import NotPermittedError, Person, has_scope, holds_anywhere
+from automate_operations.runs.replay import ReplayResult, start_matching
 from automate_plugins import text
 from automate_plugins.errors import AutomateError
 

@@ -12,11 +12,11 @@ from automate_core.models import ExecutionRun, Workflow
 from automate_core.runs import control, description
 from automate_core.runs.description import RunSummary
 from automate_core.runs.lookup import PendingStart
-from automate_core.runs.start_cancellation import cancel_run_or_start
 from automate_core.states import RunStatus
 from automate_governance.permissions import Person, holds_for_any, permitted
 from automate_operations.queries import run_keyset
 from automate_operations.queries.run_search import FIRST, LAST, key_before
+from automate_operations.runs.start_cancellation import cancel_run_or_start
 from automate_operations.statistics import failures
 from automate_plugins import text
 

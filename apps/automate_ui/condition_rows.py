@@ -15,9 +15,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from automate_authoring.definitions.compared_values import Refusal, refuse_value
 from automate_authoring.drafts.errors import RefusedError
 from automate_authoring.lint_rules.number_comparisons import question_comparison
-from automate_core.definition.compared_values import Refusal, refuse_value
 from automate_governance.numbers import decimal_sign
 from automate_plugins import text
 from automate_plugins.typed_values import is_twofold, json_number, read_number, write_number

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from automate_authoring.definitions.scope import RunCondition
 from automate_connectors.registry import find_poll, find_webhook
 from automate_core.definition.document import (
     TIMEOUT,
@@ -28,7 +29,6 @@ from automate_core.definition.document import (
     TryStep,
     WebhookTrigger,
 )
-from automate_core.definition.scope import RunCondition
 from automate_core.definition.slots import StepPosition
 from automate_core.definition.step_names import shown_name, title_of_key
 from automate_core.models import NotificationRule

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 from django.db.models import Model
 
-from automate_core.runs.waits.open_reviews import RUNS_TO_REVIEW
 from automate_governance.admin_site import reverse
+from automate_operations.runs.open_reviews import RUNS_TO_REVIEW
 
 
 def change_url(row: Model) -> str:

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import transaction
 
 from automate_authoring import workflows
+from automate_authoring.definitions import yaml_files
 from automate_connectors.models import Connection
-from automate_core.definition import yaml_files
 from automate_core.models import Workflow
 from automate_core.webhooks import endpoints
 from automate_governance import audit

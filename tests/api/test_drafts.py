@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automate_core.definition import yaml_files
+from automate_authoring.definitions import yaml_files
 from automate_core.models import Workflow
 from automate_governance.models import AuditEntry
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from automate_authoring.definitions import yaml_files
 from automate_authoring.lint_rules.lint import find_cautions
-from automate_core.definition import yaml_files
 
 pytestmark = pytest.mark.django_db
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from automate_authoring.definitions import yaml_files
 from automate_authoring.lint_rules.lint import find_cautions
-from automate_core.definition import yaml_files
 from automate_core.models import Step
 from tests.support.builder import Builder
 

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
 from automate_authoring import workflows
-from automate_core.definition.digests import definition_digest
+from automate_authoring.definitions.digests import definition_digest
 from automate_core.models import Workflow, WorkflowVersion
 from automate_governance import audit
 from automate_governance.models import AuditEntry

@@ -7,13 +7,13 @@ from django.contrib.auth.models import Group, Permission
 from django.core import mail
 
 from automate_authoring import workflows
+from automate_authoring.definitions import yaml_files
 from automate_authoring.test_runs import results, samples
 from automate_authoring.test_runs import start as starting
 from automate_authoring.test_runs.decisions import Decision
 from automate_authoring.test_runs.start import NotTestableError, Request
 from automate_connectors.models import Connection
 from automate_core import api
-from automate_core.definition import yaml_files
 from automate_core.models import Event, ExecutionRun, RunLog, StepRun, StepSample, Wait, WorkflowVersion
 from automate_core.runs import control
 from automate_core.runs.waits.callbacks import receive_callback

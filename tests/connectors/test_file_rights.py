@@ -12,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from automate_authoring import workflows
+from automate_authoring.definitions import yaml_files
 from automate_connectors.adapters.base import ConnectorError
 from automate_core import api as host_api
 from automate_core.artifacts import list_names
-from automate_core.definition import yaml_files
 from automate_core.files import uploads
 from automate_core.files.store import FileAccess, FileOwner, store_file
 from automate_core.models import ExecutionRun, StoredFile, Workflow

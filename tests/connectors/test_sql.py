@@ -15,10 +15,10 @@ import psycopg
 import pytest
 from django.db import connection as own_connection
 
+from automate_authoring.definitions import yaml_files
 from automate_connectors.adapters.base import ConnectorError
 from automate_connectors.adapters.sql import SqlConnector
 from automate_connectors.context import Context
-from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.engine import program
 from automate_core.expressions.json_path import TemplateError

@@ -11,13 +11,13 @@ from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.urls import reverse
 
+from automate_authoring.definitions.validation import find_problems
 from automate_authoring.workflows import load_definition
 from automate_connectors.adapters.polls import PollItem, PollResult
 from automate_connectors.triggers.contract import PollingTrigger
 from automate_connectors.triggers.registry import trigger_kinds
 from automate_core.api import emit
 from automate_core.database import now
-from automate_core.definition.validation import find_problems
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.plugin_filters import expression_filters
 from automate_core.expressions.templating import budget, compile_template

@@ -9,10 +9,10 @@ import pytest
 from django.urls import reverse
 
 from automate_authoring import workflows
+from automate_authoring.definitions import yaml_files
 from automate_authoring.drafts import commands, requests, rows
 from automate_connectors.adapters.base import Action, ActionVersionError, ConnectorAdapter, Effect
 from automate_connectors.registry import connectors
-from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.models import StepRun
 from automate_plugins import registry as plugin_registry

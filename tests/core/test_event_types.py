@@ -9,9 +9,9 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_authoring import workflows
+from automate_authoring.definitions import yaml_files
 from automate_authoring.publishing import shadow_evaluation
 from automate_core.api import emit
-from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.events import event_types, run_rights, stops
 from automate_core.models import Event, ExecutionRun

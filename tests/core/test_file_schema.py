@@ -8,10 +8,10 @@ import pytest
 from django.core.management import call_command
 from jsonschema import Draft202012Validator
 
+from automate_authoring.definitions.yaml_files import read_yaml
 from automate_authoring.library.files import installed_templates
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import parse
-from automate_core.definition.yaml_files import read_yaml
 from tests.conftest import ROOT
 
 URL = "/api/v1/workflow-file.schema.json"

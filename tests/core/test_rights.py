@@ -10,9 +10,9 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_authoring import pausing, workflows
+from automate_authoring.definitions import yaml_files
 from automate_core import database
 from automate_core.api import emit
-from automate_core.definition import yaml_files
 from automate_core.events import run_rights, stops
 from automate_core.events.matching import RuleEngine
 from automate_core.models import (
@@ -26,10 +26,10 @@ from automate_core.models import (
     Workflow,
     WorkflowVersion,
 )
-from automate_core.runs import replay
 from automate_core.triggers import manual, model_signals
 from automate_operations.offboarding import handover
 from automate_operations.retention.pruning import Pruner
+from automate_operations.runs import replay
 from tests.support.walks import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)

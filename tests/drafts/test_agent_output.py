@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from automate_authoring.definitions.yaml_files import read_workflow
 from automate_authoring.publishing.agent_output import agent_output_warnings
-from automate_core.definition.yaml_files import read_workflow
 
 SCHEMA = "{type: object, properties: {ok: {type: boolean}, count: {type: number}}, required: [ok]}"
 

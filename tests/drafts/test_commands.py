@@ -418,7 +418,7 @@ def test_a_workflow_that_gets_too_deep_is_refused(editor):
 
 
 def test_an_import_is_an_edit_too(editor, owner):
-    from automate_core.definition import yaml_files
+    from automate_authoring.definitions import yaml_files
 
     before = workflows.load_definition(editor.workflow)
     text = "name: Small\nslug: triage\ntriggers: [{kind: manual}]\nsteps: [{key: look, kind: stop}]\n"

@@ -10,9 +10,9 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_authoring import copies, workflows
+from automate_authoring.definitions import yaml_files
 from automate_authoring.publishing.readiness import publishing_warnings
 from automate_connectors.models import Connection
-from automate_core.definition import yaml_files
 from automate_core.models import ActiveTrigger, ExecutionRun, Schedule, Workflow
 from automate_governance.models import AuditEntry
 from tests.support.pages import Page

@@ -94,7 +94,7 @@ def test_a_connection_that_is_not_theirs_has_to_be_chosen_anew(editor, editor_of
     editor.do("edit", key="call", set={"connection": "mine", "inputs.url": "/x", "inputs.method": "GET"})
     editor.do("wrap", key="call", kind="try")
     clip = clipboard.build_clip(editor.draft, ["try", "webhook"])
-    from automate_core.definition import yaml_files
+    from automate_authoring.definitions import yaml_files
 
     theirs = workflows.save_definition(yaml_files.read_workflow(OTHER), owner=colleague)
     into = editor_of(colleague, theirs)

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from automate_authoring import usability, workflows
+from automate_authoring.definitions import yaml_files
+from automate_authoring.definitions.validation import find_problems as faults_of
 from automate_authoring.drafts import commands, parsing, rows
-from automate_core.definition import yaml_files
-from automate_core.definition.validation import find_problems as faults_of
 from automate_core.models import WebhookEndpoint
 from tests.support.workflows import EVERY_KIND
 

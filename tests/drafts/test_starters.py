@@ -6,8 +6,8 @@ import pytest
 from django.urls import reverse
 
 from automate_authoring import workflows
+from automate_authoring.definitions import yaml_files
 from automate_authoring.publishing.readiness import publishing_warnings
-from automate_core.definition import yaml_files
 from automate_core.models import Wait, WaitAssignee
 from automate_core.triggers.manual import start_workflow
 from tests.support.pages import Page

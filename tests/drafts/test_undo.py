@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from automate_authoring import workflows
+from automate_authoring.definitions import yaml_files
 from automate_authoring.drafts import changes, clipboard, commands, edits, field_edits, history, requests, rows
 from automate_authoring.drafts import values as draft_values
 from automate_authoring.drafts.edits import AllowedNames
 from automate_authoring.drafts.errors import ConflictError, RefusedError
-from automate_core.definition import yaml_files
 from automate_core.models import DraftCommand, Workflow
 from automate_governance import texts
 from tests.support.editors import Editor

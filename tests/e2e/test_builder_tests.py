@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from automate_authoring import workflows
-from automate_core.definition import yaml_files
+from automate_authoring.definitions import yaml_files
 from automate_core.models import ExecutionRun, StepSample, Wait
 from tests.support.pages import HOSTILE
 from tests.support.processes import wait_for

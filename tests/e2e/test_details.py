@@ -7,7 +7,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from automate_authoring import workflows
-from automate_core.definition import yaml_files
+from automate_authoring.definitions import yaml_files
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

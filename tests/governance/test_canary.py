@@ -24,9 +24,9 @@ import pytest
 from django.db import connection
 
 from automate_authoring import workflows
+from automate_authoring.definitions import yaml_files
 from automate_connectors.models import Connection
 from automate_connectors.registry import connectors
-from automate_core.definition import yaml_files
 from automate_core.models import Event, ExecutionRun, StepRun
 from automate_core.webhooks import endpoints
 from automate_core.webhooks.schemes.registry import GitHubScheme

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -66,30 +67,16 @@ from automate_core.asgi import automate
 
 application = automate(get_asgi_application())
 """
-WORKFLOW = """
-name: Ship
-slug: ship
-triggers: [{kind: webhook, endpoint: orders}]
-steps:
-  - key: call
-    action: http.request
-    inputs: {method: POST, url: 'http://127.0.0.1:%(port)s/call', json: {order: '{{ event.payload.order }}'}}
-    retry: {attempts: 3, base: 1}
-  - {key: pause, kind: wait, duration: 2s}
-  - key: slow
-    action: http.request
-    inputs: {method: POST, url: 'http://127.0.0.1:%(port)s/slow'}
-"""
 #: Drafts, reviews and permissions to publish are of a ring: this stores a version, and lets it listen.
 PUBLISH = """
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from automate_core.definition.parsing import to_document
-from automate_core.definition.yaml_files import read_workflow
+import json
+from automate_core.definition.parsing import parse, to_document
 from automate_core.models import Workflow, WorkflowVersion
 from automate_core.runs.activation import activate_version
 
-definition = read_workflow(open("ship.yaml").read())
+definition = parse(json.load(open("ship.json")))
 root = get_user_model().objects.get(username="root")
 with transaction.atomic():
     workflow = Workflow.objects.create(slug="ship", name="Ship", owner=root, run_as=root, status="active")
@@ -136,6 +123,22 @@ def receiver() -> Iterator[int]:
         server.server_close()
 
 
+def workflow(port: int) -> dict[str, Any]:
+    """A call that is retried, a wait, and a call that takes a while."""
+    service = f"http://127.0.0.1:{port}"
+    call = {"method": "POST", "url": f"{service}/call", "json": {"order": "{{ event.payload.order }}"}}
+    return {
+        "name": "Ship",
+        "slug": "ship",
+        "triggers": [{"kind": "webhook", "endpoint": "orders"}],
+        "steps": [
+            {"key": "call", "action": "http.request", "inputs": call, "retry": {"attempts": 3, "base": 1}},
+            {"key": "pause", "kind": "wait", "duration": "2s"},
+            {"key": "slow", "action": "http.request", "inputs": {"method": "POST", "url": f"{service}/slow"}},
+        ],
+    }
+
+
 def make_project(folder: Path, port: int) -> None:
     made = folder / "example"
     made.mkdir(parents=True)
@@ -146,7 +149,7 @@ def make_project(folder: Path, port: int) -> None:
     (folder / "manage.py").write_text(
         "import sys\nfrom django.core.management import execute_from_command_line\nexecute_from_command_line(sys.argv)\n"
     )
-    (folder / "ship.yaml").write_text(WORKFLOW % {"port": port})
+    (folder / "ship.json").write_text(json.dumps(workflow(port)))
 
 
 @contextlib.contextmanager

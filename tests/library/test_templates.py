@@ -12,10 +12,10 @@ from django.test import Client
 from django.urls import reverse
 
 from automate_authoring import workflows
+from automate_authoring.definitions import validation, yaml_files
 from automate_authoring.drafts import commands
 from automate_authoring.library import files
 from automate_core.database import now
-from automate_core.definition import validation, yaml_files
 from automate_core.models import ExecutionRun, OutboxJob, Schedule, StepRun, Wait, Workflow
 from automate_core.triggers import schedules
 from automate_core.webhooks.schemes.registry import SCHEMES

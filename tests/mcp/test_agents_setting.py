@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from automate_authoring import workflows
-from automate_core.definition import yaml_files
+from automate_authoring.definitions import yaml_files
 from automate_core.definition.document import AgentTool, DefinitionError
 from automate_core.models import DraftCommand, Event, ExecutionRun
 from automate_core.triggers import manual

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 #: No more than these.
 REACHED = {
-    "lines of the kernel": 33_365,
+    "lines of the kernel": 30_900,
     "lines of the apps and the command line": 143_700,
     "files to follow a delivery to the run page": 15,
     "modules in one folder, most": 20,

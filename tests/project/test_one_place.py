@@ -102,9 +102,9 @@ def test_one_module_says_where_lists_of_steps_stand():
 
 
 def test_one_module_says_which_steps_can_be_named():
-    reads_match = [name for name, source in _sources("automate_core/definition") if 'match="all"' in source]
-    assert reads_match == ["automate_core/definition/scope.py"]
-    assert _with(r"\bAvailableStep\(") == ["automate_core/definition/scope.py"]
+    reads_match = [name for name, source in _sources("automate_authoring/definitions") if 'match="all"' in source]
+    assert reads_match == ["automate_authoring/definitions/scope.py"]
+    assert _with(r"\bAvailableStep\(") == ["automate_authoring/definitions/scope.py"]
 
 
 def _with(pattern: str) -> list[str]:

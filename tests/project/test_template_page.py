@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from automate_core.expressions.templating import reference
 from automate_core.expressions.templating.filters import FILTERS
+from automate_studio.builder.data import reference
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "docs" / "expressions.md").read_text(encoding="utf-8")
 
 
 def test_the_page_is_made_from_the_code_as_it_is():
-    again = "run: .venv/bin/python -m automate_core.expressions.templating.reference > docs/expressions.md"
+    again = "run: .venv/bin/python -m automate_studio.builder.data.reference > docs/expressions.md"
     assert reference.page() == PAGE, again
 
 

@@ -10,8 +10,8 @@ import pytest
 from guardian.shortcuts import assign_perm
 
 from automate_authoring import workflows
+from automate_authoring.definitions import scope
 from automate_authoring.drafts import commands
-from automate_core.definition import scope
 from automate_core.definition.parsing import parse
 from automate_core.expressions.templating import compile_template
 from automate_core.models import Event, ExecutionRun

@@ -11,8 +11,8 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_authoring import workflows
+from automate_authoring.definitions import yaml_files
 from automate_connectors.models import Connection
-from automate_core.definition import yaml_files
 from automate_core.models import ExecutionRun, StepRun, StepSample, Wait, Workflow
 from automate_governance.models import AuditEntry
 from tests.support.builder import Builder

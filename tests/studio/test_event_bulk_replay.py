@@ -10,7 +10,7 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_authoring import workflows
-from automate_core.definition import yaml_files
+from automate_authoring.definitions import yaml_files
 from automate_core.events import run_rights
 from automate_core.models import BulkAction, Event, ExecutionRun
 from automate_governance.models import AuditEntry

@@ -8,7 +8,7 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_authoring import workflows
-from automate_core.definition import yaml_files
+from automate_authoring.definitions import yaml_files
 from automate_core.models import Event, ExecutionRun, OutboxJob, WebhookEndpoint
 from automate_core.webhooks import endpoints
 from automate_governance.models import AuditEntry

@@ -18,8 +18,8 @@ from django.utils import timezone
 from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_authoring import pausing, workflows
+from automate_authoring.definitions import yaml_files
 from automate_core import database
-from automate_core.definition import yaml_files
 from automate_core.events.access import EventAccess
 from automate_core.models import Event, ExecutionRun, OutboxJob, RefusedDeliveries, Wait
 from automate_core.triggers import host_events
@@ -146,7 +146,7 @@ def test_what_else_keeps_an_event_from_running(came, workflow, deliver, drain, s
 
 
 def _without_filter(workflow):
-    from automate_core.definition import yaml_files
+    from automate_authoring.definitions import yaml_files
 
     text = "\n".join(line for line in PUSHES.splitlines() if "filter" not in line)
     return yaml_files.read_workflow(text)

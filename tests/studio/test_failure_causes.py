@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from automate_core.models import ExecutionRun, FailureGroup, StepRun
-from automate_core.runs.service_words import service_words, with_service_words
+from automate_operations.runs.service_words import service_words, with_service_words
 from automate_operations.statistics import failures
 from tests.support.pages import Page
 from tests.support.run_lists import RUN_LIST, runs_shown

@@ -7,9 +7,9 @@ import itertools
 import pytest
 from django.urls import reverse
 
+from automate_authoring.definitions import yaml_files
 from automate_authoring.workflows import load_definition
 from automate_connectors.models import Connection
-from automate_core.definition import yaml_files
 from tests.support.builder import Builder
 from tests.support.pages import Page
 

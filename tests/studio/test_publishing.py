@@ -9,9 +9,9 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm
 
 from automate_authoring import workflows
+from automate_authoring.definitions import yaml_files
 from automate_authoring.publishing import differences, shadow_evaluation
 from automate_connectors.models import Connection
-from automate_core.definition import yaml_files
 from automate_core.definition.parsing import parse
 from automate_core.models import Event, ExecutionRun, Workflow
 from automate_governance.models import AuditEntry

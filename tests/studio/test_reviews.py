@@ -8,9 +8,9 @@ from django.urls import reverse
 from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_core.models import BulkAction, ExecutionRun, Wait, WorkflowVersion
-from automate_core.runs.waits.open_reviews import runs_to_review
 from automate_governance.models import AuditEntry
 from automate_operations import bulk
+from automate_operations.runs.open_reviews import runs_to_review
 from tests.support.pages import Page
 from tests.support.run_lists import RUN_LIST, runs_shown
 from tests.support.runs import published_workflows, run_of_age

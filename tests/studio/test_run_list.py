@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
-from automate_core.definition import yaml_files
+from automate_authoring.definitions import yaml_files
 from automate_core.models import ExecutionRun, Wait, WorkflowVersion
 from automate_operations.queries import run_keyset
 from tests.support.audit import without_append_only

@@ -336,7 +336,7 @@ def test_the_workflow_page_shows_what_starts_it(run, sign_in, owner):
 
 def test_the_file_reads_back(run, sign_in, owner):
     from automate_authoring import workflows
-    from automate_core.definition import yaml_files
+    from automate_authoring.definitions import yaml_files
 
     answer = sign_in(owner).get(reverse("studio:workflow_file", args=[run.workflow_id]))
     assert answer["Content-Disposition"] == 'attachment; filename="branching.yaml"'

@@ -11,8 +11,8 @@ from django.utils.translation import override
 from guardian.shortcuts import assign_perm
 
 from automate_authoring import workflows
+from automate_authoring.definitions import yaml_files
 from automate_connectors.models import Connection
-from automate_core.definition import yaml_files
 from automate_core.definition.step_names import shown_name
 from automate_core.models import ExecutionRun, WebhookEndpoint
 from automate_governance.models import StoredSecret

@@ -63,7 +63,7 @@ def test_a_yaml_text_runs_with_mocks(run_workflow, owner):
 
 
 def test_a_file_a_document_and_a_definition_run(run_workflow, owner, tmp_path):
-    from automate_core.definition import yaml_files
+    from automate_authoring.definitions import yaml_files
 
     path = tmp_path / "pure.yaml"
     path.write_text(PURE)

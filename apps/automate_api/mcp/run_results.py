@@ -14,7 +14,6 @@ from automate_core.models import ExecutionRun, Wait
 from automate_core.replies.run_urls import run_url
 from automate_core.runs.lookup import REJECTED, PendingStart, find_run_or_start
 from automate_core.runs.outputs import find_run_output
-from automate_core.runs.waits.open_waits import OpenWait, find_open_waits
 from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_governance.audit import payload_views
 from automate_governance.permissions import can
@@ -22,6 +21,7 @@ from automate_governance.redaction.redactor import redact
 from automate_governance.texts import error_message, translated
 from automate_llm.schemas import Schema
 from automate_operations.notifications.texts import page_url
+from automate_operations.runs.open_waits import OpenWait, find_open_waits
 from automate_plugins import text
 from automate_plugins.typed_values import write_moment
 

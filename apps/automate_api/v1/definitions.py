@@ -11,8 +11,8 @@ from pydantic import ConfigDict
 
 from automate_api.v1.bodies import RequestSchema, either
 from automate_api.v1.problems import ProblemError, json_pointer, problem_text
+from automate_authoring.definitions import validation, yaml_files
 from automate_authoring.drafts.problems import DraftProblem
-from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import Definition, DefinitionError, Problem
 from automate_core.definition.parsing import parse
 from automate_governance.texts import translated

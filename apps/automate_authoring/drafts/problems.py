@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from automate_authoring import usability
+from automate_authoring.definitions import validation
 from automate_authoring.drafts.history import names_of_deleted_steps
 from automate_authoring.drafts.parsing import ParsedDraft
 from automate_authoring.lint_rules import lint
 from automate_authoring.lint_rules.item_fields import find_unknown_fields
 from automate_connectors.adapters.base import ActionVersionError
 from automate_connectors.registry import find_action
-from automate_core.definition import validation
 from automate_core.definition.document import ActionStep, Definition, Problem, ReplyStep, Step, StopStep, WebhookTrigger
 from automate_core.definition.plain_secrets import plain_secrets
 from automate_core.definition.slots import slots, walk

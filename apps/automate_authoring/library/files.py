@@ -14,9 +14,9 @@ from django.apps import AppConfig, apps
 from django.utils.translation import get_language, gettext, override
 from msgspec import Meta, Struct, field
 
+from automate_authoring.definitions import yaml_files
 from automate_authoring.library.template_texts import map_texts
 from automate_connectors.registry import find_action, find_poll, find_webhook
-from automate_core.definition import yaml_files
 from automate_core.definition.document import (
     CONNECTOR_TRIGGERS,
     ActionStep,

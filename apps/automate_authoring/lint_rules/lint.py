@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from automate_authoring.definitions.arithmetic import read_sum
 from automate_authoring.lint_rules.bare_approvals import bare_approval_problems
 from automate_authoring.lint_rules.blocked_addresses import find_blocked_addresses
 from automate_authoring.lint_rules.nested_lists import find_nested_lists
@@ -34,7 +35,6 @@ from automate_core.engine import assignees
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_core.expressions.json_path import TemplateError, describe
 from automate_core.expressions.templating import compile_value, expressions
-from automate_core.expressions.templating.arithmetic import read_sum
 from automate_governance.redaction.token_patterns import is_secret_name
 from automate_plugins import ntext, text
 from automate_plugins.texts import joined, marked

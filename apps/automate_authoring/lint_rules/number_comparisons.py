@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from automate_authoring.definitions.compared_values import MOST_SHOWN, Refusal, compared_in
 from automate_authoring.lint_rules.known_types import number_fields
-from automate_core.definition.compared_values import MOST_SHOWN, Refusal, compared_in
 from automate_core.definition.document import ActionStep, BranchStep, Definition, Problem, RepeatStep
 from automate_core.definition.slots import walk
 from automate_governance.numbers import decimal_sign

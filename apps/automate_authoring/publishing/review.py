@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Count, Max
 
 from automate_authoring import workflows
+from automate_authoring.definitions import yaml_files
 from automate_authoring.drafts import history, parsing, rows
 from automate_authoring.drafts.parsing import ParsedDraft
 from automate_authoring.drafts.problems import DraftProblem
@@ -18,7 +19,6 @@ from automate_authoring.publishing.differences import Difference, Line
 from automate_authoring.publishing.readiness import publishing_problems
 from automate_authoring.publishing.shadow_evaluation import ShadowEvaluation
 from automate_authoring.workflows import Seen
-from automate_core.definition import yaml_files
 from automate_core.definition.document import Definition
 from automate_core.definition.parsing import parse
 from automate_core.models import ExecutionRun, Workflow, WorkflowVersion

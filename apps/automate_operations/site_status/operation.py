@@ -13,7 +13,6 @@ from django.utils import timezone
 from automate_core.conf import named, setting
 from automate_core.events import stops
 from automate_core.models import ExecutionRun, Notification, Wait, Workflow
-from automate_core.runs.waits.open_reviews import RUNS_TO_REVIEW, runs_to_review
 from automate_core.states import FINAL_RUN_STATES
 from automate_core.worker import health
 from automate_governance.models import AuditEntry
@@ -27,6 +26,7 @@ from automate_operations.offboarding.lost_approvals import find_lost_approvals
 from automate_operations.offboarding.missing_rights import find_missing_rights
 from automate_operations.plugin_list import KINDS
 from automate_operations.queries.approval_tasks import undecidable_approvals
+from automate_operations.runs.open_reviews import RUNS_TO_REVIEW, runs_to_review
 from automate_operations.site_status.registry import MOST, Finding, Severity, StatusItem
 from automate_plugins import ntext, text
 from automate_plugins.texts import joined, verbatim

@@ -56,7 +56,7 @@ from automate_studio.builder.triggers.connector_form import trigger_offers
 from automate_studio.builder.triggers.endpoints import InvalidEndpointError, create_endpoint, endpoint_form
 from automate_studio.builder.triggers.trigger_form import changed_config
 from automate_studio.builder.triggers.waiting import capture_event, poll_event
-from automate_studio.view_models.endpoint_info import build_endpoint_info as webhook_shown
+from automate_studio.view_models.endpoints.info import build_endpoint_info as webhook_shown
 from automate_studio.view_models.step_tree import DraftMarks, ProblemMark, StepCard, StepTree, draft_tree
 from automate_ui.admin_page import render_page
 from automate_ui.formatting import as_sentence

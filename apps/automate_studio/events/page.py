@@ -23,7 +23,6 @@ from automate_core.events import access
 from automate_core.events.access import may_list_events
 from automate_core.models import Event, ExecutionRun
 from automate_core.outbox import subjects
-from automate_core.runs import replay
 from automate_core.runs.control import ControlError
 from automate_governance import audit
 from automate_governance.admin_site import reverse
@@ -31,6 +30,7 @@ from automate_governance.audit import payload_views
 from automate_governance.permissions import SITE, NotPermittedError, User, can, permitted
 from automate_governance.texts import escape_invisible
 from automate_operations.queries.event_search import find_events, lookup_events
+from automate_operations.runs import replay
 from automate_studio.events.listing import event_page, event_tabs
 from automate_studio.events.match_explanation import build_match_explanation
 from automate_studio.samples.choice import choose_sample

@@ -12,8 +12,8 @@ from django.template.response import TemplateResponse
 from django.utils.csp import CSP, build_policy
 from django.views.decorators.clickjacking import xframe_options_exempt
 
+from automate_authoring.definitions.form_rules import redirect_problem
 from automate_core.definition.document import FormTrigger
-from automate_core.definition.form_rules import redirect_problem
 
 #: Where the project has no policy of its own.
 _POLICY: dict[str, list[str]] = {

@@ -21,14 +21,14 @@ from automate_core.definition.document import FormTrigger
 from automate_core.definition.form_validation import AnswersError
 from automate_core.files.uploads import upload_owner
 from automate_core.models import Wait
-from automate_core.runs.waits import form_pages
-from automate_core.runs.waits.form_pages import PageOverError, Visit
 from automate_core.triggers import forms
 from automate_core.triggers.forms import FormClosedError, FormTokenError, OpenForm
 from automate_core.webhooks import rates
 from automate_governance.admin_site import reverse
 from automate_governance.people.origin import remote_address
 from automate_governance.texts import translated
+from automate_operations.runs import form_pages
+from automate_operations.runs.form_pages import PageOverError, Visit
 from automate_studio.forms.pages import (
     HONEYPOT,
     Answer,

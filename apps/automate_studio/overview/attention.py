@@ -32,8 +32,6 @@ from automate_core.models import (
 )
 from automate_core.outbox.status import QueueStatus
 from automate_core.runs import reruns
-from automate_core.runs.service_words import with_service_words
-from automate_core.runs.waits.open_reviews import runs_to_review
 from automate_core.states import FINAL_RUN_STATES, RunStatus
 from automate_governance.admin_site import reverse
 from automate_governance.models import StoredSecret
@@ -44,6 +42,8 @@ from automate_operations.offboarding.lost_approvals import find_lost_approvals
 from automate_operations.offboarding.missing_rights import find_missing_rights
 from automate_operations.queries.approval_tasks import undecidable_approvals
 from automate_operations.queries.latest_runs import LATEST, read_latest_runs
+from automate_operations.runs.open_reviews import runs_to_review
+from automate_operations.runs.service_words import with_service_words
 from automate_operations.site_status.registry import Severity, read_items, visible_items
 from automate_operations.statistics.period_figures import Counts, Workflows
 from automate_operations.statistics.periods import Period

@@ -13,6 +13,7 @@ from typing import Any
 from django.db.models import F, Func, IntegerField, Q, QuerySet
 from django.utils.translation import gettext as _
 
+from automate_authoring.definitions.scope import ERROR_NAMES, EVENT_NAMES, NameScope, scope_at, scope_at_condition
 from automate_authoring.drafts.commands import DraftState
 from automate_authoring.drafts.values import StepNode
 from automate_authoring.test_runs import samples as tests
@@ -26,7 +27,6 @@ from automate_core.definition.document import (
     Trigger,
     WaitStep,
 )
-from automate_core.definition.scope import ERROR_NAMES, EVENT_NAMES, NameScope, scope_at, scope_at_condition
 from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import key_of
 from automate_core.events.endpoints import source_condition

@@ -19,12 +19,12 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import get_language
 
-from automate_core.runs.service_words import error_with_words
 from automate_governance.admin_site import reverse
 from automate_governance.people.labels import group_label
 from automate_governance.people.names import sign_in_name
 from automate_governance.texts import error_message, translated
 from automate_operations.erasure.describe import find_erasure
+from automate_operations.runs.service_words import error_with_words
 from automate_studio import navigation
 from automate_ui import formatting
 from automate_ui.formatting import (

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from automate_core.definition.compared_values import OF_TIMES
+from automate_authoring.definitions.compared_values import OF_TIMES
 from automate_core.expressions.comparison import moment, number, primitive
 from automate_core.expressions.operators import ORDERING
 from automate_governance.texts import escape_invisible

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from automate_core.models import Wait, Workflow
 from automate_core.runs.waits import approvals
-from automate_core.runs.waits.open_reviews import runs_to_review
 from automate_governance.people.role_giving import has_staff_status
 from automate_governance.permissions import User, holds_anywhere, holds_for_any, permitted
+from automate_operations.runs.open_reviews import runs_to_review
 
 MOST_COUNTED = 100
 

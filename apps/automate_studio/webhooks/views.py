@@ -20,7 +20,7 @@ from automate_governance.admin_site import reverse
 from automate_governance.middleware import show_once
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_governance.texts import translated
-from automate_studio.view_models.endpoint_info import EndpointInfo, build_endpoint_info
+from automate_studio.view_models.endpoints.info import EndpointInfo, build_endpoint_info
 from automate_studio.view_models.rejected_deliveries import REASONS
 from automate_studio.webhooks.listing import DAYS, webhook_page
 from automate_ui.admin_page import render_page

@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from automate_authoring import copies, workflows
+from automate_authoring.definitions import validation, yaml_files
 from automate_authoring.library import files
-from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import DefinitionError, Problem
 from automate_core.definition.step_paths import START
 from automate_core.models import Workflow

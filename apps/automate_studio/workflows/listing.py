@@ -18,11 +18,11 @@ from automate_authoring.drafts.parsing import parse_trigger
 from automate_core.definition.document import WebhookTrigger
 from automate_core.events import stops
 from automate_core.models import Trigger, Workflow
-from automate_core.runs.waits.open_reviews import runs_to_review
 from automate_governance.people.names import username_field
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import translated
 from automate_operations.queries.latest_runs import LATEST, SORT_ORDERS, read_latest_runs, sort_by_latest_runs
+from automate_operations.runs.open_reviews import runs_to_review
 from automate_plugins import text
 from automate_studio.view_models.connector_tiles import connector_tiles
 from automate_studio.view_models.step_card import trigger_icon

@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from automate_authoring import pausing, workflows
+from automate_authoring.definitions import yaml_files
 from automate_authoring.drafts import parsing, rows
 from automate_authoring.lint_rules import lint
-from automate_core.definition import yaml_files
 from automate_core.definition.document import Definition, DefinitionError
 from automate_core.definition.published import published_definition
 from automate_core.definition.step_names import shown_name, step_name

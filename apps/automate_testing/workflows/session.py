@@ -35,11 +35,11 @@ from automate_core.runs import concurrency, control
 from automate_core.runs.waits import sub_run_outcomes
 from automate_core.runs.waits.approvals import decide_approval
 from automate_core.runs.waits.callbacks import receive_callback
-from automate_core.runs.waits.form_pages import answer_page
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_core.triggers import host_events
 from automate_governance.people.names import sign_in_name
 from automate_governance.permissions import Person
+from automate_operations.runs.form_pages import answer_page
 from automate_plugins.typed_values import write_moment
 from automate_testing.workflows.database_session import (
     kept_connections,

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from automate_authoring import workflows
-from automate_core.definition import validation, yaml_files
+from automate_authoring.definitions import validation, yaml_files
 from automate_core.definition.document import Definition, DefinitionError
 from automate_core.definition.parsing import parse
 from automate_core.models import Workflow

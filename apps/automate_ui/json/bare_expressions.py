@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from automate_core.expressions.side_by_side import EXPRESSION, keyed, refuse_side_by_side, side_by_side
+from automate_authoring.definitions.side_by_side import EXPRESSION, keyed, refuse_side_by_side, side_by_side
 from automate_plugins import text
 from automate_ui.fields import Proposal, ProposedError
 

@@ -21,12 +21,12 @@ from automate_core.definition.step_names import step_name
 from automate_core.definition.step_paths import key_of, without_items_in
 from automate_core.models import ExecutionRun, StepRun, Wait, Workflow
 from automate_core.runs import reruns
-from automate_core.runs.service_words import with_service_words
 from automate_core.states import FINAL_RUN_STATES, WaitStatus
 from automate_governance.permissions import User, permitted
 from automate_governance.texts import error_message, escape_invisible, translated
 from automate_operations.queries.run_filters import WITH_ERRORS
 from automate_operations.queries.run_subjects import subject_of_run
+from automate_operations.runs.service_words import with_service_words
 from automate_plugins import text
 from automate_ui.describe import stop_reason
 from automate_ui.formatting import format_ago, format_duration, format_elapsed

@@ -14,10 +14,10 @@ from shop.connector import ShopConnector
 from shop.models import Order, Shipment
 
 from automate_authoring import workflows
+from automate_authoring.definitions import yaml_files
 from automate_connectors.adapters.base import ConnectorError
 from automate_core import database
 from automate_core.api import emit
-from automate_core.definition import yaml_files
 from automate_core.models import Event, ExecutionRun, OutboxJob, RunLog, StepRun
 from automate_core.triggers import model_capture
 from automate_core.worker.worker import Worker

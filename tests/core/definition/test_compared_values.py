@@ -7,8 +7,8 @@ import json
 import pytest
 from django.utils import translation
 
-from automate_core.definition import validation, yaml_files
-from automate_core.definition.compared_values import OF_TIMES, corrected_texts
+from automate_authoring.definitions import validation, yaml_files
+from automate_authoring.definitions.compared_values import OF_TIMES, corrected_texts
 from automate_core.expressions.operators import ARITY, ORDERING
 from automate_plugins.typed_values import read_number, write_number
 

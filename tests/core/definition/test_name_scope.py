@@ -9,11 +9,11 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from automate_authoring.definitions.scope import scope_at, scope_at_condition
+from automate_authoring.definitions.validation import find_problems
 from automate_core.definition.document import ActionStep, RepeatStep
 from automate_core.definition.parsing import parse, to_document
-from automate_core.definition.scope import scope_at, scope_at_condition
 from automate_core.definition.slots import StepIndex, slots, with_slot
-from automate_core.definition.validation import find_problems
 
 CALL = {"action": "data.set"}
 KINDS = ("action", "caught", "branch", "parallel", "for_each", "repeat", "try", "approval", "wait")

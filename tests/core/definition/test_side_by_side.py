@@ -7,9 +7,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from automate_authoring import workflows
-from automate_core.definition import validation, yaml_files
+from automate_authoring.definitions import validation, yaml_files
+from automate_authoring.definitions.side_by_side import side_by_side
 from automate_core.definition.document import DefinitionError
-from automate_core.expressions.side_by_side import side_by_side
 from automate_core.models import ExecutionRun, Step
 from tests.support.builder import Builder
 

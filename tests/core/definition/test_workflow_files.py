@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automate_authoring import workflows
-from automate_core.definition import yaml_files
+from automate_authoring.definitions import yaml_files
+from automate_authoring.definitions.validation import find_problems
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import parse, to_document
-from automate_core.definition.validation import find_problems
 from automate_core.models import Step, Workflow
 from tests.support.workflows import EVERY_KIND
 

@@ -13,10 +13,10 @@ from django.db import transaction
 from guardian.shortcuts import assign_perm, remove_perm
 
 from automate_authoring import pausing, workflows
+from automate_authoring.definitions import yaml_files
 from automate_connectors.adapters.base import ConnectorError, Effect
 from automate_connectors.registry import connectors
 from automate_core import database
-from automate_core.definition import yaml_files
 from automate_core.engine.effects.performer import perform
 from automate_core.engine.execution import ExecutionEngine
 from automate_core.engine.journal import Journal

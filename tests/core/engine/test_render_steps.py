@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from automate_authoring import workflows
+from automate_authoring.definitions import yaml_files
 from automate_connectors.registry import connectors
-from automate_core.definition import yaml_files
 from automate_core.engine.outcomes import EffectOutcome
 from automate_core.expressions.templating import pool
 from automate_core.models import ExecutionRun, RunLog, StepRun, Wait

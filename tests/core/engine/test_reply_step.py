@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from automate_authoring.definitions.validation import find_problems
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import parse
 from automate_core.definition.reply_rules import header_name_problem
-from automate_core.definition.validation import find_problems
 from automate_core.models import ExecutionRun, RunReply
 from tests.support.walks import Slow, output, states
 

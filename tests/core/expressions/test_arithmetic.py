@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from automate_authoring.definitions.arithmetic import read_sum
 from automate_core.expressions.templating import compile_template
-from automate_core.expressions.templating.arithmetic import read_sum
 
 SCOPE = {"a": "15", "b": 2.5, "c": {"d": 4}}
 SUMS = {

@@ -31,8 +31,6 @@ from automate_core.models import (
     Workflow,
 )
 from automate_core.runs import control
-from automate_core.runs.replay import replay_refusal
-from automate_core.runs.start_cancellation import cancel_run_or_start
 from automate_core.runs.waits import approvals
 from automate_governance import audit
 from automate_governance.models import AuditEntry, SitePermission
@@ -41,6 +39,8 @@ from automate_operations.erasure.sources import all_kinds, all_sources
 from automate_operations.erasure.texts import InvalidTextsError, parse_texts
 from automate_operations.retention import pinning
 from automate_operations.retention.pruning import Pace
+from automate_operations.runs.replay import replay_refusal
+from automate_operations.runs.start_cancellation import cancel_run_or_start
 from automate_operations.statistics import rollup
 from tests.support.pages import Page
 

@@ -7,8 +7,8 @@ import json
 import pytest
 from django.urls import reverse
 
+from automate_authoring.definitions import validation
 from automate_core import database
-from automate_core.definition import validation
 from automate_core.definition.document import FormField
 from automate_core.definition.parsing import parse
 from automate_core.events import search_terms

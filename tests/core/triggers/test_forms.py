@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from automate_authoring import workflows
+from automate_authoring.definitions import validation, yaml_files
 from automate_core import database
-from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.files.store import FileOwner, store_file
 from automate_core.models import ActiveTrigger, Event, HostedForm, StoredFile, Workflow

@@ -12,8 +12,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from automate_authoring import workflows
+from automate_authoring.definitions import validation, yaml_files
 from automate_connectors.mail.reading import MessageError
-from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.models import Event, ExecutionRun, InboundAddress, OutboxJob, StoredFile, Workflow
 from automate_core.triggers import mail, mail_signal

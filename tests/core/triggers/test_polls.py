@@ -9,12 +9,12 @@ import pytest
 from django.db import connection
 
 from automate_authoring import pausing, workflows
+from automate_authoring.definitions import yaml_files
 from automate_connectors import health
 from automate_connectors.adapters.polls import PollItem, PollResult
 from automate_connectors.adapters.rss import RssConnector
 from automate_connectors.models import Connection
 from automate_core.database import now
-from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import to_document
 from automate_core.models import Event, ExecutionRun, PollState, Workflow

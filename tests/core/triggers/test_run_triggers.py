@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from automate_authoring import workflows
+from automate_authoring.definitions import yaml_files
 from automate_core.api import emit
-from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.models import ExecutionRun
 

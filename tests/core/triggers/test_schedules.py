@@ -11,11 +11,11 @@ from itertools import islice
 import pytest
 from django.db import connection
 
+from automate_authoring.definitions import yaml_files
+from automate_authoring.definitions.validation import find_problems
 from automate_core.database import now
-from automate_core.definition import yaml_files
 from automate_core.definition.document import ScheduleTrigger
 from automate_core.definition.published import published_definition
-from automate_core.definition.validation import find_problems
 from automate_core.models import Event, Schedule, Workflow
 from automate_core.triggers import schedules
 from automate_core.triggers.schedules import due_slots, next_fire_times, slots_after

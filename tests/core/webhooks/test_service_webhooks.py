@@ -13,12 +13,12 @@ from django.db import connection, transaction
 from django.test import Client
 
 from automate_authoring import pausing, workflows
+from automate_authoring.definitions import yaml_files
 from automate_connectors import health
 from automate_connectors.adapters.webhooks import Registration
 from automate_connectors.models import Connection
 from automate_core.api import start
 from automate_core.database import now
-from automate_core.definition import yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.definition.parsing import to_document
 from automate_core.models import Event, ExecutionRun, ServiceWebhook, Workflow

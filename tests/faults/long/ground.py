@@ -228,7 +228,7 @@ def _prepare(sink: Sink, slugs: tuple[str, ...]) -> None:
     from django.db import connections
 
     from automate_authoring import workflows
-    from automate_core.definition import yaml_files
+    from automate_authoring.definitions import yaml_files
     from automate_core.webhooks import endpoints
     from tests.faults import history
     from tests.faults.conftest import run_sql

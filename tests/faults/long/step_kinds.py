@@ -89,8 +89,8 @@ def _prepare(on: Ground) -> None:
     from django.db import connections
 
     from automate_authoring import workflows
+    from automate_authoring.definitions import yaml_files
     from automate_connectors.models import Connection
-    from automate_core.definition import yaml_files
     from automate_governance.models import StoredSecret
 
     settings.AUTOMATE_MODELS = {"auth.Group": {"read": ["name"], "write": ["name"]}}

@@ -22,9 +22,9 @@ from django.test import Client, RequestFactory  # noqa: E402
 from django.urls import NoReverseMatch, URLPattern, get_resolver  # noqa: E402
 
 from automate_authoring import connector_versions, workflows  # noqa: E402
+from automate_authoring.definitions import yaml_files  # noqa: E402
 from automate_connectors.models import Connection  # noqa: E402
 from automate_connectors.stored import drafts  # noqa: E402
-from automate_core.definition import yaml_files  # noqa: E402
 from automate_core.models import (  # noqa: E402
     BulkAction,
     Erasure,

@@ -22,10 +22,10 @@ from automate_api.mcp.tools.tool import (
 )
 from automate_api.v1.not_found import not_found
 from automate_authoring import copies, workflows
+from automate_authoring.definitions import yaml_files
 from automate_authoring.drafts import commands
 from automate_authoring.drafts.errors import ConflictError
 from automate_authoring.library import files, instantiate, needs
-from automate_core.definition import yaml_files
 from automate_core.definition.document import Definition
 from automate_core.definition.parsing import parse
 from automate_core.models import Workflow

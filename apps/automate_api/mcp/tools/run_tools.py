@@ -36,10 +36,10 @@ from automate_api.v1.idempotency import MOST_KEY_LENGTH
 from automate_api.v1.not_found import not_found
 from automate_core.models import ExecutionRun
 from automate_core.replies.run_urls import run_url
-from automate_core.runs.start_cancellation import cancel_run_or_start
 from automate_core.states import RunStatus
 from automate_governance.permissions import permitted
 from automate_governance.texts import translated
+from automate_operations.runs.start_cancellation import cancel_run_or_start
 from automate_plugins import text
 from automate_plugins.typed_values import write_moment
 

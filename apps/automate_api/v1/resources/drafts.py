@@ -18,11 +18,11 @@ from automate_api.v1.not_found import not_found
 from automate_api.v1.problems import ProblemError
 from automate_api.v1.resources.workflows import WorkflowSummary, get_workflow, workflow_rows
 from automate_authoring import workflows
+from automate_authoring.definitions import yaml_files
 from automate_authoring.drafts import rows
 from automate_authoring.drafts.errors import ConflictError
 from automate_authoring.drafts.values import draft_document
 from automate_authoring.publishing.readiness import publishing_warnings
-from automate_core.definition import yaml_files
 from automate_core.definition.document import Definition, DefinitionError
 from automate_core.definition.parsing import parse
 from automate_core.models import Workflow, WorkflowVersion

@@ -26,7 +26,6 @@ from automate_authoring.match_explanation import MatchOutcome, TriggerExplanatio
 from automate_core.events import access
 from automate_core.expressions.json_logic import Explanation
 from automate_core.models import Event
-from automate_core.runs import replay
 from automate_governance.admin_site import reverse
 from automate_governance.audit import payload_views
 from automate_governance.permissions import NotPermittedError
@@ -34,6 +33,7 @@ from automate_governance.texts import translated
 from automate_operations import event_sending
 from automate_operations.queries.event_search import find_events
 from automate_operations.queries.statement_timeout import bounded_queries
+from automate_operations.runs import replay
 from automate_plugins import text
 
 router = Router()

@@ -15,8 +15,8 @@ from automate_api.v1.pages import Page, PageQuery, read_page
 from automate_api.v1.resources.drafts import DraftProblem
 from automate_api.v1.resources.workflows import WorkflowSummary, get_workflow, workflow_rows
 from automate_authoring import workflows
+from automate_authoring.definitions import validation, yaml_files
 from automate_authoring.publishing.readiness import publishing_warnings
-from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import DefinitionError, Problem
 from automate_core.models import Workflow, WorkflowVersion
 from automate_governance.people.names import sign_in_name

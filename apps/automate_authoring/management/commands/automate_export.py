@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from automate_authoring import workflows
-from automate_core.definition import yaml_files
+from automate_authoring.definitions import yaml_files
 from automate_core.definition.document import DefinitionError
 from automate_core.management import lookups
 from automate_core.models import Workflow

@@ -10,8 +10,8 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
 from automate_authoring import workflows
+from automate_authoring.definitions import validation, yaml_files
 from automate_authoring.publishing.readiness import publishing_warnings
-from automate_core.definition import validation, yaml_files
 from automate_core.definition.document import Definition, DefinitionError
 from automate_core.management import lookups
 from automate_core.models import Workflow

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from automate_authoring.definitions.scope import ERROR_NAMES, EVENT_NAMES
 from automate_authoring.drafts.commands import DraftState
 from automate_authoring.drafts.values import StepNode
 from automate_authoring.test_runs.samples import connector_sample
@@ -25,7 +26,6 @@ from automate_core.definition.document import (
     ServiceTrigger,
     Trigger,
 )
-from automate_core.definition.scope import ERROR_NAMES, EVENT_NAMES
 from automate_core.expressions.json_path import Path
 from automate_core.triggers.model_registry import watched_models
 from automate_plugins import text

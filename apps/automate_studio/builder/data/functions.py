@@ -10,9 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
-from automate_core.expressions.templating import reference
-from automate_core.expressions.templating.reference import Entry
 from automate_governance.texts import translated
+from automate_studio.builder.data import reference
+from automate_studio.builder.data.reference import Entry
 from automate_ui.request_params import get_editable_workflow
 
 _APPLIED = re.compile(r"\|\s*(\w+(?:\((?:'[^']*'|\"[^\"]*\"|[^()'\"])*\))?)")

@@ -14,10 +14,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from automate_authoring.definitions.scope import NameScope, scope_at
 from automate_authoring.drafts.commands import DraftState
 from automate_authoring.drafts.values import StepNode
 from automate_core.definition.document import ActionStep, ForEachStep, StopStep
-from automate_core.definition.scope import NameScope, scope_at
 from automate_core.definition.slots import walk
 from automate_core.expressions.json_path import ABSENT, Path
 from automate_governance.texts import translated

@@ -10,9 +10,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from automate_authoring.definitions.arithmetic import read_sum
 from automate_core.expressions.json_path import ABSENT, Path, Scope, TemplateError, as_text, describe
 from automate_core.expressions.templating import compile_value
-from automate_core.expressions.templating.arithmetic import read_sum
 from automate_governance.texts import escape_invisible, translated
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_studio.builder.data.declared_types import has_declared

@@ -10,12 +10,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from automate_authoring.definitions.scope import scope_at
 from automate_authoring.drafts import commands
 from automate_authoring.drafts.commands import DraftState
 from automate_authoring.drafts.errors import RefusedError
 from automate_authoring.drafts.values import StepNode
 from automate_connectors.registry import find_action
-from automate_core.definition.scope import scope_at
 from automate_core.expressions.json_path import Path
 from automate_governance.admin_site import reverse
 from automate_governance.permissions import can

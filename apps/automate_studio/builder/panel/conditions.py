@@ -10,12 +10,12 @@ from typing import Any, cast
 
 from django.utils.translation import gettext as _
 
+from automate_authoring.definitions.scope import scope_at_condition
 from automate_authoring.drafts.commands import DraftState
 from automate_authoring.drafts.errors import RefusedError
 from automate_authoring.drafts.values import Draft, StepNode, TriggerNode
 from automate_authoring.lint_rules.known_types import number_fields
 from automate_authoring.lint_rules.number_comparisons import OF_TEXTS
-from automate_core.definition.scope import scope_at_condition
 from automate_core.definition.slots import NAMED_SLOT_FIELDS
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_governance.permissions import Person, User

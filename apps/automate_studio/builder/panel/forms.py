@@ -13,7 +13,7 @@ from django.forms.utils import flatatt
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from automate_core.definition.compared_values import corrected_texts
+from automate_authoring.definitions.compared_values import corrected_texts
 from automate_governance.numbers import decimal_sign
 from automate_governance.texts import translated
 from automate_plugins import text

@@ -30,7 +30,7 @@ from automate_studio.builder.triggers import form_fields
 from automate_studio.builder.triggers.connector_form import build_connector_form, changed_connector
 from automate_studio.builder.triggers.endpoints import endpoint_form
 from automate_studio.builder.triggers.schedule import PlanError, next_times, posted_plan
-from automate_studio.view_models.endpoint_info import build_endpoint_info as webhook_shown
+from automate_studio.view_models.endpoints.info import build_endpoint_info as webhook_shown
 from automate_ui.fields import FieldMessage
 from automate_ui.formatting import as_sentence
 from automate_ui.schedule_plan import (

@@ -6,9 +6,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from automate_core.artifacts import ArtifactError
-from automate_core.files.downloads import download_file
 from automate_core.models import StoredFile
 from automate_governance.texts import translated
+from automate_operations.runs.downloads import download_file
 from automate_studio.runs.page.file_access import find_permitted_owner
 
 

@@ -17,7 +17,6 @@ from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import START, key_of
 from automate_core.models import Event, ExecutionRun, RunLog, RunReply, StepRun, Wait
 from automate_core.runs.waits import approvals
-from automate_core.runs.waits.open_waits import OpenWait
 from automate_core.states import FINAL_RUN_STATES, StepStatus
 from automate_core.webhooks.callback_urls import token_of
 from automate_governance import audit
@@ -26,6 +25,7 @@ from automate_governance.models import AuditEntry
 from automate_governance.permissions import User, can, permitted
 from automate_governance.texts import error_message, escape_invisible, translated
 from automate_llm.models import LLMUsage
+from automate_operations.runs.open_waits import OpenWait
 from automate_plugins import text
 from automate_studio.runs.page.given_output import GivenOutput, describe_given_output
 from automate_studio.runs.page.header import ModelCost, model_cost, sub_runs_of_step

@@ -21,7 +21,7 @@ from django.db.models import F
 from django.test import override_settings
 
 from automate_authoring import workflows
-from automate_core.definition import yaml_files
+from automate_authoring.definitions import yaml_files
 from automate_core.engine.executor import Executor, Message
 from automate_core.models import ExecutionRun, HandedOutStep
 from automate_core.worker.worker import Worker

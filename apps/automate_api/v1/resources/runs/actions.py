@@ -18,11 +18,11 @@ from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, Wait
 from automate_core.runs import control
 from automate_core.runs.lookup import PendingStart
-from automate_core.runs.start_cancellation import cancel_run_or_start
 from automate_core.runs.waits import approvals
 from automate_core.states import WaitStatus
 from automate_governance.permissions import NotPermittedError, can
 from automate_operations.retention import pinning
+from automate_operations.runs.start_cancellation import cancel_run_or_start
 from automate_operations.statistics import failures
 
 router = Router()

@@ -17,11 +17,11 @@ from automate_api.v1.pages import Page, PageQuery, read_page
 from automate_api.v1.problems import problem
 from automate_api.v1.resources.runs.runs import check_payload, find_run
 from automate_api.v1.resources.runs.steps import record_view
-from automate_core.files.downloads import download_file
 from automate_core.files.lineage import files_of_run
 from automate_core.models import ExecutionRun, StoredFile
 from automate_core.runs.lookup import PendingStart
 from automate_governance.admin_site import reverse
+from automate_operations.runs.downloads import download_file
 
 router = Router()
 

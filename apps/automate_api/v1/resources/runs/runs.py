@@ -37,8 +37,6 @@ from automate_api.v1.resources.workflows import get_workflow
 from automate_core.models import ExecutionRun, Wait
 from automate_core.runs.lookup import PendingStart, find_run_or_start
 from automate_core.runs.outputs import read_outputs
-from automate_core.runs.service_words import error_with_words
-from automate_core.runs.waits.open_waits import OpenWait, find_open_waits
 from automate_core.states import RunStatus
 from automate_core.triggers.manual import start_workflow
 from automate_core.webhooks.callback_urls import token_of
@@ -56,6 +54,8 @@ from automate_operations.queries.run_filters import (
 )
 from automate_operations.queries.run_search import LAST, RunSearch
 from automate_operations.queries.run_subjects import subject_of_run
+from automate_operations.runs.open_waits import OpenWait, find_open_waits
+from automate_operations.runs.service_words import error_with_words
 from automate_plugins import text
 
 router = Router()

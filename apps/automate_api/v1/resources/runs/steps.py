@@ -17,10 +17,10 @@ from automate_core import artifacts
 from automate_core.definition.step_paths import key_of
 from automate_core.models import ExecutionRun, ForeseenEffect, RunLog, StepRun
 from automate_core.runs.lookup import PendingStart
-from automate_core.runs.service_words import error_with_words
 from automate_core.states import StepStatus
 from automate_governance.audit import payload_views
 from automate_governance.permissions import can
+from automate_operations.runs.service_words import error_with_words
 
 router = Router()
 

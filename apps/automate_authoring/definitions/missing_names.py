@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automate_core.definition.scope import ERROR_NAMES, EVENT_NAMES, NameScope
+from automate_authoring.definitions.scope import ERROR_NAMES, EVENT_NAMES, NameScope
 from automate_core.expressions.json_path import Path, describe
 from automate_plugins import text
 

@@ -1,6 +1,6 @@
 """Reference page of expressions, generated from the code.
 
-`python -m automate_core.expressions.templating.reference > docs/expressions.md`
+`python -m automate_studio.builder.data.reference > docs/expressions.md`
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ORDER = [texts.ANYTHING, texts.ABOUT, numbers.ABOUT, lists.ABOUT, times.ABOUT, 
 _HEAD = """\
 # Expressions
 
-<!-- Made by `python -m automate_core.expressions.templating.reference`; a test compares this page with the code. -->
+<!-- Made by `python -m automate_studio.builder.data.reference`; a test compares this page with the code. -->
 
 At the end of this page you will be able to use data of events and earlier steps in the inputs of a step.
 

@@ -13,11 +13,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 from cronsim import CronSim, CronSimError
 
+from automate_authoring.definitions import form_rules
+from automate_authoring.definitions.compared_values import refuse_value, refused_texts, refused_values
+from automate_authoring.definitions.missing_names import describe_missing_name
+from automate_authoring.definitions.scope import BEFORE_A_RUN, NameScope, root_scope
+from automate_authoring.definitions.side_by_side import refuse_side_by_side
 from automate_connectors.adapters.base import Action, ActionVersionError
 from automate_connectors.conditions import are_on_items
 from automate_connectors.registry import find_action
-from automate_core.definition import form_rules, reply_rules
-from automate_core.definition.compared_values import refuse_value, refused_texts, refused_values
+from automate_core.definition import reply_rules
 from automate_core.definition.document import (
     MAX_NESTING,
     MAX_SEARCH_TERMS,
@@ -47,17 +51,14 @@ from automate_core.definition.document import (
     WorkflowStep,
 )
 from automate_core.definition.literal_inputs import literal_input_problems
-from automate_core.definition.missing_names import describe_missing_name
 from automate_core.definition.parsing import too_deep
 from automate_core.definition.plain_secrets import plain_secrets
-from automate_core.definition.scope import BEFORE_A_RUN, NameScope, root_scope
 from automate_core.definition.slots import slots, walk
 from automate_core.definition.validators import registered_problems
 from automate_core.expressions.durations import parse_duration
 from automate_core.expressions.json_logic import RuleError, read_rule
 from automate_core.expressions.json_path import Path, TemplateError
 from automate_core.expressions.operators import ORDERING
-from automate_core.expressions.side_by_side import refuse_side_by_side
 from automate_core.expressions.templating import Template, as_template, compile_value, expressions
 from automate_core.expressions.templating.limits import MAX_WRITTEN
 from automate_governance.secrets.resolver import NOT_A_REFERENCE, is_reference

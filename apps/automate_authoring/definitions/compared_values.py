@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from automate_authoring.definitions.comparisons import ORDERS, ComparedText, compared_texts
 from automate_core.expressions.comparison import moment
 from automate_core.expressions.json_path import TemplateError
 from automate_core.expressions.operators import ORDERING
 from automate_core.expressions.templating import expressions
-from automate_core.expressions.templating.comparisons import ORDERS, ComparedText, compared_texts
 from automate_governance.numbers import decimal_sign
 from automate_plugins import text
 from automate_plugins.typed_values import (

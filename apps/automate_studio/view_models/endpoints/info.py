@@ -8,12 +8,12 @@ from django.utils.translation import gettext as _
 
 from automate_core.models import WebhookEndpoint
 from automate_core.webhooks import endpoints
-from automate_core.webhooks.schemes.examples import curl_command
 from automate_core.webhooks.schemes.generic import ConfiguredScheme
 from automate_core.webhooks.schemes.registry import SchemeError, scheme_for
 from automate_core.webhooks.schemes.signing import SignatureScheme
 from automate_governance.permissions import User, can
 from automate_governance.texts import translated
+from automate_studio.view_models.endpoints.signed_examples import curl_command
 
 
 @dataclass(frozen=True, kw_only=True)
