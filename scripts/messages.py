@@ -237,7 +237,18 @@ def catalogue_path(app: str, language: str, domain: str) -> Path:
 
 
 def update() -> None:
-    """Merge what the sources say into the catalogues; messages that are no longer used go."""
+    """Merge what the sources say into the catalogues; messages that are no longer used go.
+
+    A message that is new to a catalogue takes the translation that it had in another one: its module moved.
+    """
+    elsewhere = {
+        language: {
+            (message.id, message.context): message.string
+            for path in sorted(ROOT.glob(f"apps/*/locale/{language}/LC_MESSAGES/*.po"))
+            for message in read_po(io.BytesIO(path.read_bytes()), locale=language)
+        }
+        for language in LANGUAGES
+    }
     for (app, domain), template in catalogues().items():
         for language in LANGUAGES:
             path = catalogue_path(app, language, domain)
@@ -250,10 +261,8 @@ def update() -> None:
                 if message.id:
                     known = old.get(message.id, message.context) if old else None
                     places: Any = [(name, None) for name in sorted({name for name, _line in message.locations})]
-                    catalog.add(
-                        message.id, known.string if known else None, context=message.context,
-                        locations=places,
-                    )  # fmt: skip
+                    string = known.string if known else elsewhere[language].get((message.id, message.context))
+                    catalog.add(message.id, string, context=message.context, locations=places)
             path.parent.mkdir(parents=True, exist_ok=True)
             data = io.BytesIO()
             write_po(data, catalog, width=120, sort_output=True, omit_header=False, include_lineno=False)
