@@ -14,6 +14,7 @@ from automate_core.webhooks.schemes.signing import FORM, SignatureScheme
 from automate_core.webhooks.schemes.twilio import TwilioScheme
 
 _VARIABLES = ("ID", "TIME", "SIGNATURE", "SECRET")  # of the shell; `@ID@` stands in a body or header for its value
+_SCHEMES = SignatureScheme.__module__.rpartition(".")[0]  # those of others are not known here
 _ID = "@ID@"  # another at each run
 _HEX, _BASE64 = "hex", "base64"
 
@@ -34,7 +35,7 @@ def curl_command(scheme: SignatureScheme, url: str, *, event_type: str = "", sec
     Each run is a delivery of its own. Empty for a scheme that a shell cannot sign with.
     """
     make = _RECIPES.get(scheme.code) if scheme.can_sign else None
-    if make is None or not type(scheme).__module__.startswith(__package__):
+    if make is None or not type(scheme).__module__.startswith(_SCHEMES):
         return ""
     recipe = make(scheme, url, event_type)
     command = [f"curl {shlex.quote(url)}", f"-H {shlex.quote(f'Content-Type: {recipe.content_type}')}"]
