@@ -221,4 +221,4 @@ def _sidebar_item(page: Page, user: User) -> dict[str, Any]:
 
 
 def _link(title: str, icon: str, url: str) -> dict[str, Any]:
-    return {"title": title, "icon": icon, "icon_template": "unfold/helpers/sidebar_icon.html", "link": url}
+    return {"title": title, "icon": icon, "icon_template": "automate_studio/ui/sidebar_icon.html", "link": url}
