@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import jsonschema
@@ -160,3 +161,17 @@ def test_all_processes_end_before_they_are_killed():
     [worker] = [each for each in MANIFESTS if each["kind"] == "Deployment" and "worker" in each["metadata"]["name"]]
     assert worker["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 45
     assert "TimeoutStopSec=45" in text[DEPLOY / "systemd/automate-worker@.service"]
+
+
+def test_the_image_has_all_that_a_wheel_is_built_of():
+    """What pyproject.toml puts into the wheel is copied by the Containerfile and not ignored."""
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = {name.split("/")[0] for name in wheel["force-include"]}
+    assert {"docs", "CHANGELOG.md"} <= needed
+    copied = {
+        word
+        for line in re.findall(r"^COPY (?!--)(.+)$", (DEPLOY / "Containerfile").read_text(), re.MULTILINE)
+        for word in line.split()[:-1]
+    }
+    kept = {line[1:] for line in (DEPLOY / "Containerfile.dockerignore").read_text().splitlines() if line[:1] == "!"}
+    assert needed <= copied and needed <= kept
