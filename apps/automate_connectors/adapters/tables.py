@@ -41,10 +41,10 @@ def read_tables(path: Path, **values: Any) -> Tables:
     document = read_own_file(path)
     fields = _Fields(values)
     return Tables(
-        settings=fields.of(document.get("settings")),
+        settings=fields.specs(document.get("settings")),
         actions=tuple(map(fields.action, document.get("actions", ()))),
         polls=tuple(Poll(**fields.described(poll)) for poll in document.get("polls", ())),
-        fields={name: fields.of(group) for name, group in document.get("fields", {}).items()},
+        fields={name: fields.specs(group) for name, group in document.get("fields", {}).items()},
     )
 
 
@@ -66,20 +66,20 @@ def _texts(value: Any) -> Iterator[str]:
 class _Fields:
     values: Mapping[str, Any]
 
-    def of(self, parts: Iterable[Mapping[str, Any] | str] | None) -> tuple[FieldSpec, ...]:
+    def specs(self, parts: Iterable[Mapping[str, Any] | str] | None) -> tuple[FieldSpec, ...]:
         return tuple(map(self._field, parts or ()))
 
     def action(self, part: Mapping[str, Any]) -> Action:
         made = self.described(part)
         made["effect"] = Effect(part.get("effect", Effect.EFFECTFUL))
-        made["outputs"] = self.of(part.get("outputs"))
+        made["outputs"] = self.specs(part.get("outputs"))
         made["needs_one_of"] = tuple(part.get("needs_one_of", ()))
         return Action(**made)
 
     def described(self, part: Mapping[str, Any]) -> dict[str, Any]:
         """The texts and the fields of an action or a poll; an action without fields takes any inputs."""
         made = {name: self._text(value) if name in _TEXTS else value for name, value in part.items()}
-        return {**made, "fields": self.of(part["fields"])} if "fields" in part else made
+        return {**made, "fields": self.specs(part["fields"])} if "fields" in part else made
 
     def _field(self, part: Mapping[str, Any] | str) -> FieldSpec:
         if isinstance(part, str):
@@ -95,7 +95,7 @@ class _Fields:
             [(name, wanted)] = when.items()
             made["when"] = (name, tuple(wanted))
         if "columns" in part:
-            made["columns"] = self.of(part["columns"])
+            made["columns"] = self.specs(part["columns"])
         return FieldSpec(**made)
 
     def _text(self, message: str) -> str:
