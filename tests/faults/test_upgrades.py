@@ -28,5 +28,6 @@ def test_nothing_is_lost(name):
         [sys.executable, "-m", "tests.faults.long", name, "--seconds", "20"],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
+    assert done.stdout, done.stderr
     figures = json.loads(done.stdout.splitlines()[-1])
     assert figures["ok"] and figures["lost"] == 0, figures
