@@ -76,13 +76,13 @@ def missing_head(head: str) -> str:
     return text("the head %(head)s is not in the chain: entries at its end were removed", head=head)
 
 
-def altered_entries(entries: Iterable[AuditEntry]) -> set[int]:
-    """The ids of those of these entries that are not what was recorded, or that the last verification found altered.
+def altered_entries(entries: Iterable[AuditEntry], last: AuditEntry | None) -> set[int]:
+    """The ids of those of these entries that are not what was recorded, or that the `last` verification found altered.
 
-    Pages, exports and the API mark them. Two queries, with `link` among what was read.
+    Pages, exports and the API mark them. One query, with `link` among what was read.
     """
     shown = list(entries)
-    known, last = erasures(shown), AuditEntry.objects.filter(verb=VERIFIED).order_by("-pk").first()
+    known = erasures(shown)
     found = set(recorded_facts(last).get("altered", ())) if last is not None else set()
     return {each.pk for each in shown if each.pk in found or not _is_whole(each, known)}
 

@@ -16,6 +16,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from automate_governance import audit
+from automate_governance.audit.verification import last_verification
 from automate_governance.models import AuditEntry
 from automate_governance.redaction.redactor import RedactedStream, redactor
 from automate_governance.redaction.spreadsheets import inert
@@ -70,8 +71,9 @@ def signed_lines(kind: str, entries: QuerySet[AuditEntry]) -> Iterator[str]:
 
 def _readable_entries(entries: QuerySet[AuditEntry]) -> Iterator[tuple[AuditEntry, bool]]:
     """Each entry, and whether it was altered."""
+    last = last_verification()
     for batch in itertools.batched(entries.select_related("link").order_by("pk").iterator(chunk_size=500), 500):
-        altered = audit.altered_entries(batch)
+        altered = audit.altered_entries(batch, last)
         yield from ((entry, entry.pk in altered) for entry in batch)
 
 

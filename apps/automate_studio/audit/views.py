@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from automate_governance import audit
 from automate_governance.admin_site import reverse
+from automate_governance.audit.verification import last_verification
 from automate_governance.permissions import SITE, can
 from automate_studio.audit import export
 from automate_studio.audit.export import signed_lines
@@ -35,9 +36,10 @@ def audit_list(request: HtmxRequest) -> HttpResponse:
     """Entries that match the filters, newest first; htmx gets the list alone."""
     _check_may_audit(request)
     question = parse_audit_filters(request.GET)
-    found, is_stopped = find_entries(request, question)
+    last = last_verification()
+    found, is_stopped = find_entries(request, question, last)
     status = 422 if question.problems else 200
-    shown: dict[str, Any] = {"found": found, "is_stopped": is_stopped, "integrity": integrity_state()}
+    shown: dict[str, Any] = {"found": found, "is_stopped": is_stopped, "integrity": integrity_state(last)}
     template = "automate_studio/audit/list.html"
     if request.htmx:
         return TemplateResponse(request, f"{template}#list", shown, status=status)

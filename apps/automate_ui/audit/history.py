@@ -9,8 +9,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.utils.translation import gettext as _
 
 from automate_core.models import ExecutionRun
+from automate_governance.audit.verification import last_verification
 from automate_governance.governed import Governed
-from automate_governance.models import StoredSecret
+from automate_governance.models import AuditEntry, StoredSecret
 from automate_governance.permissions import SITE, can
 from automate_operations.queries.statement_timeout import QueryTimeoutError, bounded_queries
 from automate_ui.admin_page import render_page
@@ -28,7 +29,7 @@ def object_history(request: HttpRequest, obj: models.Model, title: str, back: st
         return HttpResponseNotAllowed(["GET", "HEAD"])
     audits = can(request.user, "audit", SITE)
     question = AuditFilters({"about": f"{obj._meta.label_lower}:{obj.pk}"})
-    found = find_entries(request, question)[0]
+    found = find_entries(request, question, last_verification())[0]
     shown: dict[str, Any] = {"found": found, "back": back, "object": obj, "audits": audits}
     return render_page(
         request, "automate_studio/audit/history.html", _("History of %(object)s") % {"object": title}, **shown
@@ -43,16 +44,17 @@ def may_read_history(request: HttpRequest, obj: models.Model) -> bool:
     return isinstance(obj, Governed | ExecutionRun) and can(request.user, verb, obj)
 
 
-def find_entries(request: HttpRequest, question: AuditFilters) -> tuple[rows.EntryPage, bool]:
-    """(page, whether the search timed out)."""
+def find_entries(request: HttpRequest, question: AuditFilters, last: AuditEntry | None) -> tuple[rows.EntryPage, bool]:
+    """(page, whether the search timed out). `last` is the last verification, by which entries are marked."""
     if question.problems:
         return empty_page(question), False
     try:
         with bounded_queries():
             return entry_page(
                 question,
-                parse_number(request.GET.get("after")),
-                parse_number(request.GET.get("before")),
+                last,
+                after=parse_number(request.GET.get("after")),
+                before=parse_number(request.GET.get("before")),
             ), False
     except QueryTimeoutError:
         return empty_page(question), True

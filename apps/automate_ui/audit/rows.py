@@ -166,8 +166,8 @@ class EntryPage(KeysetPage):
     question: AuditFilters
 
 
-def entry_page(question: AuditFilters, after: int | None, before: int | None, **around: Any) -> EntryPage:
-    """Entries below the key `after`, or the nearest above `before`. At most four queries."""
+def entry_page(question: AuditFilters, last: AuditEntry | None, *, after: int | None, before: int | None) -> EntryPage:
+    """Entries below the key `after`, or the nearest above `before`, marked by the last verification."""
     entries = question.entries().select_related("link")
     if before:
         found = list(entries.filter(pk__gt=before).order_by("pk")[: ON_A_PAGE + 1])
@@ -175,7 +175,7 @@ def entry_page(question: AuditFilters, after: int | None, before: int | None, **
     else:
         found = list((entries.filter(pk__lt=after) if after else entries).order_by("-pk")[: ON_A_PAGE + 1])
         more, rows = len(found) > ON_A_PAGE, found[:ON_A_PAGE]
-    shown = list(build_entry_rows(rows))
+    shown = list(build_entry_rows(rows, last))
     sides: dict[str, Any] = {
         **keyset_links(shown, question.params, lambda row: row.entry.pk, more=more, after=after, before=before)
     }
@@ -194,11 +194,11 @@ def empty_page(question: AuditFilters) -> EntryPage:
     return EntryPage(rows=[], tabs=[], search=question.params.get("q", ""), filtered=True, question=question)
 
 
-def build_entry_rows(entries: Iterable[AuditEntry]) -> Iterator[EntryRow]:
-    """Rows of the entries. At most four queries, for the names of steps, for erasures, and for what was altered."""
+def build_entry_rows(entries: Iterable[AuditEntry], last: AuditEntry | None) -> Iterator[EntryRow]:
+    """Rows of the entries, marked by the last verification. Queries for the names of steps and for erasures."""
     listed = [(entry, audit.readable_changes(entry)) for entry in entries]
     known = audit.erasures(entry for entry, _changes in listed)
-    altered = audit.altered_entries(entry for entry, _changes in listed)
+    altered = audit.altered_entries((entry for entry, _changes in listed), last)
     steps = find_step_names(
         entry.object_id for entry, changes in listed if entry.object_type == _RUN and changes.get("step")
     )

@@ -13,6 +13,7 @@ from automate_api.v1.not_found import find_object
 from automate_api.v1.pages import Moment, Page, PageQuery, Since, between, closed, form, read_page
 from automate_api.v1.problems import ProblemError
 from automate_governance import audit
+from automate_governance.audit.verification import last_verification
 from automate_governance.models import AuditEntry as Entry
 from automate_governance.people.origin import Source
 from automate_governance.permissions import SITE, NotPermittedError, can
@@ -92,7 +93,7 @@ def read_audit_entry(request: TokenRequest, entry_id: int) -> Entry:
 
 
 def _marked(entries: list[Entry]) -> list[Entry]:
-    altered = audit.altered_entries(entries)
+    altered = audit.altered_entries(entries, last_verification())
     for entry in entries:
         setattr(entry, "altered", entry.pk in altered)  # noqa: B010 # which the model does not have
     return entries

@@ -20,6 +20,7 @@ from automate_core.runs.waits import approvals
 from automate_core.states import FINAL_RUN_STATES, StepStatus
 from automate_core.webhooks.callback_urls import token_of
 from automate_governance import audit
+from automate_governance.audit.verification import last_verification
 from automate_governance.middleware import show_once
 from automate_governance.models import AuditEntry
 from automate_governance.permissions import User, can, permitted
@@ -393,7 +394,7 @@ def _audit_lines(run: ExecutionRun, path: str, *, may_see: bool) -> Iterator[Aud
     about = AuditEntry.objects.filter(object_type=run._meta.label_lower, object_id=str(run.pk)).exclude(verb=_SEEN)
     rows = about.filter(Q(changes__step=path) | Q(changes__step__isnull=True)).select_related("link").order_by("-id")
     found = list(rows[:MOST_AUDITED])
-    altered = audit.altered_entries(found) if found else set()
+    altered = audit.altered_entries(found, last_verification()) if found else set()
     for entry in found:
         changes = {name: _joined_names(value) for name, value in audit.readable_changes(entry).items()}
         if changes.get("step", path) != path:  # of an erased entry, which the column no longer holds
