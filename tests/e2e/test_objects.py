@@ -149,7 +149,7 @@ def test_a_connection_is_tested_connected_and_not_deleted_while_in_use(things, s
     expect(form.get_by_label("Username")).to_be_hidden()
     form.get_by_role("button", name="Save").click()
     alert = form.locator("p[role=alert]")  # at the field, beside the list above the form
-    expect(alert).to_have_text("Token is required.")
+    expect(alert).to_have_text("Token is required. For bearer token, header and query parameter")
     expect(form.locator("#form-faults")).to_have_text(re.compile(r"Fix these fields:\s+Token is required\.\s*$"))
     form.get_by_label("Token: new value").fill("a-token-of-the-second-shop")
     form.get_by_role("button", name="Test before saving").click()

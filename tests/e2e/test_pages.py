@@ -104,7 +104,7 @@ def test_a_bad_connection_is_refused_at_its_field(pages, signed_in, site):
     page.get_by_label("Base URL").fill("nowhere")
     page.get_by_role("button", name="Save", exact=True).click()
     reason = "Base URL must start with https:// or http://."
-    expect(page.locator("#id_config_base_url-why")).to_contain_text(reason)
+    expect(page.locator("#id_config_base_url-why")).to_have_text(f"{reason} Step URLs are appended to it")
     expect(page.locator("#form-faults").get_by_text(reason)).to_be_visible()
     assert Connection.objects.count() == 1
 
