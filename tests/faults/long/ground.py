@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -169,7 +170,7 @@ def commit_before_migrations() -> str:
 
 
 def old_environment(environment: dict[str, str], old: Path) -> dict[str, str]:
-    """Imports come from the old code, whatever is installed."""
+    """Imports and entry points come from the old code, whatever is installed."""
     return {
         **environment,
         "PYTHONPATH": f"{old / 'apps'}{os.pathsep}{old}",
@@ -184,7 +185,19 @@ def _check_out(commit: str, folder: Path) -> Path:
     with subprocess.Popen(["git", "archive", commit], cwd=ROOT, stdout=subprocess.PIPE) as archive:
         subprocess.run(["tar", "-x"], cwd=old, stdin=archive.stdout, check=True)
     assert archive.returncode == 0, f"there is no commit {commit}"
+    _declare(old)
     return old
+
+
+def _declare(old: Path) -> None:
+    """Write the old code's own metadata: of two distributions with one name, the first one on the path counts."""
+    project = tomllib.loads((old / "pyproject.toml").read_text())["project"]
+    folder = old / f"{project['name'].replace('-', '_')}-0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 0\n")
+    points = {**project.get("entry-points", {}), "console_scripts": project.get("scripts", {})}
+    lines = [line for group in points for line in [f"[{group}]", *(f"{n} = {v}" for n, v in points[group].items())]]
+    (folder / "entry_points.txt").write_text("\n".join(lines) + "\n")
 
 
 def _prepare_old(old: Path, sink: Sink, slugs: tuple[str, ...]) -> None:
