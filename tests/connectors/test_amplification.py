@@ -28,7 +28,7 @@ REPRESENTATIVE = (
 #: What a call ends with that was given too much, or an answer of another shape.
 _OWN = {
     "", "response_too_large", "output_too_large", "invalid_answer", "invalid_output", "invalid_input", "not_a_feed",
-    "mail_failed", "connection_failed", "list_too_long", "timeout", "extra_missing",
+    "mail_failed", "not_a_message", "connection_failed", "list_too_long", "timeout", "extra_missing",
 }  # fmt: skip
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

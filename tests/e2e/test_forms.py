@@ -102,7 +102,8 @@ def test_a_form_from_the_builder_to_its_run(workflow, signed_in, browser, site, 
     wait_for(lambda: ExecutionRun.objects.filter(workflow=made, status="succeeded").exists())
     assert Event.objects.get(source="form:repairs").payload["photo"]["name"] == "door.png"
     page.goto(f"{site}/admin/automate_core/executionrun/{ExecutionRun.objects.get(workflow=made).pk}/change/")
-    expect(page.get_by_text("door.png").first).to_be_visible()
     expect(page.get_by_text("Form page").first).to_be_visible()
+    page.get_by_role("treeitem", name="Form, /forms/repairs/").click()
+    expect(page.get_by_text("door.png").first).to_be_visible()
     shot(page, "form-run")
     context.close()

@@ -198,7 +198,7 @@ def add_step(page: Page, index: int, wanted: Wanted) -> None:
     page.locator(f"button[data-insert='parent=&slot=&index={index}']").click()
     expect(page.get_by_role("combobox", name="Search steps")).to_be_focused()
     page.keyboard.type(wanted.query)
-    page.locator("#palette-found").get_by_role("option").filter(has_text=re.compile(f"^\\s*{wanted.offer}\\b")).click()
+    page.locator(f'#palette-found [role=option][data-name="{wanted.offer.lower()}"]').click()
     expect(page.locator(f"#card-{wanted.key}")).to_be_visible()
     if wanted.connection:
         page.get_by_label("Connection", exact=True).select_option(wanted.connection.replace("_", "-"))

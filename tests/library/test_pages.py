@@ -311,7 +311,7 @@ def test_an_installed_app_brings_its_own(another_app, sign_in, owner):
         (
             "website-check",
             ("slug: a-line", "slug: website-check"),
-            "the app automate_core already has a template of that name",
+            "the app automate_authoring already has a template of that name",
         ),
     ],
 )

@@ -130,7 +130,7 @@ def test_saving_a_panel_stores_what_differs(builder):
         ("route/tell", {"at_most_once": "on"}, "policy", {"at_most_once": True}),
         ("both", {"limit": "3"}, "settings", 3),
         ("both", {"limit": "many"}, "settings", "many"),
-        ("route/each", {"items": '["a"]'}, "settings", '["a"]'),
+        ("route/each", {"items": '["a"]'}, "settings", ["a"]),
         ("look", {"save_as": "kept"}, "settings", "kept"),
         ("look", {"inputs.title": ""}, "inputs", {"title": ""}),
     ],

@@ -197,7 +197,8 @@ def test_two_hundred_workflows_with_a_hundred_thousand_runs_cost_what_ten_do(min
                 1, 0, 0, '', true, 0
             FROM automate_core_workflow, generate_series(1, 500)""")
         cursor.execute("ANALYZE automate_core_executionrun")
-    assert [cost(sort) for sort in sorts] == few and max(few) <= 16
+    # one of them finds the active workflows that nothing can start
+    assert [cost(sort) for sort in sorts] == few and max(few) <= 17
     read = []
     for sort in sorts:
         cost(sort)
