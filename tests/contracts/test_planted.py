@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
+import tempfile
 import threading
 import warnings
 from dataclasses import replace
@@ -28,6 +30,7 @@ from automate_testing.contracts import (
     WebhookContractTest,
 )
 from automate_testing.contracts.calls import make_instance
+from automate_testing.contracts.guard import guard
 from tests.contracts.planted import (
     answers,
     channels,
@@ -209,6 +212,41 @@ def test_a_planted_fault_is_caught_by_name(suite, fault):
         run(faulty(), fault.case)
     assert str(caught.value).strip(), "the failure says what is wrong"
     assert fault.says in str(caught.value)
+
+
+def test_a_file_that_an_earlier_run_left_is_found_again():
+    left = Path(tempfile.gettempdir()) / "planted-orders"
+    left.write_text("of an earlier process", encoding="utf-8")
+    try:
+        suite = type("Faulty", (Connectors,), {"adapter_cls": connectors.LeavesAFile})
+        with pytest.raises(AssertionError, match="planted-orders behind"):
+            run(suite(), "test_contract_leaves_no_file")
+    finally:
+        left.unlink()
+
+
+def test_a_variable_is_found_after_thousands_of_calls():
+    suite = type("Faulty", (Connectors,), {"adapter_cls": connectors.ReadsTheEnvironment})
+    for _ in range(1_500):  # as many as a class has versions in CPython, and some more
+        with guard():
+            os.environ.get("PLANTED_URL")
+    with pytest.raises(AssertionError, match="reads PLANTED_URL"):
+        run(suite(), "test_contract_environment")
+
+
+def test_a_thread_with_the_number_of_one_that_is_over_is_the_calls_own():
+    over, go = threading.Thread(target=lambda: go.wait(10)), threading.Event()
+    over.start()
+    with guard() as watch:
+        go.set()
+        over.join()
+        found: list[tuple[int, bool]] = []
+        for _ in range(50):
+            again = threading.Thread(target=lambda: found.append((threading.get_ident(), watch.is_watched())))
+            again.start()
+            again.join()
+    assert over.ident in {ident for ident, _ in found}, "the number was not given again"
+    assert all(watched for _, watched in found)
 
 
 @pytest.mark.parametrize("name", ["api_key_header", "api_key_id", "token_header_name", "access_key_id", "token_type"])

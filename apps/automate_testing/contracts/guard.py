@@ -11,7 +11,6 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
-from unittest import mock
 
 # Events of Python's audit hooks: https://docs.python.org/3/library/audit_events.html
 _SOCKET, _PROGRAM, _PROCESS = "a socket of its own", "a program", "a process of its own"
@@ -55,11 +54,14 @@ class Watch:
         self.filed = ""
         self.environment: set[tuple[str, str]] = set()
         self._written: set[str] = set()
-        self._others = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
+        self._created: set[str] = set()
+        self._others = {thread.ident: thread for thread in threading.enumerate()}
+        del self._others[threading.get_ident()]
 
     def is_watched(self) -> bool:
         """Return whether the current thread is one of the call's."""
-        return threading.get_ident() not in self._others
+        other = self._others.get(threading.get_ident())  # which a later thread has again, once this one is over
+        return other is None or other is not threading.current_thread()
 
     def refuse(self, way: str, where: object) -> None:
         """List an attempt and refuse it."""
@@ -73,8 +75,8 @@ class Watch:
         name = os.path.abspath(os.fsdecode(path))
         if "__pycache__" in name or (_TEMPORARY and flags & _TEMPORARY == _TEMPORARY):
             return
-        if not os.path.lexists(name):
-            _made_files.add(name)
+        if flags & os.O_CREAT:  # even if it is there already: an earlier process may have left it
+            self._created.add(name)
         self._written.add(name)
 
     def read_files(self) -> None:
@@ -88,7 +90,7 @@ class Watch:
     def end(self) -> None:
         """Read the files, and list those that were made in a call and are still there."""
         self.read_files()
-        self.left = sorted(name for name in self._written & _made_files if os.path.isfile(name))
+        self.left = sorted(name for name in self._created if os.path.isfile(name))
 
     def wait(self, seconds: float) -> list[str]:
         """Join threads that the call started: they may connect after it has returned. Return those that go on."""
@@ -96,7 +98,7 @@ class Watch:
         has_abandoned = any(thread.is_alive() for thread in _abandoned_threads)
         until = time.monotonic() + (_SHORT_WAIT_SECONDS if has_abandoned else seconds)
         for thread in threading.enumerate():
-            is_own = thread.ident not in self._others and thread is not threading.current_thread()
+            is_own = self._others.get(thread.ident) is not thread and thread is not threading.current_thread()
             if is_own and thread not in _abandoned_threads:
                 thread.join(max(0.0, until - time.monotonic()))
                 if thread.is_alive():
@@ -106,21 +108,21 @@ class Watch:
 
 
 _watches: list[Watch] = []
-_made_files: set[str] = set()  #: that calls made, so that the next call does not find them in place
 _hooks: list[Callable[[str, tuple[Any, ...]], None]] = []
 _abandoned_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()  #: which nobody waits for again
 
 
 @contextlib.contextmanager
 def guard() -> Iterator[Watch]:
-    """Refuse and list the block's own connections. The audit hook stays installed and is idle outside of blocks."""
+    """Refuse and list the block's own connections. The hooks stay installed and are idle outside of blocks."""
     if not _hooks:
         _hooks.append(_audit)
         sys.addaudithook(_audit)
+        _list_environment()
     watch = Watch()
     _watches.append(watch)
     try:
-        with _drivers(watch), _environment(watch):
+        with _drivers(watch):
             yield watch
     finally:
         _watches.remove(watch)
@@ -140,22 +142,23 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
         _watches[-1].refuse(_WAYS_OUT[event], where)
 
 
-@contextlib.contextmanager
-def _environment(watch: Watch) -> Iterator[None]:
-    """List the variables that are read, each with the module that reads it."""
+def _list_environment() -> None:
+    """Let the last watch list the variables that are read, each with the module that reads it.
+
+    For good: after some thousand changes of a class, CPython goes on with the `__getitem__` that it had cached.
+    """
     kind: Any = type(os.environ)
     original = kind.__getitem__
 
     def listed(self: Any, key: Any) -> Any:
-        frame = sys._getframe(1)
-        while frame.f_back is not None and frame.f_globals.get("__name__") in _READS_FOR_ANOTHER:
-            frame = frame.f_back
-        if watch.is_watched():
-            watch.environment.add((str(frame.f_globals.get("__name__")), str(key)))
+        if _watches and _watches[-1].is_watched():
+            frame = sys._getframe(1)
+            while frame.f_back is not None and frame.f_globals.get("__name__") in _READS_FOR_ANOTHER:
+                frame = frame.f_back
+            _watches[-1].environment.add((str(frame.f_globals.get("__name__")), str(key)))
         return original(self, key)
 
-    with mock.patch.object(kind, "__getitem__", listed):
-        yield
+    kind.__getitem__ = listed
 
 
 @contextlib.contextmanager
