@@ -55,11 +55,26 @@ def test_each_unmet_condition_is_told(panel):
     assert 'was speed "slow"' in text and "False: Urgent: " in text, text
 
 
+@pytest.mark.parametrize("amount", ["7.500,00", "7,500.00", "abc"])
+def test_a_comparison_of_types_that_never_compare_is_told(panel, amount):
+    """The order takes the other route, and nothing else of the run is amiss."""
+    text = panel({"amount": amount})
+    assert "The branch ran Otherwise." in text and "5000 is a number. This comparison is never true." in text
+
+
+@pytest.mark.parametrize("amount", [7500, "7500", 3, None])
+def test_types_that_compare_have_no_note(panel, amount):
+    assert "This comparison" not in panel({"amount": amount, "speed": "now", "lines": [1]})
+
+
 def test_values_are_for_people_who_may_view_payloads(panel, workflow, colleague, stranger):
     panel({"amount": 6000})
     assign_perm("automate_core.view_workflow", colleague, StepRun.objects.first().run.workflow)
     text = panel(None, colleague)
     assert "True: Large order: Amount is more than 5000" in text and "6000" not in text
+    panel({"amount": "7.500,00"})
+    text = panel(None, colleague)
+    assert "False: Large order" in text and "7.500" not in text and "This comparison" not in text
     assert "Large order" not in panel(None, stranger)
 
 
