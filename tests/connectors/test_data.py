@@ -138,6 +138,9 @@ def test_measures():
     [none] = call("aggregate", items=[], measures=measures)["items"]
     assert (none["all"], none["total"], none["mean"], none["least"]) == (0, 0, None, None)
     assert "is not a number" in refused("aggregate", items=[{"n": "x"}], measures={"t": "sum n"})
+    gaps = [{"n": 1}, {"n": ""}, {"n": 3}]
+    measured = {"s": "sum n", "a": "average n", "l": "min n", "m": "max n"}
+    assert call("aggregate", items=gaps, measures=measured)["items"] == [{"s": 4, "a": 2, "l": 1, "m": 3}]
     for bad in ("median n", "", 5, None):
         assert "must be one of count" in refused("aggregate", items=[], measures={"t": bad})
     assert "too large" in refused("aggregate", items=[1e308, 1e308], measures={"t": "sum"})
@@ -311,6 +314,27 @@ def test_what_is_passed_over_is_a_warning_in_the_log(action, params, said):
     used["log"] = lambda message, level="info": quiet.append(message)
     invoke(ADAPTER, ADAPTER.action(action), {"items": [], **params}, used)
     assert quiet == [], "no items, no wrong field"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (["01.03.2026", "24.12.2025", ""], "not by date: it has texts such as “01.03.2026”"),
+        (["2026-03-01", "24.12.2025"], "not by date: it has texts such as “24.12.2025”"),
+        (["99,90", "1.234,50", "12.000,00"], "not by number: it has texts such as “99,90”"),
+        (["10", "9"], "not by number: it has texts such as “10”"),
+        (["2026-03-01", "2025-12-24"], ""),
+        (["A-10", "9"], ""),
+        ([10, 9, None], ""),
+        (["01.03.2026", "soon"], ""),
+    ],
+)
+def test_a_sort_that_is_none_of_dates_or_numbers_says_so(values, said):
+    lines = []
+    used = {**context(), "log": lambda message, level="info": lines.append((level, message))}
+    invoke(ADAPTER, ADAPTER.action("sort"), {"items": [{"a": each} for each in values], "by": ["-a"]}, used)
+    assert [level for level, _ in lines] == ["warning"] * bool(said)
+    assert said in "".join(message for _, message in lines)
 
 
 @pytest.mark.parametrize("op", ["sum", "average", "min", "max"])

@@ -21,7 +21,14 @@ from automate_connectors.adapters.measures import measures_field
 from automate_plugins import ntext, text
 from automate_plugins.fields import FieldKind, FieldSpec
 from automate_plugins.texts import joined
-from automate_plugins.typed_values import date_question, is_date, number_question, read_number
+from automate_plugins.typed_values import (
+    date_question,
+    date_readings,
+    is_date,
+    number_question,
+    number_readings,
+    read_number,
+)
 
 MAX_MEASURES = 50
 MAX_SORTED_BY = 10
@@ -137,6 +144,8 @@ def cautions(action: str, params: dict[str, Any]) -> Iterator[str]:
         )
     if action == "filter" and isinstance(params.get("items"), list):
         yield from _uncompared(params["items"], params["where"])
+    if action == "sort" and isinstance(params.get("items"), list):
+        yield from _sorted_as_text(params["items"], [path for _, path in _sorted_by(params)])
 
 
 def unknown_fields(action: str, params: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -169,6 +178,30 @@ def _uncompared(items: list[Any], where: Any) -> Iterator[str]:
                 field=condition.field,
                 value=str(missed[0])[:60],
             )
+
+
+def _sorted_as_text(items: list[Any], paths: list[str]) -> Iterator[str]:
+    """Fields whose values are all dates or numbers as people write them, which have another order as texts."""
+    for path in paths:
+        values = [value for item in items if (value := field_of(item, path)) not in (None, "")]
+        texts = [value for value in values if isinstance(value, str)]
+        if not texts or len(texts) < len(values):
+            continue
+        if not all(map(is_date, texts)) and all(is_date(each) or date_readings(each) for each in texts):
+            odd = next(each for each in texts if not is_date(each))
+            said = text(
+                "Field %(field)s is sorted by its characters, not by date: it has texts such as “%(value)s”.",
+                field=path,
+                value=odd[:60],
+            )
+            yield joined([said, _DATES_OF_CSV])
+        elif len(texts) > 1 and all(number_readings(each) for each in texts):
+            said = text(
+                "Field %(field)s is sorted by its characters, not by number: it has texts such as “%(value)s”.",
+                field=path,
+                value=texts[0][:60],
+            )
+            yield joined([said, _NUMBERS_OF_CSV])
 
 
 def _has_field(item: Any, path: str) -> bool:
@@ -296,6 +329,8 @@ def _measure(title: str, op: str, path: str) -> Callable[[list[Any]], Any]:
 
     def measure(group: list[Any]) -> Any:
         values = [value for row in group if (value := field_of(row, path)) is not None]
+        if op in {"sum", "average", "min", "max"}:
+            values = [value for value in values if value != ""]  # as CSV has it for no value
         if op in {"sum", "average"}:
             values = [_as_number(value, path) for value in values]
         if op in {"min", "max"}:
