@@ -17,6 +17,7 @@ from django.utils import timezone, translation
 from automate_core.models import ExecutionRun, Wait, WaitAssignee
 from automate_core.triggers.forms import accept_answer, find_form
 from automate_governance.models import AuditEntry, Preferences
+from automate_studio.tasks.listing import MOST_SUMMARY, _summary
 from tests.support.builder import Builder
 from tests.support.pages import Page, rows_of
 
@@ -427,3 +428,8 @@ def test_people_are_suggested_to_those_who_delegate_or_reassign(claim, finance, 
     assert suggested(finance["controller"], people="fin") == ["Finance"]
     assert suggested(admin, people="own") == ["owner"]
     assert sign_in(stranger).get(names, {"to": "cle"}).status_code == 404
+
+
+def test_tasks_are_told_from_each_other_by_what_their_questions_say():
+    assert _summary("Supplier:\nAmount: 7500\n\n Reason: Chairs ") == "Amount: 7500 · Reason: Chairs"
+    assert _summary("Supplier:") == "" and len(_summary("long " * 100)) == MOST_SUMMARY

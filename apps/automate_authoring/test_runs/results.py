@@ -193,16 +193,19 @@ def mocked_keys(workflow: Workflow) -> set[str]:
 
 
 def untested_warning(workflow: Workflow, definition: Definition, draft: Draft) -> str:
-    """A warning for who publishes: steps that were never tested, or were changed since; empty when there are none."""
+    """A warning for who publishes: steps never tested, changed since, or whose last test failed; else empty."""
     known = latest_tests(workflow, definition)
     steps = [step for _, step in walk(definition.steps) if not step.disabled]
     names = step_location.distinct_names(draft)
     never = [names[step.key] for step in steps if step.key not in known and step.key in names]
     changed = [names[step.key] for step in steps if step.key in known and step.key in names and known[step.key].changed]
+    tests = {key: test for key, test in known.items() if key in names and not test.changed}
+    failed = [names[step.key] for step in steps if step.key in tests and not tests[step.key].passed]
     if steps and len(never) == len(steps):
         return _("This draft was never tested. Run a test before you publish.")
     warnings = [_("Not tested: %(names)s.") % {"names": _named(never)}] if never else []
     warnings += [_("Changed since the last test: %(names)s.") % {"names": _named(changed)}] if changed else []
+    warnings += [_("The last test failed: %(names)s.") % {"names": _named(failed)}] if failed else []
     return " ".join(warnings)
 
 

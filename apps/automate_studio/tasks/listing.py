@@ -33,6 +33,7 @@ from automate_ui.navigation.http import clean_text
 from automate_ui.navigation.lists import Query, Tab, query_string
 
 ON_A_PAGE = 25
+MOST_SUMMARY = 200
 _NAMING_SOURCES = (*START_SOURCES, FORM)  #: of events that name the person who started them
 _TABS = {
     "": text("Waiting for me"),
@@ -52,6 +53,7 @@ class TaskRow:
 
     wait: Wait
     title: str  # the first line of the question, the step's name where it asks none
+    summary: str  # what tells the task from others in a list: the lines of the question that say something
     name: str
     message: str
     asked_by: str
@@ -115,6 +117,7 @@ def _task_row(wait: Any, now: dt.datetime, approvers: tuple[str, bool] = ("", Fa
     return TaskRow(
         wait=wait,
         title=message.split("\n")[0].strip() or name,
+        summary=_summary(message) or name,
         name=name,
         message=message,
         asked_by=(wait.started_by or "") if (wait.source or "").startswith(_NAMING_SOURCES) else "",
@@ -126,6 +129,12 @@ def _task_row(wait: Any, now: dt.datetime, approvers: tuple[str, bool] = ("", Fa
         approvers=approvers[0],
         is_lost=approvers[1],
     )
+
+
+def _summary(message: str) -> str:
+    """The lines of a question as one, without those that only name a value that is missing: `Supplier:`."""
+    lines = [line.strip() for line in message.split("\n")]
+    return " · ".join(line for line in lines if line and not line.endswith(":"))[:MOST_SUMMARY]
 
 
 def _due_text(due_at: dt.datetime | None, now: dt.datetime) -> str:
