@@ -180,9 +180,10 @@ const markFaults = () => {
   for (const more of inspector.querySelectorAll(".da-more")) if (more.querySelector(".da-help:is(.error, .warn)")) more.open = true;
 };
 
-// --- the tab stays when another step comes ----------------------------------------------------------------------------
+// --- the tab stays when another step comes; a new one is set up first -------------------------------------------------
 
 let tab = "";
+document.addEventListener("automate:inserting", () => { tab = ""; });
 inspector.addEventListener("click", (event) => { tab = event.target.closest("[role=tab][id]")?.id ?? tab; });
 
 let last = null;

@@ -64,6 +64,7 @@ const insert = async (offer) => {
   opener = null;
   palette.close();
   const asked = JSON.parse(offer.dataset.insertNow);
+  document.dispatchEvent(new Event("automate:inserting"));
   if (asked.do !== "add_trigger") await command({ ...place, ...asked });
   else if (await command(asked)) choose(TRIGGERS, { focus: true });
 };
