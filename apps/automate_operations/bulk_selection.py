@@ -29,7 +29,7 @@ class BulkSelection:
 
     `newest` is the newest run found: a second selection with it as `upto` leaves out later ones. `counted_at` is the
     time of the selection. `output_read` has the runs to review whose
-    output later steps read: *Succeeded* leaves them out.
+    output later steps read: *Succeeded* leaves them out. `to_review` counts the runs to cancel that wait for a review.
     """
 
     verb: str
@@ -41,6 +41,7 @@ class BulkSelection:
     wrong_state: int = 0
     left_out: reruns.RerunExclusions = field(default_factory=reruns.RerunExclusions)
     output_read: ReadOutputs = field(default_factory=ReadOutputs)
+    to_review: int = 0
 
     @property
     def is_too_large(self) -> bool:
@@ -113,6 +114,7 @@ def _select(user: User, verb: str, ids: list[uuid.UUID], *, again: bool, unknown
         wrong_state=len(theirs) - len(able),
         left_out=left_out,
         output_read=output_read,
+        to_review=runs_to_review().filter(pk__in=able).count() if verb == BulkAction.Verb.CANCEL else 0,
     )
 
 

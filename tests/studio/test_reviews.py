@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from guardian.shortcuts import assign_perm, remove_perm
 
-from automate_core.models import BulkAction, ExecutionRun, Wait, WorkflowVersion
+from automate_core.models import BulkAction, ExecutionRun, StepRun, Wait, WorkflowVersion
 from automate_governance.models import AuditEntry
 from automate_operations import bulk
 from automate_operations.runs.open_reviews import runs_to_review
@@ -19,6 +19,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 TASKS, OVERVIEW, STATUS = reverse("studio:approval_list"), reverse("admin:index"), reverse("studio:site_status")
 WORKFLOWS = reverse("admin:automate_core_workflow_changelist")
+
+PAYS = """
+name: Pays
+slug: pays
+triggers: [{endpoint: github}]
+steps:
+  - {key: pay, name: Pay, action: http.request, inputs: {method: POST, url: 'https://pay.example.com/'}}
+"""
 
 
 @pytest.fixture
@@ -83,6 +91,37 @@ def test_a_failed_run_whose_rerun_succeeded_needs_no_attention(flows, sign_in, o
     first_of_done, *_rest = ExecutionRun.objects.filter(retried_from=done)
     assert not {str(done.pk), str(first_of_done.pk)} & {str(each) for each in found}
     assert {str(lost.pk), str(plain.pk)} <= {str(each) for each in found}
+
+
+def test_who_cancels_is_told_that_an_outcome_stays_unknown(flows, sign_in, owner):
+    [one, *_] = runs = list(runs_to_review())
+    other = run_of_age(flows[0], 20, status="waiting")
+    client, act = sign_in(owner), reverse("studio:runs_bulk")
+    asked = Page(client.post(act, {"do": "cancel", "id": [run.pk for run in [*runs, other]]})).text
+    assert "Cancel 4 runs" in asked and "3 runs have a step whose outcome is unknown." in asked
+    assert "unknown" not in Page(client.post(act, {"do": "cancel", "id": [other.pk]})).text
+    page = Page(client.get(reverse("admin:automate_core_executionrun_change", args=[one.pk]))).text
+    assert "Cancel this run?" in page
+
+
+def test_a_cancelled_run_keeps_its_unknown_outcome_and_its_key(workflow, deliver, drain, sign_in, owner, stranger):
+    workflow(PAYS)
+    deliver()
+    drain()
+    run = ExecutionRun.objects.get()
+    StepRun.objects.filter(run=run, path="pay").update(
+        status="failed", error={"code": "timeout", "message": "no answer"}, finished_at=None
+    )
+    ExecutionRun.objects.filter(pk=run.pk).update(status="waiting", finished_at=None, error=None)
+    Wait.objects.create(run=run, path="pay", kind="review", data={"error": {"message": "no answer"}})
+    key = StepRun.objects.get(run=run, path="pay").idempotency_key
+    client, step = sign_in(owner), reverse("studio:run_step", args=[run.pk, "pay"])
+    page = Page(client.get(reverse("admin:automate_core_executionrun_change", args=[run.pk]))).text
+    assert "The outcome of Pay is unknown. It stays unknown" in page
+    assert client.post(reverse("studio:run_cancel", args=[run.pk])).status_code == 303
+    told = Page(client.get(step)).text
+    assert f"Check there before you re-run it. Idempotency key: {key}" in told
+    assert sign_in(stranger).get(step).status_code == 404
 
 
 def review(client, runs, **given):

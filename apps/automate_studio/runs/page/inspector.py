@@ -16,8 +16,9 @@ from automate_core.definition.document import ActionStep, BranchStep, ReplyStep,
 from automate_core.definition.slots import walk
 from automate_core.definition.step_paths import START, key_of
 from automate_core.models import Event, ExecutionRun, RunLog, RunReply, StepRun, Wait
+from automate_core.runs.doubts import find_doubts
 from automate_core.runs.waits import approvals
-from automate_core.states import FINAL_RUN_STATES, StepStatus
+from automate_core.states import FINAL_RUN_STATES, RunStatus, StepStatus
 from automate_core.webhooks.callback_urls import token_of
 from automate_governance import audit
 from automate_governance.audit.verification import last_verification
@@ -149,6 +150,7 @@ class StepInspector:
     is_connected: bool = True  # whether the step names a connection
     started: list[ExecutionRun] = field(default_factory=list)
     reply_note: str = ""
+    unknown_key: str = ""  # the idempotency key of an attempt whose outcome is unknown, of a cancelled run
     wait_facts: list[WaitFact] = field(default_factory=list)
     route_lines: list[ConditionLine] = field(default_factory=list)
     values: Mapping[str, JsonTree] = field(default_factory=dict)
@@ -270,12 +272,19 @@ def build_inspector(
         is_connected=bool(slug),
         started=sub_runs_of_step(run, path, user) if isinstance(step, WorkflowStep) else [],
         reply_note=_reply_note(run, attempt) if isinstance(step, ReplyStep) and attempt else "",
+        unknown_key=_unknown_key(run, path),
         wait_facts=wait_facts(recorded) if isinstance(step, WaitStep) else [],
         route_lines=route_lines(step, attempt, may_see=may_see) if isinstance(step, BranchStep) and attempt else [],
         values=step_value_trees(run, attempt) if attempt and may_see else {},
         headers=list(_response_headers(attempt.output)) if attempt and may_see else [],
         **shared,
     )
+
+
+def _unknown_key(run: ExecutionRun, path: str) -> str:
+    """A cancelled run waits for no review any more, and its step may have acted all the same."""
+    found = find_doubts([run.pk]).get(run.pk, []) if run.status == RunStatus.CANCELLED else []
+    return next((doubt.key for doubt in found if doubt.path == path and doubt.is_unknown), "")
 
 
 def reveal_answer_url(response: HttpResponse, inspector: StepInspector | None) -> HttpResponse:

@@ -130,6 +130,12 @@ class RunPage:
         return list(self.tree.flat())
 
     @property
+    def to_review(self) -> list[str]:
+        """Names of the steps that wait until a person sets their outcome."""
+        waiting = ((card, self.recorded[card.path].waiting) for card in self.cards if card.path in self.recorded)
+        return [card.name for card, wait in waiting if wait and wait.kind == Wait.Kind.REVIEW]
+
+    @property
     def counts(self) -> str:
         """`5 done, 2 active, 1 remaining`; empty without steps."""
         return describe_counts(card.state for card in self.cards)
