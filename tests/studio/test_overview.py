@@ -26,6 +26,7 @@ from automate_core.models import (
     Wait,
     WaitAssignee,
     WorkerState,
+    Workflow,
     WorkflowVersion,
 )
 from automate_core.outbox.status import read_status
@@ -325,6 +326,18 @@ def test_dead_jobs_are_replayed(story, sign_in, admin, owner):
     assert "1 job requeued." in done.text and "Dead jobs" not in done.text
     assert OutboxJob.objects.exclude(pk=dead.pk).get().event == event
     assert "0 jobs requeued." in Page(client.post(replay, headers=HTMX)).text
+
+
+def test_a_pause_that_runs_wait_for_is_named(story, sign_in, owner, admin, stranger):
+    for number, workflow in enumerate(published_workflows(owner, "Paid", "Packed")):
+        Workflow.objects.filter(pk=workflow.pk).update(status="paused")
+        for _ in range(number):
+            Wait.objects.create(run=run_of_age(workflow, 90, status="waiting"), path="", kind="paused")
+    assert "1 paused workflow" in (told := Page(sign_in(owner).get(INDEX)).text)
+    assert "Runs wait until the workflows are resumed." in told
+    assert "paused workflow" not in Page(sign_in(stranger).get(INDEX)).text
+    Workflow.objects.update(status="active")
+    assert "paused workflow" not in Page(sign_in(admin).get(INDEX)).text
 
 
 def test_as_many_queries_for_many_workflows_as_for_few(story, sign_in, owner):

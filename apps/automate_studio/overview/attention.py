@@ -126,6 +126,7 @@ def build_attention(
     first = [
         *_site_status_items(user, Severity.ERROR),
         *_stopped_workflow_items(workflows),
+        *_paused_items(workflows, now),
         *_missing_rights_items(workflows),
         *_lost_approval_items(workflows),
         *_dead_job_items(user),
@@ -323,6 +324,27 @@ def _stopped_workflow_items(workflows: Workflows) -> Iterator[AttentionItem]:
             count=_("%(count)s waiting") % {"count": format_count(stop.waiting)} if stop.waiting else _("Stopped"),
             detail=" ".join(translated(sentence) for sentence in stop.sentences),
             since="",
+        )
+
+
+def _paused_items(workflows: Workflows, now: dt.datetime) -> Iterator[AttentionItem]:
+    """Runs that wait because somebody paused their workflows, who may have forgotten it."""
+    waits = Wait.objects.filter(kind=Wait.Kind.PAUSED, status=Wait.Status.OPEN, run__workflow__status="paused")
+    waits = waits if workflows is None else waits.filter(run__workflow__in=workflows)
+    found = waits.aggregate(
+        runs=Count("run", distinct=True), paused=Count("run__workflow", distinct=True), oldest=Min("created_at")
+    )
+    if found["runs"]:
+        query = urlencode({"show": "waiting", "reason": Wait.Kind.PAUSED.value})
+        yield AttentionItem(
+            name=ngettext("%(count)s paused workflow", "%(count)s paused workflows", found["paused"])
+            % {"count": format_count(found["paused"])},
+            url=f"{reverse('admin:automate_core_executionrun_changelist')}?{query}",
+            state="waiting",
+            count=ngettext("%(count)s run", "%(count)s runs", found["runs"]) % {"count": format_count(found["runs"])},
+            detail=_("Runs wait until the workflows are resumed."),
+            since=format_ago(found["oldest"], now),
+            since_at=found["oldest"],
         )
 
 
