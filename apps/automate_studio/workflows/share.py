@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
+from automate_authoring import workflows
 from automate_connectors.models import Connection
 from automate_core.models import WebhookEndpoint, Workflow
 from automate_governance import sharing
@@ -144,7 +145,7 @@ def _find_grant(obj: Governed, value: str) -> sharing.Grant:
 
 def _share_context(request: HttpRequest, obj: Governed, kind: str) -> dict[str, Any]:
     person = current_person(request)
-    grantable, access = sharing.grantable(person, obj), sharing.list_access(obj)
+    grantable, (access, not_publishing) = sharing.grantable(person, obj), _effective_access(obj)
     may_give_roles = role_giving.may_give_roles(person)
     return {
         "shared": obj,
@@ -156,12 +157,27 @@ def _share_context(request: HttpRequest, obj: Governed, kind: str) -> dict[str, 
         "presets": [(each, translated(_PRESET_NAMES[each.name])) for each in sharing.list_presets(person, obj)],
         "grants": _with_effective(sharing.list_grants(obj), access),
         "access": access,
+        "not_publishing": not_publishing,
         "may_give_roles": may_give_roles,
         "whom_to_ask": [] if may_give_roles else role_giving.whom_to_ask(),
         "revocable": sharing.revocable(person, obj),
         "names": sharing.suggest_grantees(person, obj),
         "may_view_all": may_view_all(person),
     }
+
+
+def _effective_access(obj: Governed) -> tuple[list[sharing.Access], str]:
+    """Who may do what in the end, and why some may not publish although they have the permission; empty without any."""
+    access = sharing.list_access(obj)
+    if not isinstance(obj, Workflow):
+        return access, ""
+    refused = {each.person.pk: workflows.refusal(obj, each.person) for each in access if "publish" in each.reasons}
+    return [
+        replace(each, reasons={name: why for name, why in each.reasons.items() if name != "publish"})
+        if refused.get(each.person.pk)
+        else each
+        for each in access
+    ], next((translated(reason) for reason in refused.values() if reason), "")
 
 
 def _with_effective(
