@@ -73,7 +73,7 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "trigger:model": ("record created", "row saved", "django signal", "database change"),
     "trigger:event": ("signal", "emit", "django code"),
     "trigger:run": ("after another workflow", "workflow failed"),
-    "email.send": ("mail", "e-mail", "smtp", "notify", "message"),
+    "email.send": ("mail", "e-mail", "smtp", "notify", "notification", "alert", "message"),
     "http.request": (
         "rest",
         "api",
@@ -136,7 +136,7 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "google_sheets.append_row": ("spreadsheet", "create row", "add row", "log to sheet"),
     "microsoft_excel.add_row": ("spreadsheet", "create row", "workbook"),
     "slack.upload_file": ("file to a channel", "attachment"),
-    "slack.post_message": ("notify", "chat", "channel", "team"),
+    "slack.post_message": ("notify", "notification", "alert", "chat", "channel", "team"),
     "s3.put_object": ("upload", "store file", "bucket", "aws", "minio"),
     "sftp.upload": ("ftp", "server"),
     "sftp.download": ("ftp", "server"),
