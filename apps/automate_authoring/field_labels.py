@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from automate_connectors.registry import find_action
 from automate_plugins import text
+from automate_plugins.fields import FieldSpec
 from automate_plugins.texts import marked, verbatim
 
 _LABELS = {
@@ -107,13 +108,19 @@ def part_label(section: str, name: str) -> str:
     return marked(_PART_LABELS[section, name]) if (section, name) in _PART_LABELS else verbatim(name)
 
 
-def input_label(action: str, name: str) -> str:
-    """Marked label of an input of an action; one that it does not declare is named by its key."""
+def find_input(action: str, name: str) -> FieldSpec | None:
+    """The field of an input of an action, None for one that it does not declare."""
     try:
         specs = find_action(action)[1].fields or ()
     except LookupError:
         specs = ()
-    return next((marked(spec.label) for spec in specs if spec.name == name and spec.label), name.replace("_", " "))
+    return next((spec for spec in specs if spec.name == name), None)
+
+
+def input_label(action: str, name: str) -> str:
+    """Marked label of an input of an action; one that it does not declare is named by its key."""
+    spec = find_input(action, name)
+    return marked(spec.label) if spec and spec.label else name.replace("_", " ")
 
 
 def field_label(name: str) -> str:

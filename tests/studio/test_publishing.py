@@ -137,6 +137,61 @@ def test_the_review_names_fields_as_the_forms_do(door, editor):
     assert "changed: Message, " in changes(door.review())[0][2]
 
 
+READS = """
+name: Reads
+slug: reads
+triggers:
+  - {kind: schedule, cron: 30 8 * * 1-5}
+  - {kind: form, slug: reads, inputs: [{name: supplier, label: Supplier}, {name: note}]}
+steps:
+  - key: read
+    action: data.parse_csv
+    inputs: {text: a, delimiter: ';'}
+  - key: only
+    name: Only large ones
+    action: data.filter
+    inputs: {items: '{{ steps.read.output.items }}', where: [{field: Betrag, op: '>', value: 1000}]}
+  - {key: each, kind: for_each, items: [1], steps: [{key: note, action: data.log, inputs: {message: Hi}}]}
+"""
+
+
+def test_the_review_shows_values_as_the_forms_do(workflow, sign_in, owner):
+    door = Door(sign_in(owner), workflow(READS))
+    editor = Editor(door.workflow, owner)
+    editor.do("edit", key="read", set={"inputs.numbers": ",", "inputs.dates": "day"})
+    editor.do("edit", key="only", set={"inputs.where": [{"field": "Betrag", "op": "<=", "value": 500}]})
+    editor.do("edit", key="each", set={"on_item_error": "collect", "items": [1, "two"], "disabled": True})
+    trigger, form = (door.workflow.triggers.get(kind=kind).key for kind in ("schedule", "form"))
+    editor.do("edit_trigger", key=trigger, set={"cron": "45 7 * * 1-5"})
+    values = [
+        (was, now)
+        for was, now in re.findall(
+            r"<dd>\s*(?:<del>(.*?)</del>)?\s*(?:<ins>(.*?)</ins>)?\s*</dd>", tidy(door.review().content.decode())
+        )
+    ]
+    assert ("Weekdays at 08:30", "Weekdays at 07:45") in values
+    assert ("Betrag is more than 1000", "Betrag is at most 500") in values
+    assert ("As text", "1.234,50") in values and ("As text", "Day first: 31.12.2026") in values, values
+    assert ("1", "1, two") in values and "Yes" in [now for _, now in values]
+    assert "Continue and keep the error as the item" in [now for _, now in values]
+    workflow_form = {"inputs": [{"name": "supplier", "label": "Supplier", "required": True}, {"name": "note"}]}
+    editor.do("edit_trigger", key=form, set=workflow_form)
+    shown = tidy(door.review().content.decode())
+    assert "<dt>field supplier</dt>" in shown and "<ins>Label: Supplier, Required: Yes</ins>" in shown
+    assert not [each for pair in values for each in pair if each[:1] in "[{" and each], "no JSON"
+
+
+@pytest.mark.parametrize(("access", "is_said"), [("public", True), ("link", False), ("signed_in", False)])
+def test_the_review_says_that_a_form_is_public(workflow, sign_in, owner, access, is_said):
+    made = workflow(
+        "name: Asks\nslug: asks\nsteps: []\n"
+        f"triggers: [{{kind: form, slug: asks, access: {access}, inputs: [{{name: a}}]}}]\n",
+        publish=False,
+    )
+    said = Page(Door(sign_in(owner), made).review()).text
+    assert ("The form at /forms/asks/ is public: anyone who has its address can answer it." in said) is is_said
+
+
 def test_side_by_side_shows_the_lines_that_differ(door, editor):
     editor.do("rename", key="look", name="Look well")
     content = door.review().content.decode()

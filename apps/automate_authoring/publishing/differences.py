@@ -17,16 +17,18 @@ import msgspec
 
 from automate_authoring.drafts.step_location import distinct_name, place_name
 from automate_authoring.drafts.values import TRIGGER_LABELS
-from automate_authoring.field_labels import field_label, input_label, part_label
+from automate_authoring.field_labels import field_label, find_input, input_label, part_label
 from automate_core.definition.document import ActionStep, Definition, Step, Trigger
 from automate_core.definition.slots import StepIndex, StepPosition, slots, walk
 from automate_core.definition.step_names import marked_name
 from automate_plugins import ntext, text
+from automate_plugins.fields import FieldSpec
 from automate_plugins.texts import Text, joined, marked, verbatim
 
 type Table = Literal["step", "trigger", "workflow"]
 type Values = Mapping[str, Any]
-_NAMED = ("arms", "outcomes", "form")
+_NAMED = ("arms", "outcomes", "form", "inputs")
+_FIELDS_OF_FORMS = frozenset({"form", "inputs"})
 _SPREAD = ("inputs", "vars", "search_terms", "retry", "concurrency", "retention", "agents", "on_error")
 
 _NAMED_LABELS = {
@@ -34,6 +36,7 @@ _NAMED_LABELS = {
     "branch": (text("parallel branch %(name)s"), text("order of parallel branches")),
     "outcome": (text("outcome %(name)s"), text("order of outcomes")),
     "form": (text("question %(name)s"), text("order of questions")),
+    "inputs": (text("field %(name)s"), text("order of fields")),
 }
 WORKFLOW = marked(text("Workflow"))
 _TOP = marked(text("the top level"))
@@ -50,7 +53,8 @@ class _Condition:
 class FieldChange:
     """One field. `was` and `now` are its values as texts, None where it was not, or is no longer, given.
 
-    The values of a condition are JSON. `before` and `after` are the values themselves. `label` is what people call it.
+    The values of a condition are JSON. `before` and `after` are the values themselves. `label` is what people call it,
+    `spec` the field of an action's input.
     """
 
     name: str
@@ -60,6 +64,7 @@ class FieldChange:
     after: Any = None
     is_condition: bool = False
     label: str = ""
+    spec: FieldSpec | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,9 +158,8 @@ def _steps(before: Definition, after: Definition) -> Iterator[Difference]:
             yield _step_difference("moved", now, text("moved within %(place)s", place=_where(now) or _TOP))
         name = distinct_name(_label(now.step), _where(now) if labels[_label(now.step)] > 1 else "")
         fields = _step_fields(present.step), _step_fields(now.step)
-        yield from changed_fields(
-            "step", key, name, *fields, labels=_input_labels(present.step) | _input_labels(now.step)
-        )
+        inputs = _input_names(present.step) | _input_names(now.step)
+        yield from changed_fields("step", key, name, *fields, inputs=inputs)
 
 
 def _label(step: Step) -> str:
@@ -218,11 +222,9 @@ def _step_fields(step: Step) -> Values:
     return flat_fields(document)
 
 
-def _input_labels(step: Step) -> dict[str, str]:
-    """The labels of a step's inputs, by their names."""
-    action = step.action if isinstance(step, ActionStep) else ""
-    names = step.inputs if isinstance(step, ActionStep) else ()
-    return {name: input_label(action, name) for name in names}
+def _input_names(step: Step) -> dict[str, str]:
+    """The actions of a step's inputs, by their names."""
+    return dict.fromkeys(step.inputs, step.action) if isinstance(step, ActionStep) else {}
 
 
 # --- fields -----------------------------------------------------------------------------------------------------------
@@ -235,14 +237,14 @@ def flat_fields(document: Mapping[str, Any]) -> Values:
         if name in _NAMED and isinstance(value, list):
             found |= _named_values(name, value, str(document.get("kind", "")))
         elif name in _SPREAD and isinstance(value, dict):
-            found |= {_spread_name(name, inner): given for inner, given in value.items()}
+            found |= {part_name(name, inner): given for inner, given in value.items()}
         else:
             found[field_label(name)] = _Condition(value) if name == "filter" else value
     return found
 
 
-def _spread_name(section: str, name: str) -> str:
-    """`url` of the inputs, `currency (variables)` of the others."""
+def part_name(section: str, name: str) -> str:
+    """The label of a part: `url` of the inputs, `currency (variables)` of the others."""
     if section == "inputs":
         return verbatim(name)
     return text("%(name)s (%(section)s)", name=part_label(section, name), section=field_label(section))
@@ -250,12 +252,12 @@ def _spread_name(section: str, name: str) -> str:
 
 def _named_values(name: str, named_slots: list[dict[str, Any]], kind: str) -> Values:
     label, order = _NAMED_LABELS[
-        "branch" if kind == "parallel" else {"arms": "route", "outcomes": "outcome", "form": "form"}[name]
+        "branch" if kind == "parallel" else {"arms": "route", "outcomes": "outcome"}.get(name, name)
     ]
     found: dict[str, Any] = {}
     for named_slot in named_slots:
         key = str(named_slot.get("key") or named_slot.get("name"))
-        if name == "form":
+        if name in _FIELDS_OF_FORMS:
             found[Text(label, {"name": key})] = named_slot
             continue
         found[Text(label, {"name": key})] = named_slot.get("name") or key
@@ -267,19 +269,20 @@ def _named_values(name: str, named_slots: list[dict[str, Any]], kind: str) -> Va
 
 
 def changed_fields(
-    table: Table, key: str, name: str, before: Values, after: Values, *, labels: Mapping[str, str] | None = None
+    table: Table, key: str, name: str, before: Values, after: Values, *, inputs: Mapping[str, str] | None = None
 ) -> Iterator[Difference]:
     """The difference of one row by fields, as `flat_fields` gives them; none where they are equal.
 
-    `labels` are those of fields whose name in the document is no label.
+    `inputs` are the actions of fields that are inputs, whose name in the document is no label.
     """
-    labels = labels or {}
+    inputs = inputs or {}
     names = [each for each in {**before, **after} if _text(before, each) != _text(after, each)]
     if names:
         fields = tuple(
             FieldChange(
                 name=each,
-                label=labels.get(each, each),
+                label=input_label(inputs[each], each) if each in inputs else each,
+                spec=find_input(inputs[each], each) if each in inputs else None,
                 was=_text(before, each),
                 now=_text(after, each),
                 before=_raw(before.get(each)),

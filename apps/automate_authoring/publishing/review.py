@@ -19,7 +19,7 @@ from automate_authoring.publishing.differences import Difference, Line
 from automate_authoring.publishing.readiness import publishing_problems
 from automate_authoring.publishing.shadow_evaluation import ShadowEvaluation
 from automate_authoring.workflows import Seen
-from automate_core.definition.document import Definition
+from automate_core.definition.document import Definition, FormTrigger
 from automate_core.definition.parsing import parse
 from automate_core.models import ExecutionRun, Workflow, WorkflowVersion
 from automate_core.states import RunStatus
@@ -66,6 +66,12 @@ class Review:
     def errors(self) -> int:
         """Number of problems that prevent publishing."""
         return sum(problem.level == "error" for problem in self.problems)
+
+    @property
+    def public_forms(self) -> list[str]:
+        """Addresses of the forms that anyone can answer once this is published."""
+        forms = (each for each in self.parsed.definition.enabled_triggers if isinstance(each, FormTrigger))
+        return [f"/forms/{form.slug}/" for form in forms if form.access == "public"]
 
     @property
     def is_unchanged(self) -> bool:

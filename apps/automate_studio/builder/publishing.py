@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -19,10 +17,9 @@ from automate_authoring import workflows
 from automate_authoring.drafts.errors import ConflictError, EditError
 from automate_authoring.publishing import fixes
 from automate_authoring.publishing import review as reviews
-from automate_authoring.publishing.differences import Difference, FieldChange, Line
+from automate_authoring.publishing.differences import Difference, Line
 from automate_authoring.publishing.fixes import Fix
 from automate_authoring.publishing.review import DRAFT
-from automate_authoring.publishing.starters import STARTER
 from automate_authoring.workflows import Seen
 from automate_core.definition.document import DefinitionError
 from automate_core.models import Workflow, WorkflowVersion
@@ -31,9 +28,10 @@ from automate_governance.people.names import display_name
 from automate_governance.permissions import NotPermittedError, can, permitted
 from automate_governance.texts import escape_invisible, translated
 from automate_operations.queries.run_as_history import find_former_run_as
+from automate_studio.builder.changed_values import value_text
 from automate_studio.builder.panel.problem_messages import ProblemLine, problem_lines
 from automate_ui.admin_page import render_page
-from automate_ui.describe import describe_condition, webhook_name
+from automate_ui.describe import webhook_name
 from automate_ui.formatting import as_sentence
 from automate_ui.links import change_url
 from automate_ui.navigation.http import HttpResponseSeeOther, current_person, parse_number
@@ -163,8 +161,8 @@ def _difference_rows(found: Iterable[Difference]) -> list[DifferenceRow]:
             [
                 (
                     translated(field.label or field.name),
-                    _value_text(field, field.was, field.before),
-                    _value_text(field, field.now, field.after),
+                    value_text(field, field.was, field.before),
+                    value_text(field, field.now, field.after),
                 )
                 for field in each.fields
             ],
@@ -178,18 +176,6 @@ def _visible_lines(found: list[Line] | None) -> list[Line] | None:
     return found and [
         replace(line, left=escape_invisible(line.left), right=escape_invisible(line.right)) for line in found
     ]
-
-
-def _value_text(field: FieldChange, text: str | None, value: Any) -> str | None:
-    """A value for people: conditions as sentences, whoever starts a run in words, the rest as written."""
-    if text is None:
-        return None
-    if isinstance(value, list) and STARTER in value:
-        names = (_("the person who starts a run") if each == STARTER else escape_invisible(str(each)) for each in value)
-        return ", ".join(names)
-    if field.is_condition:
-        return escape_invisible(describe_condition(json.loads(text) if text[:1] in "{[" else text))
-    return escape_invisible(text)
 
 
 # --- versions ---------------------------------------------------------------------------------------------------------
