@@ -172,7 +172,9 @@ EVERYDAY_WORDS: dict[str, str] = {
     "models.delete": text("delete a record"),
     "llm.chat": text("translate, write a text, answer a question"),
     "llm.summarise": text("summarise, sum up a text, shorten"),
-    "email.send": text("mail, mail to the customer, send, notify, inform, write to someone, reminder, remind"),
+    "email.send": text(
+        "mail, mail to the customer, send, notify, notification, alert, inform, write to someone, reminder, remind"
+    ),
 }
 _STOP_WORDS = """
 a an and are as at be by can do for from have how i in into is it its let me my need of on or our per please so some

@@ -27,10 +27,7 @@ def measures_field(functions: Collection[str], options: str = "") -> FieldSpec:
         kind=FieldKind.MAPPING,
         required=True,
         missing=text("Add a measure: what to compute for each group, for example the sum of a field."),
-        help=text(
-            "A name for each result. Count needs no field. In files: {revenue: sum total}. Functions: %(known)s",
-            known=", ".join(functions),
-        ),
+        help=text("A name for each result. Count needs no field."),
         columns=(
             FieldSpec(
                 name="function",

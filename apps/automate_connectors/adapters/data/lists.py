@@ -136,11 +136,18 @@ def cautions(action: str, params: dict[str, Any]) -> Iterator[str]:
     """Sentences for the log about what an action passed over in silence: fields that no item has, and values that no
     order can compare.
     """
-    for path in dict.fromkeys(path for _, path in unknown_fields(action, params)):
+    unknown = list(dict.fromkeys(path for _, path in unknown_fields(action, params)))
+    if unknown and not item_fields(params):
+        yield text(
+            "The items have no fields. The first one is “%(value)s”. Choose a list from the data.",
+            value=str(params["items"][0])[:60],
+        )
+        return
+    for path in unknown:
         yield text(
             "No item has the field %(field)s. Fields of the items: %(known)s.",
             field=path,
-            known=", ".join(item_fields(params)[:MAX_NAMES]) or "-",
+            known=", ".join(item_fields(params)[:MAX_NAMES]),
         )
     if action == "filter" and isinstance(params.get("items"), list):
         yield from _uncompared(params["items"], params["where"])
@@ -377,10 +384,7 @@ WHERE = FieldSpec(
     label=text("Conditions"),
     kind=FieldKind.JSON,
     required=True,
-    help=text(
-        'For example [{"field": "total", "op": ">", "value": 100}]. Operators: %(known)s',
-        known=", ".join(conditions.OPERATORS),
-    ),
+    help=text("Every row must be true."),
     columns=conditions.condition_columns(conditions.ITEM_FIELDS),
 )
 MEASURES = measures_field(_MEASURES, conditions.ITEM_FIELDS)

@@ -86,7 +86,8 @@ def _parse_field(spec: FieldSpec, name: str, posted: Mapping[str, list[str]], pr
                 parts[part.name] = _parse_part(part, at, texts, parts.get(part.name, MISSING))
         return spec.whole({key: value for key, value in parts.items() if value is not MISSING})
     if name + ROWS in posted:
-        return _parse_rows(spec, name, posted)
+        found = _parse_rows(spec, name, posted)
+        return found if found or not spec.required else MISSING  # no rows are no value
     return parse_one(spec, posted[name][-1])
 
 
