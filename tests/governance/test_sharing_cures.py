@@ -192,7 +192,8 @@ def test_all_is_revoked_at_once_and_what_is_left_without_view_is_said_to_be_of_n
 
 def test_publish_is_not_in_effect_for_whom_the_run_as_user_bars_from_it(flow, sign_in, admin, colleague, stranger):
     Workflow.objects.filter(pk=flow.pk).update(run_as=admin)
-    assert share(client := sign_in(admin), flow, colleague.username, preset="editor").status_code == 200
+    client = sign_in(admin)
+    assert share(client, flow, colleague.username, preset="editor").status_code == 200
     panel = Page(client.get(url(flow))).text
     assert "The workflow runs as root. Only root or a superuser can publish it." in panel
     shown = panel.split("In effect: ")[1].split(".")[0]
