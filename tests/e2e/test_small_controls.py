@@ -1,4 +1,4 @@
-"""Small things that people stumbled over: search while typing, exports one after the other, lines, legends."""
+"""Small things that people stumbled over: search while typing, exports one after the other, lines, legends, boxes."""
 
 from __future__ import annotations
 
@@ -50,3 +50,38 @@ def test_the_timeline_explains_its_bars(owner, signed_in, site):
     expect(page.locator(".da-legend")).to_have_text(
         "Succeeded Running Waiting Failed attempt Until next attempt", use_inner_text=True
     )
+
+
+PLAIN_BOXES = """() => [...document.querySelectorAll(".da-root input:is([type=checkbox], [type=radio])")].filter((box) => {
+  const style = getComputedStyle(box);
+  return box.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && style.clipPath === "none" && box.offsetWidth > 1;
+}).map((box) => {
+  const style = getComputedStyle(box);
+  const primary = getComputedStyle(box.closest(".da-root")).getPropertyValue("--da-primary");
+  const probe = document.createElement("i");
+  probe.style.color = primary;
+  box.closest(".da-root").append(probe);
+  const wanted = getComputedStyle(probe).color;
+  probe.remove();
+  return `${style.appearance} ${box.offsetWidth} ${box.offsetHeight} ${style.accentColor === wanted}`;
+})"""
+
+
+@pytest.mark.parametrize(
+    ("address", "opens"),
+    [
+        ("studio:share", ""),
+        ("admin:automate_core_executionrun_changelist", "#export"),
+        ("admin:automate_core_workflow_changelist", ""),
+    ],
+)
+def test_check_boxes_look_alike(triage, deliver, drain, signed_in, site, address, opens):
+    deliver()
+    drain()
+    page = signed_in
+    page.goto(f"{site}{reverse(address, args=['workflow', triage.pk] if address == 'studio:share' else [])}")
+    page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    if opens:
+        page.locator(f"[popovertarget={opens[1:]}]").click()
+    found = page.evaluate(PLAIN_BOXES)
+    assert found and set(found) == {"auto 16 16 true"}
