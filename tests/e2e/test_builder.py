@@ -154,6 +154,22 @@ def test_routes_and_the_list_of_problems(builder, faults):
 
 
 @pytest.mark.extended
+def test_a_new_step_is_set_up_first_whatever_tab_was_open(builder, faults):
+    page = builder
+    card(page, "last").click()
+    page.get_by_role("tab", name="On error").click()
+    card(page, "look").click()
+    expect(page.get_by_role("tab", name="On error")).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("a")
+    expect(page.get_by_role("combobox", name="Search steps")).to_be_focused()
+    page.keyboard.type("log")
+    page.keyboard.press("Enter")
+    expect(page.locator("#inspector-name")).to_have_text("Write to log")
+    expect(page.get_by_role("tab", name="Setup")).to_have_attribute("aria-selected", "true")
+    assert faults(page) == []
+
+
+@pytest.mark.extended
 def test_what_is_folded_stays_so_until_one_goes_there(builder, faults):
     page = builder
     card(page, "route").focus()

@@ -393,3 +393,10 @@ def test_a_trigger_that_is_not_finished_harms_no_other_page(builder):
     assert builder.do("add_trigger", kind="webhook").status_code == 200
     listed = Page(builder.client.get(reverse("admin:automate_core_workflow_changelist")))
     assert listed.status == 200 and builder.workflow.name in listed.text
+
+
+def test_a_name_that_is_taken_back_is_the_old_one_in_the_bar(builder):
+    assert builder.save("~workflow", name="Renamed").status_code == 200
+    answer = builder.do("undo", last=builder.state()["data-last"]).content.decode()
+    shown = answer.split('id="workflow-name"')[1].split(">")[1].split("<")[0]
+    assert shown == "Triage"
