@@ -232,10 +232,11 @@ def test_a_workflow_is_paused_and_goes_on(failed, sign_in, owner, deliver, drain
     pause, resume = (reverse(f"studio:workflow_{verb}", args=[failed.workflow_id]) for verb in ("pause", "resume"))
     assert pause in _actions(Page(client.get(page)))
     assert client.post(pause)["Location"] == page
-    assert resume in _actions(Page(client.get(page)))
+    assert resume in _actions(Page(client.get(page))) and "waited during the pause" not in Page(client.get(page)).text
     deliver()
     drain()
     waiting = ExecutionRun.objects.get(status="waiting")
+    assert "1 run waited during the pause" in Page(client.get(page)).text
     client.post(resume, {"backlog": "run"})
     drain()
     waiting.refresh_from_db()

@@ -65,4 +65,4 @@ class OtherPasswordValidator:
             raise ValidationError(_("Choose a password that you do not have now."), code="password_unchanged")
 
     def get_help_text(self) -> str:
-        return _("The new password must differ from the present one.")
+        return _("A changed password must differ from the one before.")

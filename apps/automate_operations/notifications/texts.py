@@ -83,6 +83,11 @@ _REASONS = {
     "run_as_inactive": text("the account that the workflow runs as is not active"),
     "budget_exceeded": text("a model budget is used up"),
     "stopped": text("a Stop step ended it"),
+    "invalid_input": text("an input of the step is not valid"),
+    "template_error": text("an expression of the step failed"),
+    "condition_error": text("a condition could not be evaluated"),
+    "did_not_happen": text("a person marked the step as not executed"),
+    "workflow_failed": text("the workflow that it started failed"),
 }
 
 

@@ -16,7 +16,7 @@ from automate_core.definition.document import Definition, DefinitionError
 from automate_core.definition.published import published_definition
 from automate_core.definition.step_names import shown_name, step_name
 from automate_core.events import stops
-from automate_core.models import Workflow
+from automate_core.models import Wait, Workflow
 from automate_governance import audit
 from automate_governance.permissions import SITE, can, permitted
 from automate_governance.texts import translated
@@ -53,10 +53,19 @@ def workflow_page(request: HttpRequest, pk: int) -> HttpResponse:
         audits=can(request.user, "audit", SITE),
         may_run=can(request.user, "run", workflow),
         may_pause=pausing.pausable(request.user, Workflow.objects.filter(pk=workflow.pk)).exists(),
+        paused_runs=_count_paused_runs(workflow),
         may_publish=not workflows.refusal(workflow, current_person(request)),
         may_archive=can(request.user, "publish", workflow),
         may_share=can(request.user, "share", workflow),
     )
+
+
+def _count_paused_runs(workflow: Workflow) -> int:
+    """The runs that wait for the end of the workflow's pause."""
+    if workflow.status != Workflow.Status.PAUSED:
+        return 0
+    waits = Wait.objects.filter(run__workflow=workflow, kind=Wait.Kind.PAUSED, status=Wait.Status.OPEN)
+    return waits.values("run").distinct().count()
 
 
 def _missing_rights(workflow: Workflow) -> list[str]:

@@ -32,6 +32,8 @@ KINDS = {
     "automate_core.bulkaction": text("Bulk action"),
     "automate_core.erasure": text("Erasure"),
     "automate_llm.llmbudget": text("Model budget"),
+    "automate_api.apitoken": text("API token"),
+    "automate_api.serviceaccount": text("Service account"),
     "auth.user": text("User"),
     "auth.group": text("Group"),
     "automate_governance.sitepermission": text("This site"),

@@ -443,6 +443,8 @@ def test_what_waits_for_the_quiet_time_is_sent_as_one(flow, owner, quiet_owner, 
         ("http_500", "the service answered with HTTP 500"),
         ("nobody_to_ask", "no approver has an active account"),
         ("acme_closed", "error code acme_closed"),
+        ("invalid_input", "an input of the step is not valid"),
+        ("did_not_happen", "a person marked the step as not executed"),
     ],
 )
 def test_reasons_are_words_in_the_language_of_the_reader(code, reason):
