@@ -83,6 +83,14 @@ _LABELS = {
 }
 
 
+#: Fields that the form of one kind of step names otherwise.
+_LABELS_OF_KINDS = {
+    ("action", "timeout"): text("timeout per attempt"),
+    ("approval", "timeout"): text("due after"),
+    ("for_each", "concurrency"): text("maximum items at once"),
+    ("parallel", "limit"): text("maximum branches at once"),
+}
+
 #: Fields of the sections that a difference shows one by one, as the builder's forms name them.
 _PART_LABELS = {
     ("retry", "attempts"): text("Maximum attempts"),
@@ -123,6 +131,7 @@ def input_label(action: str, name: str) -> str:
     return marked(spec.label) if spec and spec.label else name.replace("_", " ")
 
 
-def field_label(name: str) -> str:
-    """Marked label of a field; a name that people or plug-ins gave is its own label."""
-    return marked(_LABELS[name]) if name in _LABELS else name.replace("_", " ")
+def field_label(name: str, kind: str = "") -> str:
+    """Marked label of a field of a kind of step; a name that people or plug-ins gave is its own label."""
+    label = _LABELS_OF_KINDS.get((kind, name)) or _LABELS.get(name)
+    return marked(label) if label else name.replace("_", " ")

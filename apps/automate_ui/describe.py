@@ -119,7 +119,8 @@ def describe_trigger(part: Trigger) -> tuple[str, str]:
         case WebhookTrigger():
             return _("Webhook"), ", ".join(filter(None, [part.endpoint, part.event or _("any event")]))
         case ScheduleTrigger():
-            return _("Schedule"), describe_schedule(part.cron, part.every)
+            own_zone = part.timezone if part.cron and part.timezone else ""
+            return _("Schedule"), ", ".join(filter(None, [describe_schedule(part.cron, part.every), own_zone]))
         case ModelTrigger():
             changes = ", ".join(translated(_CHANGES.get(change, change)) for change in part.on)
             return _("Model change"), f"{part.model} {changes}"

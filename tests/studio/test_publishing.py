@@ -160,6 +160,8 @@ def test_the_review_shows_values_as_the_forms_do(workflow, sign_in, owner):
     editor = Editor(door.workflow, owner)
     editor.do("edit", key="read", set={"inputs.numbers": ",", "inputs.dates": "day"})
     editor.do("edit", key="only", set={"inputs.where": [{"field": "Betrag", "op": "<=", "value": 500}]})
+    editor.do("edit", key="each", set={"concurrency": 3})
+    assert "changed: maximum items at once" in changes(door.review())[-1][2]
     editor.do("edit", key="each", set={"on_item_error": "collect", "items": [1, "two"], "disabled": True})
     trigger, form = (door.workflow.triggers.get(kind=kind).key for kind in ("schedule", "form"))
     editor.do("edit_trigger", key=trigger, set={"cron": "45 7 * * 1-5"})

@@ -239,7 +239,8 @@ def flat_fields(document: Mapping[str, Any]) -> Values:
         elif name in _SPREAD and isinstance(value, dict):
             found |= {part_name(name, inner): given for inner, given in value.items()}
         else:
-            found[field_label(name)] = _Condition(value) if name == "filter" else value
+            label = field_label(name, str(document.get("kind", "")))
+            found[label] = _Condition(value) if name == "filter" else value
     return found
 
 
