@@ -275,12 +275,14 @@ def test_forms_and_settings_are_rows(builder):
         kind=["text", "choice", "text"],
         choices=["", "post, mail", ""],
         required=["true", "", ""],
+        default=["{{ event.payload.title }}", "mail", ""],
         help=["", "", ""],
     )
+    assert "Value to start with" in builder.panel("approve").text
     assert builder.save("approve", **form).status_code == 200
     assert Step.objects.get(key="approve").settings["form"] == [
-        {"name": "reason", "label": "Reason", "required": True},
-        {"name": "how", "kind": "choice", "choices": ["post", "mail"]},
+        {"name": "reason", "label": "Reason", "required": True, "default": "{{ event.payload.title }}"},
+        {"name": "how", "kind": "choice", "choices": ["post", "mail"], "default": "mail"},
     ]
     vars_ = rows("vars", key=["limit", "who"], value=["5", "Ann"], type=["number", "text"])
     assert (

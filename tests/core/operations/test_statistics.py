@@ -325,6 +325,18 @@ def test_the_time_of_a_dead_worker_is_no_working_time(publish):
     assert read_latest_runs({made.pk})[made.pk][0].worked == pytest.approx(2)
 
 
+@pytest.mark.parametrize("kind", ["approval", "callback", "form", "timer", "review", "paused", "reconnect"])
+def test_the_time_of_people_and_services_is_no_working_time(publish, kind):
+    made, now = publish(SET, slug="asked"), timezone.now()
+    begun = now - dt.timedelta(hours=3)
+    run = ExecutionRun.objects.create(
+        workflow=made, version=made.published, status="succeeded", trace_id="1" * 32, started_at=begun, finished_at=now
+    )
+    wait = Wait.objects.create(run=run, path="ask", kind=kind, status="resolved", resolved_at=now)
+    Wait.objects.filter(pk=wait.pk).update(created_at=begun + dt.timedelta(seconds=3))
+    assert read_latest_runs({made.pk})[made.pk][0].worked == pytest.approx(3, abs=0.1)
+
+
 def test_the_time_of_a_dead_worker_before_a_review_is_no_working_time(workflow, deliver, drain, owner):
     made = workflow(REVIEWED)
     deliver()
