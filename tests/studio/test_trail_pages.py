@@ -201,3 +201,19 @@ def test_codes_and_digests_are_shown_in_words(auditor, owner):
     for shown in ("30 → 7", "start failed step", "step trigger", "keyed digest of the searched texts abc"):
         assert shown in page.text
     assert "Position 1 in the chain" in auditor.get(LIST).content.decode()
+
+
+def test_a_hand_over_and_a_filter_are_told_in_german(sign_in, admin, owner):
+    counts = {"connections": 1, "webhook endpoints": 1, "workflows": 2, "run-as users": 2, "open approvals": 1}
+    counts |= {"notification rules": 1, "secrets": 1}
+    audit.record(admin, "user.handed_over", owner, changes={"to": "colleague", "left": 0, **counts})
+    audit.record(admin, "approval.reassigned", owner, changes={"from": "colleague", "to": ["owner"]})
+    audit.record(
+        admin, "audit.exported", owner, changes={"filters": {"verb": "workflow.edited", "since": "2026-12-01"}}
+    )
+    client = sign_in(admin)
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
+    shown = Page(client.get(reverse("admin:automate_governance_auditentry_changelist"))).text
+    for english in (*counts, "from colleague", "since:", "verb:"):
+        assert english not in shown or english in {"workflows"}, english
+    assert "von colleague" in shown

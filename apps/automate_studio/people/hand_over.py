@@ -74,9 +74,9 @@ def _preview_view(preview: handover.Handover) -> dict[str, Any]:
     return {
         "moved": [translated(phrase) for phrase in preview.phrases],
         "stays": len(preview.left),
-        "left": [as_sentence(translated(line)) for line in preview.left[:SHOWN]],
+        "left": [as_sentence(line) for line in preview.left[:SHOWN]],
         "more": max(len(preview.left) - SHOWN, 0),
-        "cautions": [as_sentence(translated(line)) for line in preview.cautions[:SHOWN]],
+        "cautions": [as_sentence(line) for line in preview.cautions[:SHOWN]],
         "is_deactivated": preview.is_deactivated,
         "open_runs": preview.open_runs,
     }

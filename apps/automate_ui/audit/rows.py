@@ -59,6 +59,7 @@ _VALUE_NAMES = {
     "found": text("faults found"),
     "form": text("form"),
     "format": text("format"),
+    "from": text("from"),
     "is_on": text("enabled"),
     "job": text("job"),
     "key": text("key"),
@@ -107,6 +108,7 @@ _VALUE_NAMES = {
     "template": text("template"),
     "to": text("to"),
     "tool": text("tool"),
+    "verb": text("action"),
     "verbs": text("permissions"),
     "version": text("version"),
     "what": "",  # a sentence of its own
@@ -276,7 +278,7 @@ def _value_name(object_type: str, name: str) -> str:
     try:
         field = apps.get_model(object_type)._meta.get_field(name)
     except (LookupError, ValueError, FieldDoesNotExist):
-        return name.replace("_", " ")
+        return _(name.replace("_", " "))  # of a hand-over: the kinds of objects, which other catalogues have
     return str(getattr(field, "verbose_name", name))
 
 
@@ -310,6 +312,8 @@ def _value_change(object_type: str, name: str, value: Any) -> ValueChange:
         value = [permission_word(str(verb)) for verb in value]
     if name == "roles" and isinstance(value, list):
         value = [group_label(str(role)) for role in value]
+    if name == "filters" and isinstance(value, dict):
+        value = {_value_name("", str(each)): given for each, given in value.items()}
     if name == "with" and isinstance(value, str):
         value = _grantee_text(value)
     return ValueChange(name=label, before=None, after=_value_text(value))

@@ -261,3 +261,16 @@ def test_the_number_of_queries_is_that_of_the_kinds_of_objects(workflow, owner, 
     with CaptureQueriesContext(connection) as queries:
         assert find_missing_rights(Workflow.objects.all()) == []
     assert len(queries) <= 4
+
+
+def test_ending_credentials_and_plugins_that_did_not_load_are_named(sign_in, admin, owner, monkeypatch):
+    now = timezone.now()
+    for name, days in (("Bank", 3), ("Shop", 30)):
+        ends = {"secret_expires": f"{now + dt.timedelta(days=days):%Y-%m-%d}"}
+        Connection.objects.create(name=name, slug=name.lower(), connector="http", owner=owner, oauth=ends)
+    plugin = SimpleNamespace(name="pager", distribution="acme-pager", error="ImportError: acme")
+    kind = SimpleNamespace(registry=SimpleNamespace(plugins=[plugin]))
+    monkeypatch.setattr(operation, "KINDS", [*operation.KINDS, kind])
+    shown = Page(sign_in(admin).get(STATUS)).text
+    assert "The plug-in pager of acme-pager was not loaded. Workflows that use it fail." in shown
+    assert "Bank" in shown and "Shop" not in shown
