@@ -497,3 +497,15 @@ def test_the_variables_of_the_deployment_guide_pass_without_a_word(tmp_path):
 def test_the_docs_list_every_setting():
     listed = (ROOT / "docs/settings.md").read_text().split("## System checks")[0]
     assert set(re.findall(r"`(AUTOMATE_[A-Z_]+)`", listed)) == set(RULES)
+
+
+def test_the_zone_of_people_who_chose_none_is_a_variable(monkeypatch):
+    from automate_site import environment
+
+    monkeypatch.delenv("AUTOMATE_TIME_ZONE", raising=False)
+    assert environment.time_zone() == "UTC"
+    monkeypatch.setenv("AUTOMATE_TIME_ZONE", "Europe/Berlin")
+    assert environment.time_zone() == "Europe/Berlin"
+    monkeypatch.setenv("AUTOMATE_TIME_ZONE", "Berlin")
+    with pytest.raises(ImproperlyConfigured, match="must be a name like Europe/Berlin, not 'Berlin'"):
+        environment.time_zone()

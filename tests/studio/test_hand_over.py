@@ -195,6 +195,7 @@ def test_the_page_previews_and_asks_again_when_something_stays(held, leaver, adm
     page = Page(client.post(_page(leaver), form))
     assert "Holidays still runs as leaver" in page.text and "Hand over the rest" in page.text
     assert "clerk has no role that allows it" in page.text
+    assert "clerk does not have permission" in page.text and "Clerk" not in page.text, "a name stays as it is"
     assert "The account stays active while something stays with it." in page.text
     again = Page(client.post(_page(leaver), {**form, "stays": "0"}))
     assert "preview" in again.ids, "more stays than the person confirmed"

@@ -217,3 +217,9 @@ def test_a_hand_over_and_a_filter_are_told_in_german(sign_in, admin, owner):
     for english in (*counts, "from colleague", "since:", "verb:"):
         assert english not in shown or english in {"workflows"}, english
     assert "von colleague" in shown
+
+
+def test_an_erased_entry_says_when_and_by_whom(sign_in, admin, entries):
+    audit.erase_values([entries[0].pk], erased_by=admin, reason="Request 12", parts=["content"])
+    shown = Page(sign_in(admin).get(LIST)).text
+    assert "Ready for spring" not in shown and "by root" in shown.split("Erased on ")[1][:80]

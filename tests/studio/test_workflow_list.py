@@ -77,6 +77,7 @@ def test_a_row_says_how_its_latest_runs_went(mine, owner):
     assert "Published v1" in text and "Webhook github, issues" in text and "95%" in text and "1 m 35 s" in text
     assert "billing eu +1" in text and "Counts <i>things</i>" in page.text and "1 min ago" in text
     assert page.all(aria_label="owner"), "the owner's avatar"
+    assert len(page.all(title="In the last 20 runs")) == 2, "the window of both figures is named"
 
 
 def test_a_row_has_the_icon_of_its_trigger(workflow, mine):
