@@ -365,3 +365,17 @@ def test_a_run_becomes_the_sample_and_the_test_of_the_draft(workflow, deliver, d
     assign_perm("view_workflow", colleague, made)
     assign_perm("change_workflow", colleague, made)
     assert sign_in(colleague).post(reverse("studio:run_sample", args=[run.pk])).status_code == 403
+
+
+def test_an_error_that_the_workflow_handled_is_said_to_be(workflow, deliver, drain, sign_in, owner):
+    for then, is_said in (("on_error: {value: 1}", True), ("notes: none", False)):
+        slug = f"handled-{is_said}".lower()
+        made = workflow(
+            f"name: {slug}\nslug: {slug}\ntriggers: [{{endpoint: github}}]\n"
+            f"steps: [{{key: bad, action: data.parse_json, {then}, inputs: {{text: '{{{{ event.payload.title }}}}'}}}}]\n"
+        )
+        deliver({"title": "no json"})
+        drain()
+        run = ExecutionRun.objects.filter(workflow=made).latest("pk")
+        shown = Page(sign_in(owner).get(reverse("studio:run_step", args=[run.pk, "bad"]))).text
+        assert ("The workflow handled this error and went on." in shown) is is_said, (run.status, shown)
