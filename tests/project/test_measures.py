@@ -55,6 +55,7 @@ def test_a_delivery_goes_through_no_more_files_than_it_did(workflow, deliver, dr
     delivery imports them."""
     made, client, entered = workflow(NOTHING), sign_in(owner), set()
     ours, watch, tool = str(ROOT / "apps"), sys.monitoring, sys.monitoring.PROFILER_ID
+    hooks = str(ROOT / "apps" / "automate_testing")  # which contract suites that ran here before have left installed
 
     def follow():
         assert deliver().status_code == 202
@@ -63,7 +64,8 @@ def test_a_delivery_goes_through_no_more_files_than_it_did(workflow, deliver, dr
         assert client.get(f"/admin/automate_core/executionrun/{run.pk}/change/").status_code == 200
 
     def enter(code, _):
-        if code.co_filename.startswith(ours) and code.co_flags & inspect.CO_OPTIMIZED:
+        is_ours = code.co_filename.startswith(ours) and not code.co_filename.startswith(hooks)
+        if is_ours and code.co_flags & inspect.CO_OPTIMIZED:
             entered.add(code.co_filename)
         return watch.DISABLE
 
